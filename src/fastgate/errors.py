@@ -1,0 +1,198 @@
+"""Errors as data: what failed, on which side, whether to try again, and the answer the client gets (contract §4).
+
+Every refusal is built here, so that its status, type and headers are written once. Rooms raise; the edge renders.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Literal
+
+import msgspec
+
+Source = Literal["downstream", "upstream", "internal"]
+Retry = Literal["never", "elsewhere", "later"]
+"""never: the same call fails again. elsewhere: another endpoint may serve it. later: waiting may help."""
+
+Headers = tuple[tuple[str, str], ...]
+
+NO_RETRY: Headers = (("x-should-retry", "false"),)
+"""Stops Claude Code and the SDKs at once; without it a 401 costs the developer three silent minutes."""
+
+
+class Kind(StrEnum):
+    """What went wrong, as the journal, metrics and alerts name it."""
+
+    AUTHENTICATION = "authentication"
+    MODEL_NOT_ALLOWED = "model_not_allowed"
+    INVALID_REQUEST = "invalid_request"
+    TOO_LARGE = "too_large"
+    NOT_FOUND = "not_found"
+    DRAINING = "draining"
+    OVERLOADED = "overloaded"
+    INTERNAL = "internal"
+    NO_ENDPOINT = "no_endpoint"
+    PROVIDER_CREDENTIAL = "provider_credential"
+    CONNECT = "connect"
+    CONNECT_TIMEOUT = "connect_timeout"
+    FIRST_BYTE_TIMEOUT = "first_byte_timeout"
+    IDLE_TIMEOUT = "idle_timeout"
+    RESET = "reset"
+    TRUNCATED = "truncated"
+    BAD_RESPONSE = "bad_response"
+    UPSTREAM_STATUS = "upstream_status"
+    STREAM_ERROR = "stream_error"
+    CLIENT_GONE = "client_gone"
+    CLIENT_STALLED = "client_stalled"
+    CANCELLED = "cancelled"
+
+
+class GatewayError(Exception):
+    """One failure. `status`, `type` and `headers` are what the client sees; `message` never holds a secret."""
+
+    def __init__(
+        self,
+        kind: Kind,
+        message: str,
+        *,
+        source: Source,
+        retry: Retry,
+        status: int,
+        type: str,
+        headers: Headers = (),
+    ) -> None:
+        super().__init__(message)
+        self.kind = kind
+        self.message = message
+        self.source = source
+        self.retry = retry
+        self.status = status
+        self.type = type
+        self.headers = headers
+
+
+class _ErrorBody(msgspec.Struct):
+    type: str
+    message: str
+
+
+class _Envelope(msgspec.Struct, tag_field="type", tag="error"):
+    error: _ErrorBody
+    request_id: str
+
+
+_encode = msgspec.json.Encoder().encode
+
+
+def envelope(error: GatewayError, request_id: str) -> bytes:
+    """The error in Anthropic's shape: `{"type":"error","error":{"type","message"},"request_id"}`."""
+    return _encode(_Envelope(_ErrorBody(error.type, error.message), request_id))
+
+
+def authentication() -> GatewayError:
+    """No, unknown, revoked or expired key: one wording for all, so that nothing can be told apart from outside."""
+    return GatewayError(
+        Kind.AUTHENTICATION,
+        "This gateway does not accept the key that was sent. Ask your platform team for a fastgate key.",
+        source="downstream",
+        retry="never",
+        status=401,
+        type="authentication_error",
+        headers=NO_RETRY,
+    )
+
+
+def model_not_allowed(model: str, allowed: tuple[str, ...]) -> GatewayError:
+    """400 policy_blocked: the one form that Claude Code shows verbatim after a single request."""
+    return GatewayError(
+        Kind.MODEL_NOT_ALLOWED,
+        f"Model {model} is not allowed for this key. Allowed: {', '.join(allowed)}.",
+        source="downstream",
+        retry="never",
+        status=400,
+        type="policy_blocked",
+    )
+
+
+def invalid_request(message: str) -> GatewayError:
+    return GatewayError(
+        Kind.INVALID_REQUEST, message, source="downstream", retry="never", status=400, type="invalid_request_error"
+    )
+
+
+def too_large(limit_bytes: int) -> GatewayError:
+    return GatewayError(
+        Kind.TOO_LARGE,
+        f"The request body is larger than this gateway accepts ({limit_bytes} bytes).",
+        source="downstream",
+        retry="never",
+        status=413,
+        type="request_too_large",
+        headers=(("connection", "close"),),
+    )
+
+
+def not_found(path: str) -> GatewayError:
+    return GatewayError(
+        Kind.NOT_FOUND,
+        f"No such route on this gateway: {path}",
+        source="downstream",
+        retry="never",
+        status=404,
+        type="not_found_error",
+    )
+
+
+def draining() -> GatewayError:
+    return GatewayError(
+        Kind.DRAINING,
+        "This gateway is shutting down; try again.",
+        source="internal",
+        retry="later",
+        status=503,
+        type="overloaded_error",
+        headers=(("retry-after", "1"), ("connection", "close")),
+    )
+
+
+def overloaded(message: str, retry_after_s: int) -> GatewayError:
+    return GatewayError(
+        Kind.OVERLOADED,
+        message,
+        source="internal",
+        retry="later",
+        status=503,
+        type="overloaded_error",
+        headers=(("retry-after", str(retry_after_s)),),
+    )
+
+
+def internal() -> GatewayError:
+    return GatewayError(
+        Kind.INTERNAL,
+        "The gateway failed to handle this call; its operator has the details under this request id.",
+        source="internal",
+        retry="later",
+        status=500,
+        type="api_error",
+    )
+
+
+def endpoint_down(kind: Kind, message: str) -> GatewayError:
+    """All endpoints down or unhealthy: 529, which clients wait out."""
+    return GatewayError(
+        kind, message, source="upstream", retry="elsewhere", status=529, type="overloaded_error"
+    )
+
+
+def provider_credential(endpoint: str) -> GatewayError:
+    """The gateway's own provider key is refused: never the client's 401, which would send people to /login."""
+    return GatewayError(
+        Kind.PROVIDER_CREDENTIAL,
+        f"The provider refused this gateway's own credential (endpoint {endpoint}). The operator has been told.",
+        source="upstream",
+        retry="elsewhere",
+        status=502,
+        type="api_error",
+        headers=NO_RETRY,
+    )

@@ -1,0 +1,90 @@
+"""The journal's record of one finished call: what every later view (usage, spend, audit, traces) is made of.
+
+Shapes only. Encoded as a MessagePack array, so fields are only ever appended, each with a default.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+Outcome = Literal["ok", "upstream_error", "client_gone", "refused", "cancelled", "recovered"]
+"""ok: a complete answer was relayed. upstream_error: the provider failed or refused it. client_gone: the client left
+first. refused: the gateway's own answer (no money moved). cancelled: the worker drained it. recovered: the worker died
+and the flight table told what had been seen."""
+
+UsageState = Literal["exact", "partial", "missing", "none"]
+"""exact: the provider stated final usage. partial: a floor from what was seen. missing: an answer came without usage and
+the bound was charged. none: nothing was sent upstream, or the route is free."""
+
+
+class Usage(msgspec.Struct, frozen=True, array_like=True):
+    """Disjoint token classes of one call; `server_tools` counts uses by tool name."""
+
+    input_tokens: int = 0
+    output_tokens: int = 0
+    cache_write_5m_tokens: int = 0
+    cache_write_1h_tokens: int = 0
+    cache_read_tokens: int = 0
+    server_tools: dict[str, int] = {}
+
+
+class Attempt(msgspec.Struct, frozen=True, array_like=True):
+    """One try at one endpoint: how it ended and what it may have cost. `status` is 0 when no head came."""
+
+    endpoint: str
+    model: str
+    status: int
+    error: str
+    duration_us: int
+    cost_nano: int = 0
+
+
+class CallRecord(msgspec.Struct, frozen=True, array_like=True):
+    """One finished call, in every outcome. Money is nano-dollars, times are UTC nanoseconds or microseconds."""
+
+    id: str
+    at_ns: int
+    duration_us: int
+    head_us: int
+    """Time to the response head, 0 when none was sent."""
+    org: str
+    team: str
+    user: str
+    key: str
+    cost_center: str
+    tags: dict[str, str]
+    session: str
+    agent: str
+    parent_agent: str
+    request_class: str
+    """main, subagent, workflow, compaction, auxiliary where the client says; else empty."""
+    route: Literal["messages", "count_tokens"]
+    model_asked: str
+    model_used: str
+    endpoint: str
+    provider: str
+    """The endpoint's kind: anthropic, bedrock, vertex, foundry, compatible; empty when none was reached."""
+    status: int
+    outcome: Outcome
+    error: str
+    """The error's kind (errors.Kind) or empty."""
+    stream: bool
+    cache: str
+    guard: str
+    routed: str
+    usage: Usage
+    usage_state: UsageState
+    cost_nano: int
+    cost_asked_nano: int
+    saved_nano: int
+    stages: list[str]
+    policy: str
+    attempts: list[Attempt]
+    system_sha256: str
+    tools: list[str]
+    request_bytes: int
+    response_bytes: int
+    upstream_request_id: str
+    stop_reason: str = ""
