@@ -1,0 +1,104 @@
+"""The immutable compiled view of configuration and directory that the data plane works from.
+
+The control plane compiles a `SnapshotData`, writes it to one file and bumps the board's generation; each worker
+decodes it into a `Snapshot` and swaps `current`. A call reads `current` once, so no call ever sees two configurations.
+Knows nothing of YAML, SQL or HTTP.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from fastgate.prices.book import PriceBook, PriceData
+
+
+class HeaderNames(msgspec.Struct, frozen=True):
+    """`prefix` carries every response header; `also` repeats the five classic ones under further prefixes."""
+
+    prefix: str = "x-fastgate"
+    also: tuple[str, ...] = ()
+
+
+class Limits(msgspec.Struct, frozen=True):
+    """The data plane's limits, copied from the configuration (fastgate.config.Limits documents each)."""
+
+    body_bytes: int
+    body_s: float
+    connect_s: float
+    first_byte_s: float
+    idle_s: float
+    ping_s: float
+    drain_s: float
+    keepalive_s: float
+    unknown_usage: str
+    """seen | bound: what a call costs whose provider never stated its usage."""
+
+
+class Endpoint(msgspec.Struct, frozen=True):
+    """One upstream. `api_key` is as written in the configuration: `${VAR}` is resolved by the worker, so that no
+    secret of the environment is ever written to disk."""
+
+    name: str
+    kind: str
+    base_url: str
+    api_key: str
+    auth: str
+    """x-api-key | bearer"""
+    anthropic_version: str
+    pin_version: bool
+    ca_file: str
+
+
+class KeyRow(msgspec.Struct, frozen=True, array_like=True):
+    """One accepted secret of a virtual key; a key in rotation has two rows, the older with `not_after_ns`."""
+
+    digest: bytes
+    """HMAC-SHA-256(pepper, SHA-256(secret)), 32 bytes."""
+    key: str
+    user: str
+    team: str
+    org: str
+    cost_center: str
+    tags: dict[str, str]
+    models: tuple[str, ...]
+    """Globs of allowed model ids; empty allows all."""
+    not_after_ns: int
+    """Wall time after which the secret is refused; 0 is never."""
+    open_tags: tuple[str, ...] = ()
+    """Tag names that the client may set with `x-fastgate-tag-NAME`."""
+
+
+class SnapshotData(msgspec.Struct, frozen=True):
+    """What the control plane publishes. `version` is a digest of the content: the policy version in headers and records."""
+
+    generation: int
+    version: str
+    headers: HeaderNames
+    limits: Limits
+    endpoints: tuple[Endpoint, ...]
+    keys: list[KeyRow]
+    prices: PriceData
+
+
+encode = msgspec.msgpack.Encoder().encode
+decode = msgspec.msgpack.Decoder(SnapshotData).decode
+
+
+class Snapshot:
+    """What one call sees: `principals` by key digest, `endpoints` in order of preference, `prices` ready to multiply."""
+
+    __slots__ = ("data", "endpoints", "generation", "headers", "limits", "prices", "principals", "version")
+
+    def __init__(self, data: SnapshotData) -> None:
+        self.data = data
+        self.generation = data.generation
+        self.version = data.version
+        self.headers = data.headers
+        self.limits = data.limits
+        self.endpoints = data.endpoints
+        self.principals = {row.digest: row for row in data.keys}
+        self.prices = PriceBook(data.prices)
+
+
+current: Snapshot
+"""The snapshot in force in this process. Unset until the worker has loaded its first one."""
