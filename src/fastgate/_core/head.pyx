@@ -1,0 +1,150 @@
+# cython: language_level=3
+"""One pass over a client's request headers: who it says it is, and the lines that may travel upstream.
+
+Owns the allow-list. Nothing that is not named here is copied upstream, whatever the client sends; framing headers are
+never copied. Knows nothing of keys, endpoints or policy.
+"""
+
+cimport cython
+from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize
+from cpython.unicode cimport PyUnicode_AsUTF8AndSize
+from libc.string cimport memcmp, memcpy
+
+__all__ = ["RequestHead", "read_head"]
+
+HEAD_BYTES_MAX = 64 * 1024
+"""Most bytes of forwarded header lines; Granian's own header buffer is set to the same (gateway/serve.py)."""
+
+cdef Py_ssize_t HEAD_MAX = HEAD_BYTES_MAX
+
+
+cdef inline bint same(const char *name, Py_ssize_t size, const char *other, Py_ssize_t other_size) noexcept nogil:
+    return size == other_size and memcmp(name, other, <size_t>size) == 0
+
+
+cdef inline bint starts(const char *name, Py_ssize_t size, const char *prefix, Py_ssize_t prefix_size) noexcept nogil:
+    return size > prefix_size and memcmp(name, prefix, <size_t>prefix_size) == 0
+
+
+cdef inline bint forwarded(const char *name, Py_ssize_t size) noexcept nogil:
+    """Whether a header travels upstream verbatim: all of `anthropic-*` (open list), the SDK's own and tracing."""
+    if starts(name, size, b"anthropic-", 10) or starts(name, size, b"x-stainless-", 12):
+        return True
+    if size == 5:
+        return memcmp(name, b"x-app", 5) == 0
+    if size == 6:
+        return memcmp(name, b"accept", 6) == 0
+    if size == 10:
+        return memcmp(name, b"user-agent", 10) == 0 or memcmp(name, b"tracestate", 10) == 0
+    if size == 11:
+        return memcmp(name, b"traceparent", 11) == 0
+    if size == 12:
+        return memcmp(name, b"content-type", 12) == 0
+    if size == 15:
+        return memcmp(name, b"idempotency-key", 15) == 0
+    return False
+
+
+@cython.final
+@cython.freelist(64)
+cdef class RequestHead:
+    """What the headers said. Strings are empty when a header is absent; `hosts` counts Host headers.
+
+    `lines` are the forwarded header lines, each ended by CRLF. `own` holds the gateway's own request headers
+    (`x-fastgate-…`, `x-agentcc-…`), `encoded` is set when the body has a content-encoding.
+    """
+
+    def __cinit__(self):
+        self.api_key = self.bearer = self.session = self.agent = self.parent_agent = self.request_class = ""
+        self.content_type = ""
+        self.lines = b""
+        self.own = None
+        self.content_length = -1
+
+    def __init__(self):
+        raise TypeError("RequestHead is made by read_head")
+
+
+cdef int note(RequestHead head, const char *name, Py_ssize_t size, str value) except -1:
+    """Keep what the gateway reads itself. Names arrive in lower case."""
+    cdef char first = name[0]
+    if first == c"x":
+        if same(name, size, b"x-api-key", 9):
+            head.api_key = value
+        elif same(name, size, b"x-claude-code-session-id", 24):
+            head.session = value
+        elif same(name, size, b"x-claude-code-agent-id", 22):
+            head.agent = value
+        elif same(name, size, b"x-claude-code-parent-agent-id", 29):
+            head.parent_agent = value
+        elif same(name, size, b"x-claude-code-request-class", 27):
+            head.request_class = value
+        elif starts(name, size, b"x-fastgate-", 11) or starts(name, size, b"x-agentcc-", 10):
+            if head.own is None:
+                head.own = []
+            (<list>head.own).append((name[:size].decode("ascii"), value))
+    elif first == c"a":
+        if same(name, size, b"authorization", 13) and len(value) > 7 and value[:7].lower() == "bearer ":
+            head.bearer = value[7:].strip()
+        elif same(name, size, b"anthropic-version", 17):
+            head.has_version = True
+    elif first == c"c":
+        if same(name, size, b"content-length", 14):
+            head.content_length = int(value) if value.isdecimal() and len(value) < 19 else -2
+        elif same(name, size, b"content-encoding", 16):
+            head.encoded = value != "identity" and value != ""
+        elif same(name, size, b"content-type", 12):
+            head.content_type = value
+    elif first == c"h" and same(name, size, b"host", 4):
+        head.hosts += 1
+    elif first == c"t" and same(name, size, b"transfer-encoding", 17):
+        head.chunked = True
+    return 0
+
+
+cdef inline bint clean(const char *value, Py_ssize_t size) noexcept nogil:
+    """No control characters but tab: nothing in a value can end its line."""
+    cdef Py_ssize_t i
+    cdef unsigned char bad = 0
+    for i in range(size):
+        bad |= (<unsigned char>value[i] < 32 and value[i] != c"\t") or value[i] == 127
+    return bad == 0
+
+
+def read_head(list items):
+    """Read `scope.headers.items()`: a list of (lower-case name, value). ValueError when a value holds a control
+    character or the forwarded lines pass HEAD_BYTES_MAX."""
+    cdef RequestHead head = RequestHead.__new__(RequestHead)
+    cdef char buffer[8192]
+    cdef Py_ssize_t used = 0, name_size, value_size
+    cdef const char *name
+    cdef const char *value
+    cdef tuple item
+    cdef bytearray spill = None
+    for item in items:
+        name = PyUnicode_AsUTF8AndSize(item[0], &name_size)
+        if name_size == 0:
+            continue
+        note(head, name, name_size, <str>item[1])
+        if not forwarded(name, name_size):
+            continue
+        value = PyUnicode_AsUTF8AndSize(item[1], &value_size)
+        if not clean(value, value_size):
+            raise ValueError(f"header {item[0]} holds a control character")
+        if spill is None and used + name_size + value_size + 4 <= <Py_ssize_t>sizeof(buffer):
+            memcpy(buffer + used, name, <size_t>name_size)
+            used += name_size
+            memcpy(buffer + used, b": ", 2)
+            used += 2
+            memcpy(buffer + used, value, <size_t>value_size)
+            used += value_size
+            memcpy(buffer + used, b"\r\n", 2)
+            used += 2
+            continue
+        if spill is None:
+            spill = bytearray(buffer[:used])
+        spill += name[:name_size] + b": " + value[:value_size] + b"\r\n"
+        if len(spill) > HEAD_MAX:
+            raise ValueError("the request headers are too large")
+    head.lines = bytes(spill) if spill is not None else PyBytes_FromStringAndSize(buffer, used)
+    return head
