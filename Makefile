@@ -1,7 +1,66 @@
-PYTHON ?= python3
+# fastgate: two commands matter, `make up` and `make test`. Everything is installed into .venv beside this file, with
+# the exact versions of requirements/constraints.txt, from the package index that pip is configured for. The stamps in
+# .venv make a second run quick and independent of the network.
+
+PYTHON ?=
 VENV := .venv
 BIN := $(VENV)/bin
+CORE := $(wildcard src/fastgate/_core/*.pyx src/fastgate/_core/*.pxd src/fastgate/_core/*.h)
+PIP := $(BIN)/python -m pip --disable-pip-version-check install -qq -c requirements/constraints.txt
+PYTEST := $(BIN)/python -m pytest
 
-.PHONY: build
-build:
-	$(BIN)/python setup.py -q build_ext --inplace
+.PHONY: up test peers bench faults fuzz soak build install-test lock clean help
+.DEFAULT_GOAL := help
+
+help:
+	@echo 'make up      install into .venv and run the gateway here: fastgate.yaml if there is one, else the demo'
+	@echo 'make test    the whole test suite (ARGS="-k money" passes arguments to pytest)'
+	@echo 'make peers   what only tests need: Claude Code, the SDKs, wrk, nginx (make test names what it skips without)'
+	@echo 'make bench   the load suite'
+	@echo 'make clean   remove .venv and everything that was built'
+
+up: $(VENV)/.compiled
+	@exec $(BIN)/fastgate $(if $(wildcard fastgate.yaml),serve,demo) $(ARGS)
+
+test: install-test
+	@PATH="$(abspath $(BIN)):$$PATH" $(PYTEST) $(ARGS)
+
+install-test: $(VENV)/.installed-test $(VENV)/.compiled
+
+peers: install-test
+	PATH="$(abspath $(BIN)):$$PATH" tests/peers/install.sh
+
+$(BIN)/python:
+	@python=$$(scripts/preflight.sh $(PYTHON)) && echo "Making $(VENV) with $$python" && "$$python" -m venv $(VENV)
+
+# The build tools live in .venv too: a change of a .pyx is compiled without the network.
+$(VENV)/.installed: pyproject.toml setup.py requirements/constraints.txt | $(BIN)/python
+	@echo 'Installing fastgate into $(VENV) and compiling its hot path: a minute or two, once'
+	@$(BIN)/python scripts/requirements.py build run > $(VENV)/run.txt
+	@$(PIP) -r $(VENV)/run.txt
+	@$(PIP) --no-build-isolation --no-deps -e .
+	@touch $@
+
+$(VENV)/.installed-test: $(VENV)/.installed
+	@echo 'Installing what the tests need'
+	@$(BIN)/python scripts/requirements.py test > $(VENV)/test.txt
+	@$(PIP) -r $(VENV)/test.txt
+	@touch $@
+
+$(VENV)/.compiled: $(CORE) setup.py $(VENV)/.installed
+	@$(BIN)/python setup.py -q build_ext --inplace
+	@touch $@
+
+build: | $(BIN)/python
+	@$(BIN)/python setup.py -q build_ext --inplace
+
+# The newest versions that the lower bounds of pyproject.toml allow, written down as the ones to install.
+lock:
+	scripts/lock.sh $(PYTHON)
+
+bench faults fuzz soak:
+	@echo 'make $@ does not exist in this version.' >&2; exit 2
+
+clean:
+	rm -rf $(VENV) .peers build dist src/*.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	find src tests bench -name '*.so' -o -name '__pycache__' -prune | xargs -r rm -rf
