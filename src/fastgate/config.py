@@ -1,0 +1,270 @@
+"""The structs of fastgate.yaml, every field documented, and `load_config`, which checks all of it at once.
+
+Owns what may be written and its defaults. Must not know how a value reaches the data plane (control/compile.py) nor
+what a directory holds (directory.py).
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Annotated, Any, ClassVar, Literal
+from urllib.parse import urlsplit
+
+import msgspec
+
+from fastgate.config_checks import (
+    ADDRESS,
+    BASE_URL,
+    FORMAT_VERSION,
+    HEADER_PREFIX,
+    NAME,
+    SECRET_TEXT,
+    VERSION_DATE,
+    is_loopback,
+    split_address,
+)
+from fastgate.prices.settings import PriceSettings
+from fastgate.refs import Secret
+from fastgate.strict import BAD, Later, Range, Reading, read_file
+from fastgate.tree import Problem
+
+ANTHROPIC_BASE_URL = "https://api.anthropic.com"
+"""Anthropic's public address (API reference)."""
+MIN_ADMIN_TOKEN_CHARS = 16
+"""Shorter ones draw a warning: 16 characters of base64 are 96 bits."""
+MAX_WORKERS = 256
+"""Above any machine's use: each worker is a process with its own connections."""
+
+FromFile = Mapping[str, str]
+
+
+class Control(msgspec.Struct, frozen=True, kw_only=True):
+    """The control plane: admin API, metrics and console."""
+
+    LATER: ClassVar[FromFile] = {"oidc": "single sign-on", "tls": "TLS of its own", "roles": "roles"}
+
+    listen: Annotated[str, ADDRESS] = "127.0.0.1:8081"
+    """Address and port. Off loopback, whoever reaches it can try the admin token."""
+    admin_token: Annotated[Secret, SECRET_TEXT] | None = None
+    """Bearer token of the admin API. Absent: one is made once and kept in the state directory, mode 0600."""
+
+
+class Headers(msgspec.Struct, frozen=True, kw_only=True):
+    """Names of the response headers."""
+
+    prefix: Annotated[str, HEADER_PREFIX] = "x-fastgate"
+    """Every response header begins with this and a dash."""
+    also: tuple[Annotated[str, HEADER_PREFIX], ...] = ()
+    """Further prefixes that repeat the five classic headers: model-used, cost, latency-ms, provider, cache."""
+
+
+class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
+    """One upstream that serves Claude models."""
+
+    LATER: ClassVar[FromFile] = {
+        "region": "Bedrock and Vertex endpoints (the key region)",
+        "project": "Vertex endpoints (the key project)",
+        "profile": "Bedrock endpoints (the key profile)",
+        "resource": "Foundry endpoints (the key resource)",
+        "models": "model tables of endpoints",
+        "keys": "endpoints with several keys",
+        "weight": "weighted routing",
+        "priority": "routing by priority",
+    }
+
+    name: Annotated[str, NAME]
+    """Names it in headers, records and reports; unique."""
+    kind: Annotated[Literal["anthropic", "compatible"], Later("bedrock", "vertex", "foundry")]
+    """anthropic: Anthropic's own API. compatible: any server of the same Messages API, another fastgate included."""
+    base_url: Annotated[str, BASE_URL] = ""
+    """Scheme and host, with a path where the API is not at the root; without `/v1`. Required for `compatible`;
+    https://api.anthropic.com for `anthropic`."""
+    api_key: Annotated[Secret, SECRET_TEXT] | None = None
+    """The provider's key, best as `${VAR}`: then it is never written to disk. Required for `anthropic`."""
+    auth: Literal["x-api-key", "bearer"] = "x-api-key"
+    """How the key is sent: in `x-api-key`, or in `authorization: Bearer`."""
+    anthropic_version: Annotated[str, VERSION_DATE] = "2023-06-01"
+    """The `anthropic-version` header for calls that send none. 2023-06-01 is the API's only version (API reference)."""
+    pin: bool = False
+    """Whether `anthropic_version` also replaces the version that a client sends."""
+    ca_file: str = ""
+    """PEM file of the authorities trusted for this endpoint, relative to this file; empty: the system's."""
+
+
+class Limits(msgspec.Struct, frozen=True, kw_only=True):
+    """Sizes and deadlines of the data plane. Durations are seconds."""
+
+    LATER: ClassVar[FromFile] = {
+        "budget_wait_ms": "budgets",
+        "min_output_tokens": "budgets",
+        "requests_per_minute": "rate limits",
+        "concurrency": "concurrency limits",
+    }
+
+    body_bytes: Annotated[int, Range(1024, 1 << 30)] = 33_554_432
+    """Largest request body; 32 MiB is what the Anthropic API itself takes (API reference, request size limits)."""
+    body_s: Annotated[float, Range(1, 3600)] = 120.0
+    """How long a client may take to send its body. 32 MiB then need 2.2 Mbit/s, a poor mobile uplink."""
+    connect_s: Annotated[float, Range(0, 300)] = 5.0
+    """How long connecting to an endpoint may take, TLS included: TCP's first two retransmissions (1 s, 3 s) fit."""
+    first_byte_s: Annotated[float, Range(1, 86400)] = 600.0
+    """How long an endpoint may take to begin its answer. The Anthropic SDKs wait 600 s, and an answer that is not
+    streamed begins only when it is complete."""
+    idle_s: Annotated[float, Range(1, 86400)] = 300.0
+    """How long a begun answer may pause. Claude Code itself gives up a stream after 300 s of silence."""
+    ping_s: Annotated[float, Range(1, 3600)] = 15.0
+    """Silence on a stream after which the client gets a ping. Claude Code shows a warning after 20 s."""
+    drain_s: Annotated[float, Range(0, 86400)] = 600.0
+    """How long open calls may finish when the gateway stops: the longest an SDK would wait for one."""
+    keepalive_s: Annotated[float, Range(0, 3600)] = 55.0
+    """How long an unused connection to an endpoint is kept: less than the 60 s of common load balancers."""
+    unknown_usage: Literal["seen", "bound"] = "seen"
+    """What a call costs whose usage the provider never stated: what was seen, or the most it can have cost."""
+
+
+class Journal(msgspec.Struct, frozen=True, kw_only=True):
+    """The record of finished calls."""
+
+    retention_days: Annotated[int, Range(1, 36500)] = 400
+    """How long records are kept: a year and the month in which it is reported."""
+    fsync: Literal["never", "always"] = "never"
+    """never: a record survives the death of a process, not of the machine. always: each is on disk before the next."""
+    segment_bytes: Annotated[int, Range(1 << 20, 1 << 31)] = 64 * 1024 * 1024
+    """Size at which a new journal file begins: about 100,000 calls, and a file that a tool still opens at ease."""
+
+
+class Config(msgspec.Struct, frozen=True, kw_only=True):
+    """fastgate.yaml. After `load_config` the paths in it are absolute and base URLs are in their shortest form."""
+
+    LATER: ClassVar[FromFile] = {
+        "tls": "TLS on its own port",
+        "routing": "routing",
+        "cache": "a response cache",
+        "guards": "guards",
+        "audit": "audit settings",
+        "telemetry": "telemetry export",
+        "alerts": "alerts",
+        "budgets": "budgets",
+        "tuning": "tuning",
+        "stores": "other stores",
+    }
+
+    version: Annotated[int, FORMAT_VERSION]
+    """Version of this file's format: 1."""
+    listen: Annotated[str, ADDRESS] = "127.0.0.1:8080"
+    """Address and port of the data plane, which takes the calls."""
+    control: Control = Control()
+    """The control plane."""
+    workers: Annotated[int, Range(1, MAX_WORKERS)] | Literal["auto"] = "auto"
+    """Number of data-plane processes; auto is one for each processor that the gateway may use."""
+    state: str = "./fastgate-data"
+    """Directory of everything the gateway keeps, relative to this file."""
+    headers: Headers = Headers()
+    """Names of the response headers."""
+    directory: str | None = None
+    """directory.yaml, relative to this file: applied at start and on reload."""
+    endpoints: tuple[Endpoint, ...]
+    """Upstreams, in order of preference."""
+    limits: Limits = Limits()
+    """Sizes and deadlines of the data plane."""
+    journal: Journal = Journal()
+    """The record of finished calls."""
+    prices: PriceSettings = PriceSettings()
+    """What a call costs, where it is not the list price."""
+
+
+def worker_count(config: Config) -> int:
+    """Data-plane processes to run."""
+    return min(len(os.sched_getaffinity(0)), MAX_WORKERS) if config.workers == "auto" else config.workers
+
+
+def load_config(path: Path, environ: Mapping[str, str]) -> tuple[Config, list[Problem]]:
+    """Read and check a fastgate.yaml: the configuration and what in it deserves a warning.
+
+    Raises ConfigErrors with everything that is wrong. Reads no other file and opens nothing.
+    """
+    reading = read_file(path, Config, environ)
+    _check_state_form(reading)
+    _check_endpoints(reading)
+    _check_addresses(reading)
+    config = reading.done()
+    return _settle(config, path.absolute().parent), list(_warnings(reading, config))
+
+
+def _check_state_form(reading: Reading[Config]) -> None:
+    entry = reading.root.entries.get("state")
+    if entry is None or entry[1].kind != "mapping":
+        return
+    reading.problems = [problem for problem in reading.problems if problem.path != "state"]
+    reading.fault(("state",), "this version of fastgate keeps its state in a directory only; Redis and SQL come later")
+
+
+def _check_endpoints(reading: Reading[Config]) -> None:
+    endpoints = reading.value.endpoints
+    if endpoints is BAD:
+        return
+    if not endpoints and reading.root.entries["endpoints"][1].kind == "list":
+        reading.fault(("endpoints",), "at least one endpoint is needed")
+    first: dict[str, int] = {}
+    for index, endpoint in enumerate(endpoints):
+        if endpoint is BAD:
+            continue
+        path = ("endpoints", index)
+        if endpoint.name is not BAD and first.setdefault(endpoint.name, index) != index:
+            reading.fault((*path, "name"), f"{endpoint.name} is also the name of endpoints[{first[endpoint.name]}]")
+        if endpoint.kind == "compatible" and endpoint.base_url == "":
+            reading.fault((*path, "base_url"), "missing; a compatible endpoint needs one")
+        if endpoint.kind == "anthropic" and endpoint.api_key is None:
+            reading.fault((*path, "api_key"), "missing; an anthropic endpoint needs one")
+        if endpoint.kind == "anthropic" and _is_virtual(endpoint.api_key) and endpoint.base_url == "":
+            reading.fault((*path, "api_key"), "is a fastgate key; Anthropic needs one of its own (sk-ant-...)")
+
+
+def _is_virtual(key: Any) -> bool:
+    return isinstance(key, Secret) and key.reveal().startswith("sk-fg-")
+
+
+def _check_addresses(reading: Reading[Config]) -> None:
+    listen, control = reading.value.listen, reading.value.control
+    if BAD not in (listen, control) and control.listen is not BAD and listen == control.listen:
+        reading.fault(("control", "listen"), "is the same address as listen; the two planes need one each")
+
+
+def _settle(config: Config, base: Path) -> Config:
+    """Paths made absolute, base URLs shortened and filled."""
+    endpoints = tuple(
+        msgspec.structs.replace(
+            endpoint,
+            base_url=(endpoint.base_url or ANTHROPIC_BASE_URL).rstrip("/").removesuffix("/v1"),
+            ca_file=_absolute(base, endpoint.ca_file) if endpoint.ca_file else "",
+        )
+        for endpoint in config.endpoints
+    )
+    directory = None if config.directory is None else _absolute(base, config.directory)
+    return msgspec.structs.replace(
+        config, endpoints=endpoints, state=_absolute(base, config.state), directory=directory
+    )
+
+
+def _absolute(base: Path, path: str) -> str:
+    return os.path.normpath(base / Path(path).expanduser())
+
+
+def _warnings(reading: Reading[Config], config: Config) -> Iterator[Problem]:
+    for index, endpoint in enumerate(config.endpoints):
+        path = ("endpoints", index)
+        url = endpoint.base_url
+        if url.rstrip("/").endswith("/v1"):
+            yield reading.note((*path, "base_url"), "ends in /v1, which the gateway adds itself; taken without it")
+        parts = urlsplit(url)
+        if parts.scheme == "http" and endpoint.api_key is not None and not is_loopback(parts.hostname or ""):
+            yield reading.note((*path, "base_url"), "is plain http: the key crosses the network in the clear")
+        if endpoint.api_key is not None and "${" not in endpoint.api_key.reference:
+            yield reading.note((*path, "api_key"), "stands in the file; as ${VAR} it would never be written to disk")
+    token = config.control.admin_token
+    if token is not None and len(token.reveal()) < MIN_ADMIN_TOKEN_CHARS:
+        yield reading.note(("control", "admin_token"), f"is shorter than {MIN_ADMIN_TOKEN_CHARS} characters")
+    if not is_loopback(split_address(config.control.listen)[0]):
+        yield reading.note(("control", "listen"), "is not loopback: whoever reaches it can try the admin token")
