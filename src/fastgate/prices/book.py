@@ -71,20 +71,26 @@ def family_of(model: str) -> str:
     name = _BEDROCK_SCOPE.sub("", name.removeprefix("anthropic/"))
     name = _DOTTED.sub("-", name)
     while match := _SUFFIXES.search(name):
-        if match.start() == 0:
+        if name[: match.start()] in ("", "claude"):  # "claude-v1" is a model, not a revision of one
             break
         name = name[: match.start()]
     return name
 
 
 def price_kind(kind: str, model: str) -> str:
-    """The kind under which the book keeps this model's price: Bedrock's global profiles cost less than its regional
-    ones, and only the id tells them apart. A bare Bedrock id is served in its region."""
-    if kind != "bedrock":
-        return kind
-    name = model.strip().lower()
-    name = name.rpartition("/")[2] if name.startswith("arn:") else name
-    return "bedrock-global" if name.startswith("global.") else "bedrock"
+    """The kind under which the book keeps this model's price. Regional endpoints of Bedrock and Vertex AI are dearer
+    than global ones: on Bedrock the id tells which it is (a bare one is served in its region); a Vertex AI endpoint
+    that is global looks prices up as `vertex-global`."""
+    if kind == "bedrock":
+        name = model.strip().lower()
+        name = name.rpartition("/")[2] if name.startswith("arn:") else name
+        return "bedrock-global" if name.startswith("global.") else "bedrock-regional"
+    return "vertex-regional" if kind == "vertex" else kind
+
+
+def endpoint_kind(kind: str) -> str:
+    """The endpoint kind of a price kind: `bedrock` for `bedrock-global`."""
+    return kind.partition("-")[0]
 
 
 class PriceBook:
@@ -115,11 +121,11 @@ class PriceBook:
         return self.lookup(kind, model).row
 
     def _find(self, kind: str, model: str) -> Quote:
-        family = family_of(model)
+        family, at = family_of(model), price_kind(kind, model)
         for on_kind, on_model, row in self._overrides:
-            if fnmatchcase(kind, on_kind) and (fnmatchcase(model, on_model) or fnmatchcase(family, on_model)):
+            kind_fits = fnmatchcase(kind, on_kind) or fnmatchcase(at, on_kind)
+            if kind_fits and (fnmatchcase(model, on_model) or fnmatchcase(family, on_model)):
                 return Quote(row, True)
-        at = price_kind(kind, model)
         for name in (model, family):
             found = self._rows.get((at, name))
             if found is not None:
