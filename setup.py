@@ -52,7 +52,8 @@ extensions = [
         extra_compile_args=flags,
         extra_link_args=link,
         define_macros=macros,
-        depends=[str(p) for p in Path("src/fastgate/_core").glob("*.pxd")],
+        include_dirs=["src/fastgate/_core"],
+        depends=[str(p) for suffix in ("pxd", "h") for p in Path("src/fastgate/_core").glob(f"*.{suffix}")],
     )
     for path in sources
 ]

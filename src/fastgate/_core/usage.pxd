@@ -5,6 +5,8 @@
 
 from libc.stdint cimport int64_t
 
+from fastgate._core.span cimport Span
+
 
 cdef class Usage:
     # Disjoint classes, in tokens. `input_tokens` is the uncached part only; output includes thinking.
@@ -21,6 +23,8 @@ cdef class Usage:
     cdef readonly bint fast
     cdef readonly bint us_geo
     cdef readonly bint priority
+    # Some of the tokens were another model's (an advisor's): they are counted in the classes, but its prices differ.
+    cdef readonly bint other_model
     # seen: any usage object came. final: a message_delta or a full message stated the output. malformed: something
     # was present but unusable, so the figures are at best a lower bound.
     cdef readonly bint seen
@@ -35,5 +39,14 @@ cdef class Usage:
     cdef Usage new()
 
     cdef Usage copy(self)
+
+    # Takes one usage object (checked JSON), cumulative: what is present replaces, what is absent stays.
+    cdef void merge(self, Span value, bint is_final) noexcept
+
+    # Raises the output class to at least `tokens`.
+    cdef void raise_output(self, int64_t tokens) noexcept
+    cdef void take_uses(self, Span value) noexcept
+    cdef void take_iterations(self, Span value) noexcept
+    cdef void take_word(self, Span value, const char* word, Py_ssize_t n, bint* flag) noexcept
     cdef void settle_classes(self) noexcept
     cdef tuple public_fields(self)

@@ -13,6 +13,7 @@ class Usage:
     fast: bool
     us_geo: bool
     priority: bool
+    other_model: bool
     seen: bool
     final: bool
     malformed: bool
@@ -31,8 +32,12 @@ class Usage:
         fast: bool = False,
         us_geo: bool = False,
         priority: bool = False,
+        other_model: bool = False,
         seen: bool = True,
         final: bool = True,
         malformed: bool = False,
     ) -> Usage: ...
+    def take(self, data: bytes, *, final: bool) -> None:
+        """Merge one usage object given as JSON text; what is not JSON is `malformed`."""
+
     def __eq__(self, other: object) -> bool: ...
