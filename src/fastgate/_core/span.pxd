@@ -32,6 +32,7 @@ ctypedef unsigned char byte_t
 # model wrote can be nested by itself.
 cdef enum:
     DEPTH_LIMIT = 256
+    DEPTH_WORDS = 4  # DEPTH_LIMIT bits
 
 
 # Bytes that someone else owns; p is NULL for "absent".
@@ -156,7 +157,7 @@ cdef inline const byte_t* skip_scalar(const byte_t* p, const byte_t* end) noexce
 
 cdef inline const byte_t* skip_value(const byte_t* p, const byte_t* end) noexcept nogil:
     """Past the value that starts at `p`, checked throughout. Not recursive: open containers are bits (1: object)."""
-    cdef uint64_t kinds[DEPTH_LIMIT // 64]
+    cdef uint64_t kinds[DEPTH_WORDS]
     cdef int depth = 0
     cdef bint is_object
     cdef Text key
