@@ -1,0 +1,193 @@
+"""The one writer of one epoch: each record is one `write()` to the end of the current segment.
+
+Owns the epoch's folder, its lock (held while the writer lives) and the promise that the file stays readable whatever
+the disk does. Knows nothing of what is in a body, nor of consumers.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import fcntl
+import os
+from pathlib import Path
+from typing import Literal, NoReturn
+
+from google_crc32c import value as crc32c
+
+from fastgate.journal.format import (
+    FRAME_BYTES,
+    LEAD,
+    MAX_BODY_BYTES,
+    SEGMENT_BYTES,
+    STAMP,
+    VERSION,
+    epoch_number,
+    new_epoch,
+    segment_path,
+)
+
+Fsync = Literal["never", "always"]
+
+_MAX_FRAME_BYTES = FRAME_BYTES + MAX_BODY_BYTES
+
+_EPOCH_DRAWS = 16
+"""4096 names a millisecond: sixteen collisions in a row are no accident."""
+
+_FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+
+_pack_lead = LEAD.pack
+_pack_stamp = STAMP.pack
+_write = os.write
+
+
+class JournalError(OSError):
+    """A record was not journalled, or nobody can say so. Appending it again is right: readers know a call by its id."""
+
+
+class JournalFull(JournalError):  # noqa: N818  # the condition is the name
+    """The disk, quota or file size limit is reached. Nothing of the record remains; the next append tries again."""
+
+
+class JournalBroken(JournalError):  # noqa: N818
+    """The disk failed. The record may or may not be there; the next append starts a new segment."""
+
+
+class JournalWriter:
+    """Appends to `journal_dir/epoch`, which must not exist (FileExistsError). For one thread."""
+
+    __slots__ = (
+        "_always", "_epoch", "_fd", "_journal_dir", "_lock_fd", "_node", "_segment_bytes",
+        "epoch", "offset", "segment", "sequence",
+    )  # fmt: skip
+
+    def __init__(
+        self,
+        journal_dir: Path,
+        epoch: str,
+        *,
+        node: int = 0,
+        segment_bytes: int = SEGMENT_BYTES,
+        fsync: Fsync = "never",
+    ) -> None:
+        self._epoch = epoch_number(epoch)
+        self._node = node
+        self._segment_bytes = segment_bytes
+        self._always = fsync == "always"
+        self._journal_dir = Path(journal_dir)
+        self._fd = -1
+        self.epoch = epoch
+        self.segment = 0
+        self.offset = 0
+        self.sequence = 0
+        self._journal_dir.mkdir(mode=0o700, exist_ok=True)
+        folder = self._journal_dir / epoch
+        folder.mkdir(mode=0o700)
+        # Locked before the first segment exists: an epoch with a segment and without a lock will never grow again.
+        self._lock_fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        fcntl.flock(self._lock_fd, fcntl.LOCK_EX)
+        if self._always:
+            _sync_folder(self._journal_dir)
+
+    @classmethod
+    def create(
+        cls, journal_dir: Path, *, node: int = 0, segment_bytes: int = SEGMENT_BYTES, fsync: Fsync = "never"
+    ) -> JournalWriter:
+        """A writer of a new epoch. Of two lives that began in one millisecond and drew one name the second redraws."""
+        for _ in range(_EPOCH_DRAWS):
+            with contextlib.suppress(FileExistsError):
+                return cls(journal_dir, new_epoch(), node=node, segment_bytes=segment_bytes, fsync=fsync)
+        raise JournalBroken(errno.EEXIST, "no new epoch can be made", str(journal_dir))
+
+    def append(self, kind: int, body: bytes) -> tuple[int, int]:
+        """Write one record; returns its (segment, offset). Raises JournalFull, JournalBroken, or ValueError when the
+        body is over MAX_BODY_BYTES."""
+        stamped = _pack_stamp(VERSION, kind, self._node, self._epoch, self.sequence + 1) + body
+        frame = _pack_lead(len(stamped), crc32c(stamped)) + stamped
+        size = len(frame)
+        if size > _MAX_FRAME_BYTES:
+            raise ValueError(f"a body of {len(body)} bytes; the journal takes up to {MAX_BODY_BYTES}")
+        offset = self.offset
+        if self._fd < 0 or offset + size > self._segment_bytes:
+            self._open_segment()
+            offset = self.offset
+        try:
+            written = _write(self._fd, frame)
+        except OSError as error:
+            self._fail(error)
+        if written != size:
+            self._fail(OSError(errno.ENOSPC, "the file system took only part of a record"))
+        self.offset = offset + size
+        self.sequence += 1
+        if self._always:
+            self.sync()
+        return self.segment, offset
+
+    def sync(self) -> None:
+        """Ask the disk for all that was appended. After a failure the kernel may have dropped what it could not write,
+        so the segment is not trusted again."""
+        if self._fd < 0:
+            return
+        try:
+            os.fdatasync(self._fd)
+        except OSError as error:
+            self._abandon()
+            raise JournalBroken(error.errno, f"journal sync failed: {error.strerror}", self._path) from error
+
+    def close(self) -> None:
+        """Close the segment and give up the epoch: from now on readers know that it is whole."""
+        self._abandon()
+        if self._lock_fd >= 0:
+            os.close(self._lock_fd)
+            self._lock_fd = -1
+
+    @property
+    def _path(self) -> str:
+        return str(segment_path(self._journal_dir, self.epoch, self.segment))
+
+    def _open_segment(self) -> None:
+        """Go on to the next segment. A full disk may still have room in the one that is open: then that one serves."""
+        if self._lock_fd < 0:
+            raise ValueError("the journal is closed")
+        if self._fd >= 0 and self.offset == 0:
+            return
+        path = segment_path(self._journal_dir, self.epoch, self.segment + 1)
+        try:
+            fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC, 0o600)
+        except OSError as error:
+            if self._fd >= 0:
+                return
+            kind = JournalFull if error.errno in _FULL else JournalBroken
+            raise kind(error.errno, f"no new journal segment: {error.strerror}", str(path)) from error
+        self._abandon()
+        self._fd, self.offset = fd, 0
+        self.segment += 1
+        if self._always:
+            _sync_folder(path.parent)
+
+    def _fail(self, error: OSError) -> NoReturn:
+        """Take back what a failed write may have left and say what happened."""
+        path = self._path
+        full = error.errno in _FULL
+        try:
+            os.ftruncate(self._fd, self.offset)
+        except OSError:
+            full = False
+        if not full:
+            self._abandon()
+        kind = JournalFull if full else JournalBroken
+        raise kind(error.errno, f"journal append failed: {error.strerror}", path) from error
+
+    def _abandon(self) -> None:
+        if self._fd >= 0:
+            with contextlib.suppress(OSError):
+                os.close(self._fd)
+        self._fd = -1
+
+
+def _sync_folder(folder: Path) -> None:
+    fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)
