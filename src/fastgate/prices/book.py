@@ -18,6 +18,10 @@ LOOKUPS_KEPT = 4096
 """Memoised look-ups. A deployment uses tens of (kind, model) pairs; a client that invents model ids must not fill
 memory, so the memo starts anew when it is full."""
 
+MAX_MODEL_CHARS = 512
+"""Longer ids are unknown without a look: they come from clients, and reading one takes time quadratic in its length.
+The longest real ones, ARNs of Bedrock inference profiles, have some 150."""
+
 Unknown = Literal["worst", "refuse"]
 
 
@@ -111,6 +115,8 @@ class PriceBook:
         """The row for `model` as it is sent to an endpoint of `kind`, and whether the book knows it."""
         quote = self._memo.get((kind, model))
         if quote is None:
+            if len(model) > MAX_MODEL_CHARS:
+                return Quote(self.worst, False)
             quote = self._find(kind, model)
             if len(self._memo) >= LOOKUPS_KEPT:
                 self._memo.clear()

@@ -21,8 +21,10 @@ OUTPUT_BOUNDS = (100_000, 400_000_000)
 WRITE_BOUNDS = (1, 4)
 OUTPUT_OVER_INPUT = (1, 20)
 TIER_BOUNDS = (1, 10)
-# Nano-dollars a use: from a thousandth of a cent to a dollar; 0 is free.
-TOOL_BOUNDS = (10_000, 1_000_000_000)
+CHEAPEST_READ = 100
+"""A cache read costs at least this part of input."""
+# Nano-dollars a use: from a hundredth of a cent to a dollar; 0 is free. Listed: 4,166,667 and 10,000,000.
+TOOL_BOUNDS = (100_000, 1_000_000_000)
 # An override against the list price of the same model: negotiated discounts and resellers' margins stay within.
 LIST_BOUNDS = (Decimal("0.1"), Decimal(10))
 MULTIPLIER_BOUNDS = (NO_MULTIPLIER_PPM // 10, NO_MULTIPLIER_PPM * 10)
@@ -88,6 +90,8 @@ def _proportions(ints: tuple[int, ...]) -> list[str]:
         messages += _ratio(_CLASSES[i], base[i], "input", base[0], WRITE_BOUNDS)
     if base[4] > base[0]:
         messages.append("cache_read is dearer than input")
+    if base[4] * CHEAPEST_READ < base[0]:
+        messages.append(f"cache_read (${_per_million(base[4])}) is less than 1/{CHEAPEST_READ} of input")
     for name, low, high in zip(_CLASSES, base, above, strict=True):
         messages += _ratio(f"{name} of long prompts", high, name, low, TIER_BOUNDS)
     for name, value in zip(_TOOLS, ints[11:14], strict=True):
