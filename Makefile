@@ -30,11 +30,12 @@ install-test: $(VENV)/.installed-test $(VENV)/.compiled
 peers: install-test
 	PATH="$(abspath $(BIN)):$$PATH" tests/peers/install.sh
 
-$(BIN)/python:
+$(VENV)/.made:
 	@python=$$(scripts/preflight.sh $(PYTHON)) && echo "Making $(VENV) with $$python" && "$$python" -m venv $(VENV)
+	@touch $@
 
 # The build tools live in .venv too: a change of a .pyx is compiled without the network.
-$(VENV)/.installed: pyproject.toml setup.py requirements/constraints.txt | $(BIN)/python
+$(VENV)/.installed: pyproject.toml setup.py requirements/constraints.txt | $(VENV)/.made
 	@echo 'Installing fastgate into $(VENV) and compiling its hot path: a minute or two, once'
 	@$(BIN)/python scripts/requirements.py build run > $(VENV)/run.txt
 	@$(PIP) -r $(VENV)/run.txt
@@ -51,7 +52,7 @@ $(VENV)/.compiled: $(CORE) setup.py $(VENV)/.installed
 	@$(BIN)/python setup.py -q build_ext --inplace
 	@touch $@
 
-build: | $(BIN)/python
+build: | $(VENV)/.made
 	@$(BIN)/python setup.py -q build_ext --inplace
 
 # The newest versions that the lower bounds of pyproject.toml allow, written down as the ones to install.

@@ -15,6 +15,10 @@ for candidate in ${wanted:-python3 python3.14 python3.13 python3.12 python3.11};
     fi
 done
 
+package_prefix() {    # Debian names its packages after the interpreter: python3-venv, or python3.12-venv for another one
+    case "$1" in python3 | python3.[0-9]*) echo "$1" ;; *) echo python3 ;; esac
+}
+
 missing=
 packages=
 need() {    # need WHAT PACKAGE...
@@ -28,7 +32,7 @@ need() {    # need WHAT PACKAGE...
 
 if [ -z "$python" ]; then
     if [ -n "$wanted" ]; then
-        name=$(basename "$wanted")
+        name=$(package_prefix "$(basename "$wanted")")
     elif command -v python3 >/dev/null 2>&1; then
         name=python3.11    # the system's own python3 is too old; a newer one installs beside it
     else
@@ -37,9 +41,7 @@ if [ -z "$python" ]; then
     need "Python 3.11 or newer" "$name" "$name-venv" "$name-dev"
     command -v "${CC:-gcc}" >/dev/null 2>&1 || need "a C compiler (${CC:-gcc})" build-essential
 else
-    # Debian names its packages after the interpreter: python3-venv, or python3.12-venv for a python3.12 beside it.
-    name=$(basename "$python")
-    case "$name" in python3 | python3.[0-9]*) ;; *) name=python3 ;; esac
+    name=$(package_prefix "$(basename "$python")")
     "$python" -c 'import venv, ensurepip' 2>/dev/null || need "Python's venv module" "$name-venv"
     compiler=${CC:-$("$python" -c 'import sysconfig; print((sysconfig.get_config_var("CC") or "gcc").split()[0])')}
     include=$("$python" -c 'import sysconfig; print(sysconfig.get_path("include"))')
