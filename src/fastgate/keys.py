@@ -1,9 +1,9 @@
 """Virtual keys: their form, their checksum, their digest, and the pepper that the digest needs.
 
 A key is `sk-fg-` and 40 characters of base62 (0-9A-Za-z): 34 random ones (202 bits) and 6 that are the CRC-32 of those
-34 in base62, most significant first, padded with zeros. The checksum tells a typing mistake from a key that is not known
-here; it protects nothing. Stored is only HMAC-SHA-256(pepper, SHA-256(secret)), so that a directory may declare the
-SHA-256 of a secret instead of the secret. Knows nothing of directories or principals.
+34 in base62, most significant first, padded with zeros. The checksum tells a typing mistake from a key that is not
+known here; it protects nothing. Stored is only HMAC-SHA-256(pepper, SHA-256(secret)), so that a directory may declare
+the SHA-256 of a secret instead of the secret. Knows nothing of directories or principals.
 """
 
 from __future__ import annotations
@@ -94,10 +94,15 @@ def digest(pepper: bytes, secret: str) -> bytes:
     return hmac.digest(pepper, hashlib.sha256(secret.encode()).digest(), "sha256")
 
 
+def sha256_hex_problem(value: str) -> str | None:
+    """What is wrong with a declared `secret_sha256`, or None."""
+    return None if _SHA256_HEX.fullmatch(value) else "must be the SHA-256 of the secret: 64 hexadecimal digits"
+
+
 def digest_of_sha256(pepper: bytes, sha_hex: str) -> bytes:
     """The same from the hexadecimal SHA-256 of the secret. Raises ValueError if it is none."""
-    if not _SHA256_HEX.fullmatch(sha_hex):
-        raise ValueError("must be the SHA-256 of the secret: 64 hexadecimal digits")
+    if (problem := sha256_hex_problem(sha_hex)) is not None:
+        raise ValueError(problem)
     return hmac.digest(pepper, bytes.fromhex(sha_hex), "sha256")
 
 

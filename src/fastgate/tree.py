@@ -24,7 +24,7 @@ MAX_DEPTH = 32
 KeyPath = tuple[str | int, ...]
 
 OPEN, CLOSE = "\ue001", "\ue002"
-"""Stand in for the braces of `${VAR}` while YAML reads the text: in `{api_key: ${VAR}}` it would take them for its own."""
+"""Stand in for the braces of `${VAR}` while YAML reads: in `{api_key: ${VAR}}` it would take them for its own."""
 NULLS = frozenset(("", "~", "null", "Null", "NULL"))
 _PLAIN_NAME = re.compile(r"[A-Za-z0-9_@-]+")
 

@@ -1,0 +1,1 @@
+"""The control plane: compiles and publishes what workers use, reads what they write. Workers never import it."""

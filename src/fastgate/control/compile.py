@@ -1,0 +1,93 @@
+"""Configuration and directory into the snapshot that workers use. Pure: the same input gives the same bytes.
+
+Owns what is in a snapshot and its version. Must not know where rows come from nor how a snapshot travels.
+"""
+
+from __future__ import annotations
+
+import hashlib
+
+import msgspec
+
+from fastgate import config as settings
+from fastgate import snapshot
+from fastgate.prices.book import PriceData
+from fastgate.stores.ports import DirectoryRows, SecretRow
+
+VERSION_CHARS = 12
+"""48 bits: among a million published versions a clash has a chance of 0.2 %, and generations tell them apart anyway."""
+
+_canonical = msgspec.msgpack.Encoder(order="deterministic").encode
+
+
+def compile_snapshot(
+    config: settings.Config, directory: DirectoryRows, prices: PriceData, generation: int, now_ns: int
+) -> snapshot.SnapshotData:
+    """The snapshot of this moment: keys that are revoked or expired at `now_ns` are absent."""
+    content = snapshot.SnapshotData(
+        generation=0,
+        version="",
+        headers=snapshot.HeaderNames(prefix=config.headers.prefix, also=config.headers.also),
+        limits=_limits(config.limits),
+        endpoints=tuple(_endpoint(endpoint) for endpoint in config.endpoints),
+        keys=[_key(row) for row in directory.secrets if is_live(row, now_ns)],
+        prices=prices,
+    )
+    return msgspec.structs.replace(content, generation=generation, version=version_of(content))
+
+
+def version_of(content: snapshot.SnapshotData) -> str:
+    """Digest of everything but generation and version."""
+    bare = msgspec.structs.replace(
+        content, generation=0, version="", keys=sorted(content.keys, key=lambda row: row.digest)
+    )
+    return hashlib.sha256(_canonical(bare)).hexdigest()[:VERSION_CHARS]
+
+
+def is_live(row: SecretRow, now_ns: int) -> bool:
+    """Whether a secret opens anything at `now_ns`."""
+    return row.revoked_ns == 0 and not 0 < _not_after_ns(row) <= now_ns
+
+
+def next_expiry_ns(data: snapshot.SnapshotData) -> int:
+    """When the first of the snapshot's secrets ends, 0 if none does. Workers refuse it by themselves; recompiling then
+    only frees its row."""
+    return min((row.not_after_ns for row in data.keys if row.not_after_ns), default=0)
+
+
+def _not_after_ns(row: SecretRow) -> int:
+    """The earlier end of secret and key, where 0 is none."""
+    ends = [end for end in (row.not_after_ns, row.expires_ns) if end]
+    return min(ends, default=0)
+
+
+def _key(row: SecretRow) -> snapshot.KeyRow:
+    return snapshot.KeyRow(
+        digest=row.digest,
+        key=row.key,
+        user=row.user,
+        team=row.team,
+        org=row.org,
+        cost_center=row.cost_center,
+        tags=row.tags,
+        models=tuple(row.models),
+        not_after_ns=_not_after_ns(row),
+        open_tags=tuple(row.open_tags),
+    )
+
+
+def _limits(limits: settings.Limits) -> snapshot.Limits:
+    return snapshot.Limits(**{field: getattr(limits, field) for field in snapshot.Limits.__struct_fields__})
+
+
+def _endpoint(endpoint: settings.Endpoint) -> snapshot.Endpoint:
+    return snapshot.Endpoint(
+        name=endpoint.name,
+        kind=endpoint.kind,
+        base_url=endpoint.base_url,
+        api_key="" if endpoint.api_key is None else endpoint.api_key.reference,
+        auth=endpoint.auth,
+        anthropic_version=endpoint.anthropic_version,
+        pin_version=endpoint.pin,
+        ca_file=endpoint.ca_file,
+    )

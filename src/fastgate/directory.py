@@ -1,0 +1,273 @@
+"""The structs of directory.yaml, every field documented, and `load_directory`, which checks all of it at once.
+
+Owns what may be declared and how its parts refer to each other. Must not know how a directory is stored (stores/) nor
+how it is compiled for the data plane (control/compile.py).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import Annotated, Any, ClassVar
+
+import msgspec
+
+from fastgate import clock
+from fastgate.keys import MIN_DECLARED_CHARS, check_form, sha256_hex_problem
+from fastgate.refs import Secret
+from fastgate.strict import BAD, Check, Reading, read, read_file
+from fastgate.tree import Problem
+
+MAX_TAGS = 32
+"""Tags of one key; each is written into every record of its calls."""
+MAX_TAG_CHARS = 128
+"""Of a tag's value; room for a branch name."""
+RESERVED_TAGS = frozenset(("session", "cost_center"))
+"""Tags that fastgate sets itself."""
+WARNINGS_SHOWN = 20
+"""Warnings of one sort before the rest is only counted."""
+
+_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@:+-]{0,127}")
+_TAG = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
+_VISIBLE = re.compile(r"[\x21-\x7e]+")
+_GLOB = re.compile(r"[A-Za-z0-9*?\[\]!._:/@-]{1,256}")
+
+
+def id_problem(value: str) -> str | None:
+    if _ID.fullmatch(value):
+        return None
+    return "must be 1 to 128 letters, digits or any of . _ @ : + - and begin with a letter or digit"
+
+
+def tag_name_problem(value: str) -> str | None:
+    if value in RESERVED_TAGS:
+        return f"the tag {value} is reserved" + ("; use the key cost_center" if value == "cost_center" else "")
+    return None if _TAG.fullmatch(value) else "must be 1 to 64 lower-case letters, digits or any of . _ -"
+
+
+def tag_value_problem(value: str) -> str | None:
+    if 0 < len(value) <= MAX_TAG_CHARS and value.isprintable() and value == value.strip():
+        return None
+    return f"must be 1 to {MAX_TAG_CHARS} printable characters without spaces around them"
+
+
+def glob_problem(value: str) -> str | None:
+    return None if _GLOB.fullmatch(value) else "must be a model id or a glob of one, like claude-*"
+
+
+def tags_problem(value: Mapping[str, str]) -> str | None:
+    return f"more than {MAX_TAGS} tags" if len(value) > MAX_TAGS else None
+
+
+def _secret_problem(value: Secret) -> str | None:
+    secret = value.reveal()
+    if len(secret) >= MIN_DECLARED_CHARS and _VISIBLE.fullmatch(secret):
+        return None
+    return f"must be {MIN_DECLARED_CHARS} or more visible ASCII characters"
+
+
+Id = Annotated[str, Check(id_problem)]
+TagName = Annotated[str, Check(tag_name_problem)]
+Tags = Annotated[dict[TagName, Annotated[str, Check(tag_value_problem)]], Check(tags_problem)]
+Models = tuple[Annotated[str, Check(glob_problem)], ...]
+
+
+class Org(msgspec.Struct, frozen=True, kw_only=True):
+    """A customer or company: the outermost level."""
+
+    id: Id
+    """Unique among orgs; written into every record, so never reuse one."""
+    name: str = ""
+    """As people call it."""
+
+
+class CostCenter(msgspec.Struct, frozen=True, kw_only=True):
+    """Whom spend is booked to."""
+
+    LATER: ClassVar[Mapping[str, str]] = {"alerts": "alerts"}
+
+    id: Id
+    """Unique among cost centres; reports group by it first."""
+    owner: str = ""
+    """Who answers for it: an address or a name."""
+
+
+class Team(msgspec.Struct, frozen=True, kw_only=True):
+    """A group of users in one org."""
+
+    id: Id
+    """Unique among teams of all orgs."""
+    org: Id
+    """The org it belongs to."""
+    name: str = ""
+    """As people call it."""
+    cost_center: Id | None = None
+    """Where its spend is booked, unless a user or key says otherwise."""
+    open_tags: tuple[TagName, ...] = ()
+    """Tags that its members may set themselves, with `x-fastgate-tag-NAME`."""
+
+
+class User(msgspec.Struct, frozen=True, kw_only=True):
+    """A person."""
+
+    id: Id
+    """Unique among users of all teams."""
+    team: Id
+    """The team they belong to."""
+    name: str = ""
+    """As people call them."""
+    email: str = ""
+    """Where notices go."""
+    cost_center: Id | None = None
+    """Where their spend is booked, unless a key says otherwise; else their team's."""
+
+
+class Key(msgspec.Struct, frozen=True, kw_only=True):
+    """A virtual key: what a client authenticates with. Exactly one of `user` and `team`, and of the two secrets."""
+
+    LATER: ClassVar[Mapping[str, str]] = {"requests_per_minute": "rate limits", "cache": "a response cache"}
+
+    id: Id
+    """Unique among keys. Not secret: it names the key in headers, records and reports."""
+    user: Id | None = None
+    """Whose key it is."""
+    team: Id | None = None
+    """The team of a service key (CI, bots) that belongs to no person."""
+    secret: Annotated[Secret, Check(_secret_problem)] | None = None
+    """The secret, best as `${VAR}`: 24 or more visible ASCII characters, so a key of another gateway can be kept."""
+    secret_sha256: Annotated[str, Check(sha256_hex_problem)] | None = None
+    """SHA-256 of the secret in hexadecimal, where the secret itself should not pass through here."""
+    tags: Tags = {}
+    """Written into every record of its calls."""
+    models: Models = ()
+    """Globs of the models it may use; empty allows all."""
+    expires: datetime | None = None
+    """When it stops working: a date is that day's first instant in UTC; a time without a zone is UTC."""
+    cost_center: Id | None = None
+    """Where its spend is booked; else its user's, else its team's."""
+    open_tags: tuple[TagName, ...] = ()
+    """Tags that its client may set itself, besides those of its team."""
+
+    def expires_ns(self) -> int:
+        """`expires` in UTC nanoseconds; 0 is never."""
+        return 0 if self.expires is None else moment_ns(self.expires)
+
+
+class Directory(msgspec.Struct, frozen=True, kw_only=True):
+    """directory.yaml: who may call. The declared counterpart of what the admin API edits."""
+
+    LATER: ClassVar[Mapping[str, str]] = {"budgets": "budgets"}
+
+    orgs: tuple[Org, ...] = ()
+    """Customers or companies."""
+    cost_centers: tuple[CostCenter, ...] = ()
+    """Whom spend is booked to."""
+    teams: tuple[Team, ...] = ()
+    """Groups of users."""
+    users: tuple[User, ...] = ()
+    """People."""
+    keys: tuple[Key, ...] = ()
+    """Virtual keys."""
+
+
+def moment_ns(moment: datetime) -> int:
+    """A zoned moment in nanoseconds since the epoch, exactly."""
+    seconds = int(moment.replace(microsecond=0).timestamp())
+    return (seconds * 1_000_000 + moment.microsecond) * 1000
+
+
+def load_directory(path: Path, environ: Mapping[str, str]) -> tuple[Directory, list[Problem]]:
+    """Read and check a directory.yaml: what it declares and what in it deserves a warning. Raises ConfigErrors."""
+    return _checked(read_file(path, Directory, environ))
+
+
+def parse_directory(data: bytes, environ: Mapping[str, str], file: str) -> tuple[Directory, list[Problem]]:
+    """The same from memory; `file` names it in errors."""
+    return _checked(read(data, Directory, environ, file))
+
+
+def _checked(reading: Reading[Directory]) -> tuple[Directory, list[Problem]]:
+    declared = reading.value
+    orgs = _ids(reading, "orgs", declared.orgs)
+    centers = _ids(reading, "cost_centers", declared.cost_centers)
+    teams = _ids(reading, "teams", declared.teams)
+    users = _ids(reading, "users", declared.users)
+    _ids(reading, "keys", declared.keys)
+    _refer(reading, "teams", declared.teams, "org", orgs, "orgs")
+    _refer(reading, "users", declared.users, "team", teams, "teams")
+    _refer(reading, "keys", declared.keys, "user", users, "users")
+    _refer(reading, "keys", declared.keys, "team", teams, "teams")
+    for section in ("teams", "users", "keys"):
+        _refer(reading, section, getattr(declared, section), "cost_center", centers, "cost_centers")
+    _check_keys(reading, declared.keys)
+    directory = reading.done()
+    return directory, list(_warnings(reading, directory))
+
+
+def _items(items: Sequence[Any]) -> Iterator[tuple[int, Any]]:
+    return ((index, item) for index, item in enumerate(items) if item is not BAD)
+
+
+def _ids(reading: Reading[Directory], section: str, items: Sequence[Any]) -> dict[str, int]:
+    """id -> index in its section; a second use is a fault."""
+    first: dict[str, int] = {}
+    for index, item in _items(items):
+        if item.id is not BAD and first.setdefault(item.id, index) != index:
+            reading.fault((section, index, "id"), f"{item.id} is already the id of {section}[{first[item.id]}]")
+    return first
+
+
+def _refer(
+    reading: Reading[Directory], section: str, items: Sequence[Any], field: str, known: Iterable[str], target: str
+) -> None:
+    for index, item in _items(items):
+        name = getattr(item, field)
+        if name is not None and name is not BAD and name not in known:
+            reading.fault((section, index, field), f"{name} is not declared under {target}")
+
+
+def _check_keys(reading: Reading[Directory], keys: Sequence[Any]) -> None:
+    first: dict[str, int] = {}
+    for index, key in _items(keys):
+        path = ("keys", index)
+        if key.user is None and key.team is None:
+            reading.fault(path, "needs a user, or a team for a service key")
+        if key.user is not None and key.team is not None:
+            reading.fault((*path, "team"), "stands beside user, whose team it is already; give one of the two")
+        if (key.secret is None) == (key.secret_sha256 is None):
+            reading.fault(path, "needs exactly one of secret and secret_sha256")
+        sha = secret_sha256(key)
+        if sha is not None and first.setdefault(sha, index) != index:
+            reading.fault(path, f"has the same secret as keys[{first[sha]}]")
+
+
+def secret_sha256(key: Key) -> str | None:
+    """Hexadecimal SHA-256 of a key's secret; None where it could not be read."""
+    if isinstance(key.secret, Secret):
+        return hashlib.sha256(key.secret.reveal().encode()).hexdigest()
+    return key.secret_sha256.lower() if isinstance(key.secret_sha256, str) else None
+
+
+def _warnings(reading: Reading[Directory], directory: Directory) -> Iterator[Problem]:
+    teams = {team.id: team for team in directory.teams}
+    users = {user.id: user for user in directory.users}
+    now_ns = clock.wall_ns()
+    without: list[int] = []
+    for index, key in enumerate(directory.keys):
+        user = users[key.user] if key.user is not None else None
+        team = teams[user.team if user is not None else key.team or ""]
+        if not (key.cost_center or (user is not None and user.cost_center) or team.cost_center):
+            without.append(index)
+        if 0 < key.expires_ns() <= now_ns:
+            yield reading.note(("keys", index, "expires"), f"{key.id} has expired")
+        if key.secret is not None and check_form(key.secret.reveal()) == "typo":
+            message = "begins like a fastgate key but its checksum is wrong; was it mistyped?"
+            yield reading.note(("keys", index, "secret"), message)
+    for index in without[:WARNINGS_SHOWN]:
+        message = f"{directory.keys[index].id} has no cost centre: none on the key, its user or its team"
+        yield reading.note(("keys", index), message)
+    if len(without) > WARNINGS_SHOWN:
+        yield reading.note(("keys",), f"{len(without) - WARNINGS_SHOWN} more keys have no cost centre")

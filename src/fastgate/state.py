@@ -1,0 +1,126 @@
+"""The state directory: where everything is that the gateway keeps, and the lock of its one writer.
+
+Owns paths, modes and the lock. Must not know what the files hold.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from pathlib import Path
+from types import TracebackType
+
+PRIVATE_DIR = 0o700
+PRIVATE_FILE = 0o600
+
+
+class StateError(Exception):
+    """The state directory cannot be used; the message says why and what to do."""
+
+
+class StateBusyError(StateError):
+    """Another process writes to this state directory."""
+
+
+class StateDir:
+    """Paths under one directory. Nothing is touched before `create`."""
+
+    __slots__ = ("path",)
+
+    def __init__(self, path: str | Path) -> None:
+        self.path = Path(path).absolute()
+
+    def __repr__(self) -> str:
+        return f"StateDir({str(self.path)!r})"
+
+    @property
+    def run_json(self) -> Path:
+        """What runs here; written by the supervisor."""
+        return self.path / "run.json"
+
+    @property
+    def board(self) -> Path:
+        """One shared page: generation of the published snapshot, draining."""
+        return self.path / "board"
+
+    @property
+    def pepper(self) -> Path:
+        return self.path / "pepper"
+
+    @property
+    def admin_token(self) -> Path:
+        """Made once when the configuration names none."""
+        return self.path / "admin-token"
+
+    @property
+    def directory_db(self) -> Path:
+        return self.path / "fastgate.sqlite"
+
+    @property
+    def usage_db(self) -> Path:
+        return self.path / "usage.sqlite"
+
+    @property
+    def snapshot(self) -> Path:
+        return self.path / "snapshot.msgpack"
+
+    @property
+    def journal_dir(self) -> Path:
+        return self.path / "journal"
+
+    @property
+    def flight_dir(self) -> Path:
+        return self.path / "flight"
+
+    @property
+    def writer_lock(self) -> Path:
+        return self.path / "writer.lock"
+
+    def create(self) -> StateDir:
+        """Make what is missing and prove that it can be written. Raises StateError."""
+        for path in (self.path, self.journal_dir, self.flight_dir):
+            try:
+                path.mkdir(mode=PRIVATE_DIR, parents=True, exist_ok=True)
+            except FileExistsError:
+                raise StateError(f"{path} is a file; move it, or set another directory as `state`") from None
+            except OSError as error:
+                raise StateError(f"{path} cannot be made: {error.strerror}; set another `state`") from None
+            if not os.access(path, os.R_OK | os.W_OK | os.X_OK):
+                raise StateError(f"{path} is not writable for user id {os.geteuid()}; set its owner or another `state`")
+        return self
+
+    def lock_writer(self, purpose: str) -> WriterLock:
+        """Become the one writer. Raises StateBusyError, which names the process that is."""
+        return WriterLock(self.writer_lock, purpose)
+
+
+class WriterLock:
+    """An flock that ends with its process, however it dies. The file's text is for people only."""
+
+    def __init__(self, path: Path, purpose: str) -> None:
+        try:
+            self._fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, PRIVATE_FILE)
+        except OSError as error:
+            raise StateError(f"{path} cannot be opened: {error.strerror}") from None
+        try:
+            fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            holder = os.pread(self._fd, 200, 0).decode("utf-8", "replace").strip() or "another process"
+            os.close(self._fd)
+            raise StateBusyError(f"{path.parent} is being written by {holder}; use that one, or stop it") from None
+        os.ftruncate(self._fd, 0)
+        os.pwrite(self._fd, f"{purpose} (process {os.getpid()})\n".encode(), 0)
+
+    def release(self) -> None:
+        """Give the lock back. Twice is once."""
+        if self._fd >= 0:
+            os.close(self._fd)
+            self._fd = -1
+
+    def __enter__(self) -> WriterLock:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.release()

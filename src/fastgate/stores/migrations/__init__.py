@@ -1,0 +1,1 @@
+"""The directory's schema, one module a revision. `env` is what Alembic runs; stores/engine.py starts it."""

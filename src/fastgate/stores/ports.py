@@ -1,0 +1,156 @@
+"""What the gateway needs of a store of its directory: the shapes that cross, and the operations.
+
+Knows no database. Money and times are integers: UTC nanoseconds, where 0 means never.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal, Protocol
+
+import msgspec
+
+from fastgate.directory import Directory
+
+Origin = Literal["declared", "managed"]
+"""declared: comes from directory.yaml and changes there. managed: made through the command line or the API."""
+
+Action = Literal["create", "update", "remove", "rotate", "revoke"]
+SubjectKind = Literal["org", "cost_center", "team", "user", "key"]
+
+
+class StoreError(Exception):
+    """An operation that a store refuses."""
+
+    def __init__(self, kind: Literal["not_found", "conflict", "refused", "unusable"], message: str) -> None:
+        super().__init__(message)
+        self.kind = kind
+
+
+class Change(msgspec.Struct, frozen=True):
+    """One audited change. `before` and `after` hold the fields that differ (all of them on create and remove); neither
+    holds a secret or its digest."""
+
+    action: Action
+    kind: SubjectKind
+    id: str
+    before: dict[str, Any] | None
+    after: dict[str, Any] | None
+
+
+class ChangeEvent(msgspec.Struct, frozen=True):
+    """A change as the log keeps it."""
+
+    seq: int
+    at_ns: int
+    actor: str
+    change: Change
+
+
+class SecretView(msgspec.Struct, frozen=True):
+    """One secret of a key, without the secret. `hint` is how an issued one begins; empty for declared ones."""
+
+    hint: str
+    created_ns: int
+    not_after_ns: int
+
+
+class KeyView(msgspec.Struct, frozen=True):
+    """A key as people see it. `user` is empty for a service key; `cost_center` is the one that applies."""
+
+    id: str
+    user: str
+    team: str
+    org: str
+    cost_center: str
+    tags: dict[str, str]
+    models: list[str]
+    open_tags: list[str]
+    expires_ns: int
+    created_ns: int
+    revoked_ns: int
+    origin: Origin
+    state: Literal["active", "expired", "revoked"]
+    secrets: list[SecretView]
+
+
+class KeyIssued(msgspec.Struct, frozen=True):
+    """A key with its new secret, which is shown this once and kept nowhere."""
+
+    key: KeyView
+    secret: str
+
+    def __repr__(self) -> str:
+        return f"KeyIssued({self.key.id!r}, ***)"
+
+
+class KeyDraft(msgspec.Struct, frozen=True, kw_only=True):
+    """What a new managed key is to be. Exactly one of `user` and `team`; an empty `id` gets one made."""
+
+    id: str = ""
+    user: str | None = None
+    team: str | None = None
+    tags: Mapping[str, str] = {}
+    models: Sequence[str] = ()
+    open_tags: Sequence[str] = ()
+    expires_ns: int = 0
+    cost_center: str | None = None
+
+
+class SecretRow(msgspec.Struct, frozen=True, array_like=True):
+    """One stored secret with everything that the snapshot says of its key."""
+
+    digest: bytes
+    key: str
+    user: str
+    team: str
+    org: str
+    cost_center: str
+    tags: dict[str, str]
+    models: list[str]
+    open_tags: list[str]
+    """Those of the key and of its team."""
+    not_after_ns: int
+    """End of this secret, in a rotation."""
+    expires_ns: int
+    """End of the key."""
+    revoked_ns: int
+
+
+class DirectoryRows(msgspec.Struct, frozen=True):
+    """All that the compiler needs, read in one transaction."""
+
+    revision: int
+    secrets: list[SecretRow]
+
+
+class DirectoryStore(Protocol):
+    """Operations on the directory. Each is one transaction; each change is logged in it."""
+
+    def apply_directory(self, directory: Directory, actor: str, dry_run: bool = False) -> list[Change]:
+        """Make the declared rows equal to `directory`, leaving managed rows alone. Raises StoreError(conflict)."""
+        ...
+
+    def keys_create(self, draft: KeyDraft, actor: str) -> KeyIssued: ...
+
+    def keys_list(self, after: str = "", limit: int = 100) -> tuple[list[KeyView], str | None]:
+        """Keys by id, and what to pass as `after` for the next page (None: no more)."""
+        ...
+
+    def keys_show(self, key_id: str) -> KeyView: ...
+
+    def keys_rotate(self, key_id: str, overlap_s: int, actor: str) -> KeyIssued:
+        """A new secret; those before it end after `overlap_s`."""
+        ...
+
+    def keys_revoke(self, key_id: str, actor: str) -> KeyView: ...
+
+    def revision(self) -> int:
+        """Grows with every change."""
+        ...
+
+    def rows(self) -> DirectoryRows: ...
+
+    def changes(self, after: int = 0, limit: int = 100) -> list[ChangeEvent]: ...
+
+    def close(self) -> None: ...

@@ -1,0 +1,97 @@
+"""The directory's tables as the newest migration leaves them (a test holds the two together)."""
+
+from __future__ import annotations
+
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    CheckConstraint,
+    Column,
+    ForeignKey,
+    Integer,
+    LargeBinary,
+    MetaData,
+    Table,
+    Text,
+)
+
+metadata = MetaData()
+
+meta = Table(
+    "meta",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("value", LargeBinary, nullable=False),
+)
+orgs = Table(
+    "orgs",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("name", Text, nullable=False),
+    Column("origin", Text, nullable=False),
+)
+cost_centers = Table(
+    "cost_centers",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("owner", Text, nullable=False),
+    Column("origin", Text, nullable=False),
+)
+teams = Table(
+    "teams",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("org_id", Text, ForeignKey("orgs.id"), nullable=False),
+    Column("name", Text, nullable=False),
+    Column("cost_center_id", Text, ForeignKey("cost_centers.id")),
+    Column("open_tags", JSON, nullable=False),
+    Column("origin", Text, nullable=False),
+)
+users = Table(
+    "users",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("team_id", Text, ForeignKey("teams.id"), nullable=False, index=True),
+    Column("name", Text, nullable=False),
+    Column("email", Text, nullable=False),
+    Column("cost_center_id", Text, ForeignKey("cost_centers.id")),
+    Column("origin", Text, nullable=False),
+)
+keys = Table(
+    "keys",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("user_id", Text, ForeignKey("users.id"), index=True),
+    Column("team_id", Text, ForeignKey("teams.id"), index=True),
+    Column("cost_center_id", Text, ForeignKey("cost_centers.id")),
+    Column("tags", JSON, nullable=False),
+    Column("models", JSON, nullable=False),
+    Column("open_tags", JSON, nullable=False),
+    Column("expires_ns", BigInteger, nullable=False),
+    Column("created_ns", BigInteger, nullable=False),
+    Column("revoked_ns", BigInteger, nullable=False),
+    Column("origin", Text, nullable=False),
+    CheckConstraint("(user_id IS NULL) <> (team_id IS NULL)", name="keys_one_owner"),
+)
+key_secrets = Table(
+    "key_secrets",
+    metadata,
+    Column("digest", LargeBinary, primary_key=True),
+    Column("key_id", Text, ForeignKey("keys.id", ondelete="CASCADE"), nullable=False, index=True),
+    Column("hint", Text, nullable=False),
+    Column("created_ns", BigInteger, nullable=False),
+    Column("not_after_ns", BigInteger, nullable=False),
+)
+changes = Table(
+    "changes",
+    metadata,
+    Column("seq", Integer, primary_key=True, autoincrement=True),
+    Column("at_ns", BigInteger, nullable=False),
+    Column("actor", Text, nullable=False),
+    Column("action", Text, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("subject", Text, nullable=False),
+    Column("before", JSON(none_as_null=True)),
+    Column("after", JSON(none_as_null=True)),
+    sqlite_autoincrement=True,
+)
