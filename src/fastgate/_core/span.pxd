@@ -6,7 +6,7 @@
 # are for what providers send. What clients send is read by `request`, strictly.
 
 from libc.stdint cimport int64_t, uint64_t
-from libc.string cimport memcmp
+from libc.string cimport memcmp, memset
 
 cdef extern from "skip.h" nogil:
     ctypedef struct fg_text:
@@ -73,6 +73,7 @@ cdef inline bint text_is(Text text, const char* word, Py_ssize_t word_n) noexcep
         return False
     if text.shrink == 0:
         return memcmp(text.p, word, <size_t>word_n) == 0
+    memset(plain, 0, sizeof(plain))
     fg_unescape(text.p, <size_t>text.n, plain)
     return memcmp(plain, word, <size_t>word_n) == 0
 
