@@ -42,6 +42,7 @@ class Kind(StrEnum):
     BAD_RESPONSE = "bad_response"
     UPSTREAM_STATUS = "upstream_status"
     STREAM_ERROR = "stream_error"
+    BODY_TIMEOUT = "body_timeout"
     CLIENT_GONE = "client_gone"
     CLIENT_STALLED = "client_stalled"
     CANCELLED = "cancelled"
@@ -129,6 +130,25 @@ def too_large(limit_bytes: int) -> GatewayError:
         status=413,
         type="request_too_large",
         headers=(("connection", "close"),),
+    )
+
+
+def body_timeout() -> GatewayError:
+    return GatewayError(
+        Kind.BODY_TIMEOUT,
+        "The request body did not arrive in time.",
+        source="downstream",
+        retry="later",
+        status=408,
+        type="timeout_error",
+        headers=(("connection", "close"),),
+    )
+
+
+def client_gone() -> GatewayError:
+    """The client left before its answer. Nobody reads this; 499 is how the record says it, as nginx does."""
+    return GatewayError(
+        Kind.CLIENT_GONE, "The client left.", source="downstream", retry="never", status=499, type="api_error"
     )
 
 

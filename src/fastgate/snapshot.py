@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import msgspec
 
+from fastgate.headers import HeaderSet
 from fastgate.prices.book import PriceBook, PriceData
 
 
@@ -93,7 +94,7 @@ class Snapshot:
         self.data = data
         self.generation = data.generation
         self.version = data.version
-        self.headers = data.headers
+        self.headers = HeaderSet(data.headers.prefix, data.headers.also)
         self.limits = data.limits
         self.endpoints = data.endpoints
         self.principals = {row.digest: row for row in data.keys}

@@ -135,7 +135,7 @@ cdef class Credit:
         cdef int64_t value
         self.checked = self.pushed
         if not read_info(self, &info):
-            return -1
+            return -2 if self.located else -1  # its descriptor was known and is another's now, or nobody's
         if info.closed:
             return -2
         if not self.located:

@@ -1,0 +1,51 @@
+from libc.stdint cimport int64_t
+
+from fastgate._core.credit cimport Credit
+from fastgate._core.flight cimport FlightTable
+from fastgate._core.meter cimport Meter
+
+
+cdef class Pump:
+    cdef object loop
+    cdef object transport           # None before connection_made and after connection_lost
+    cdef object parser
+    cdef object send                # the client's push, while a stream is attached
+    cdef object locate
+    cdef object waiter              # future of the head or the whole answer
+    cdef object ended               # future of a stream's end
+    cdef Meter meter
+    cdef FlightTable flight
+    cdef Credit credit
+    cdef list pieces                # body read and not yet passed on
+    cdef readonly list headers      # (lower-case name, value) in bytes
+    cdef readonly object failure    # errors.Kind value or None
+    cdef readonly int status        # 0 until a final head has come
+    cdef readonly bint received     # any byte of the answer has come
+    cdef readonly bint event_stream
+    cdef readonly bint encoded
+    cdef readonly bint paused
+    cdef readonly int64_t exchanges  # how many this connection has begun
+    cdef readonly int64_t bytes_out  # pushed to the client
+    cdef readonly int64_t last_ns    # last upstream read, or the start
+    cdef int64_t deadline_ns
+    cdef int64_t idle_ns
+    cdef int64_t ping_ns
+    cdef int64_t pinged_ns
+    cdef int64_t behind
+    cdef double recheck_s
+    cdef Py_ssize_t collected
+    cdef int state
+    cdef int outcome
+    cdef int slot
+    cdef int informational
+    cdef bint wants_stream
+    cdef bint framed
+    cdef bint keep_alive
+    cdef bint client_gone
+    cdef bint located
+
+    cdef int flush(self) except -1
+    cdef int push(self, bytes chunk) except -1
+    cdef int check(self) except -1
+    cdef int settle(self) except -1
+    cdef int drop(self) except -1

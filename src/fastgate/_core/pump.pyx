@@ -1,0 +1,362 @@
+# cython: language_level=3
+"""One upstream connection: writes a request, de-frames the answer, meters it and pushes it to the client as it arrives.
+
+Theory of operation. A `Pump` is an asyncio protocol over httptools' response parser (llhttp). One exchange at a time:
+
+    IDLE --start--> HEAD --headers--> COLLECT --end--> IDLE          (a JSON answer, an error: kept whole)
+                                 \\--> STREAM --end--> IDLE           (200 text/event-stream: passed on per read)
+
+`start` returns a future that the relay awaits: it is set when the whole answer is there (COLLECT), when the head of a
+stream is (STREAM), or when the exchange failed; `failure` then names why (a fastgate.errors.Kind value), or is None.
+The results stay readable until the
+next `start`; only the pool hands a pump out, so the relay reads them before it gives the pump back.
+After `attach`, every upstream read is one meter feed, one flight note and one push to the client; no task wakes up.
+`ended` is set when the stream is over. `tick`, called ten times a second, keeps deadlines, pings and pauses.
+
+Knows nothing of routes, prices, keys or journals. Never raises into the event loop.
+"""
+
+cimport cython
+from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
+from libc.stdint cimport int64_t
+
+from fastgate._core.credit cimport WINDOW, Credit
+from fastgate._core.flight cimport FlightTable
+from fastgate._core.meter cimport Meter
+
+import httptools
+from time import monotonic_ns
+
+__all__ = ["BODY_BYTES_MAX", "INFORMATIONAL_MAX", "PING", "Pump"]
+
+BODY_BYTES_MAX = 64 * 1024 * 1024
+"""Largest answer that is kept whole. Anthropic's own request limit is 32 MB; answers are far smaller."""
+
+INFORMATIONAL_MAX = 8
+"""1xx heads accepted before the real one; more is an attack or a loop."""
+
+HEADERS_MAX = 128
+"""Response header lines; Anthropic sends about 25."""
+
+PING = b'event: ping\ndata: {"type": "ping"}\n\n'
+"""What Anthropic sends itself; Claude Code gives a silent stream up after 300 s and shows a banner after 20 s."""
+
+RECHECK_MIN_S = 0.002
+RECHECK_MAX_S = 0.1
+"""A paused stream asks the kernel again after 2 ms, then ever later: a quick reader loses little, a dead one costs little."""
+
+cdef Py_ssize_t BODY_MAX = BODY_BYTES_MAX
+cdef int HEADER_LINES_MAX = HEADERS_MAX
+
+cdef enum State:
+    IDLE, HEAD, COLLECT, STREAM, CLOSED
+
+cdef enum Outcome:
+    RUNNING, COMPLETE, FAILED
+
+
+@cython.final
+cdef class Pump:
+    """One keep-alive connection to one endpoint; see the module. Made by the pool, one per dialled connection."""
+
+    def __cinit__(self, object loop):
+        self.loop = loop
+        self.state = IDLE
+        self.parser = httptools.HttpResponseParser(self)
+
+    # -- the exchange, called by the relay --------------------------------------------------------------------------
+
+    def start(self, bytes head, bytes body, Meter meter, FlightTable flight, int slot, bint stream,
+              int64_t first_byte_ns, int64_t idle_ns, int64_t ping_ns):
+        """Send one request; returns the future to await. The connection must be idle."""
+        if self.state != IDLE or self.transport is None:
+            raise RuntimeError("the connection is not idle")
+        self.state = HEAD
+        self.outcome = RUNNING
+        self.status = 0
+        self.headers = []
+        self.pieces = []
+        self.collected = 0
+        self.received = False
+        self.event_stream = self.framed = self.encoded = False
+        self.informational = 0
+        self.failure = None
+        self.meter = meter
+        self.flight = flight
+        self.slot = slot
+        self.wants_stream = stream
+        self.send = None
+        self.credit = None
+        self.paused = False
+        self.client_gone = False
+        self.bytes_out = 0
+        self.exchanges += 1
+        self.idle_ns = idle_ns
+        self.ping_ns = ping_ns
+        self.last_ns = monotonic_ns()
+        self.deadline_ns = self.last_ns + first_byte_ns
+        self.waiter = self.loop.create_future()
+        self.ended = None
+        if body:
+            self.transport.writelines((head, body))
+        else:
+            self.transport.write(head)
+        return self.waiter
+
+    def attach(self, object send, Credit credit, object locate):
+        """Pass the stream on from here: `send(bytes)` pushes to the client at once, `locate()` asks for its descriptor
+        to be looked up. Returns the future that is set when the stream has ended."""
+        self.send = send
+        self.credit = credit
+        self.locate = locate
+        self.ended = self.loop.create_future()
+        self.flush()
+        self.settle()
+        return self.ended
+
+    def leave(self):
+        """The client has gone: stop the upstream at once. What was seen stays in the meter."""
+        if self.state != IDLE and self.state != CLOSED and self.outcome == RUNNING:
+            self.client_gone = True
+            self.fail("client_gone")
+
+    def fail(self, str kind):
+        """End the exchange as failed and drop the connection: its framing is no longer known."""
+        if self.outcome == RUNNING:
+            self.outcome = FAILED
+            self.failure = kind
+        self.drop()
+        self.settle()
+
+    def abort(self):
+        """Drop the connection without an exchange (idle too long, shutting down)."""
+        self.drop()
+
+    @property
+    def usable(self):
+        """Whether another exchange may start on this connection."""
+        return self.state == IDLE and self.transport is not None
+
+    @property
+    def streaming(self):
+        """Whether the answer is a stream to pass on: its head has come, its body goes by."""
+        return self.event_stream and self.status == 200 and self.wants_stream and not self.encoded
+
+    @property
+    def body(self):
+        """The whole answer of a COLLECT exchange."""
+        return self.pieces[0] if len(self.pieces) == 1 else b"".join(self.pieces)
+
+    # -- time, called by the worker's watch -------------------------------------------------------------------------
+
+    def tick(self, int64_t now_ns):
+        """Keep the deadlines of the exchange and the ping of a silent stream. Cheap when nothing is due."""
+        if self.outcome != RUNNING or self.state == IDLE or self.state == CLOSED:
+            return
+        if now_ns >= self.deadline_ns:
+            if self.paused:
+                self.fail("client_stalled")
+            else:
+                self.fail("idle_timeout" if self.received else "first_byte_timeout")
+        elif (self.ping_ns and self.send is not None and not self.paused
+              and now_ns - self.last_ns >= self.ping_ns and now_ns - self.pinged_ns >= self.ping_ns
+              and self.meter.between_events()):
+            self.pinged_ns = now_ns
+            self.push(PING)
+
+    # -- asyncio protocol -------------------------------------------------------------------------------------------
+
+    def connection_made(self, transport):
+        self.transport = transport
+
+    def pause_writing(self):
+        """The request body is larger than the socket takes at once; the transport keeps the rest."""
+
+    def resume_writing(self):
+        pass
+
+    def eof_received(self):
+        return False
+
+    def connection_lost(self, exc):
+        self.transport = None
+        self.parser = None
+        if self.state != IDLE and self.outcome == RUNNING:
+            if self.received and not self.framed and self.state in (COLLECT, STREAM) and exc is None:
+                self.outcome = COMPLETE  # a body that ends with its connection
+            else:
+                self.outcome = FAILED
+                self.failure = "truncated" if self.status else "reset"
+        self.state = CLOSED
+        self.flush()
+        self.settle()
+
+    def data_received(self, bytes data):
+        if self.parser is None:
+            return
+        if self.state == IDLE:
+            self.drop()  # bytes that nobody asked for
+            return
+        self.received = True
+        self.last_ns = monotonic_ns()
+        self.deadline_ns = self.last_ns + self.idle_ns
+        try:
+            self.parser.feed_data(data)
+        except httptools.HttpParserUpgrade:
+            self.fail("bad_response")
+            return
+        except httptools.HttpParserError:
+            if self.outcome == RUNNING:
+                self.outcome = FAILED
+                self.failure = "bad_response"
+            self.drop()
+        if self.state == STREAM:
+            self.flush()
+        self.settle()
+
+    # -- httptools callbacks ----------------------------------------------------------------------------------------
+
+    def on_header(self, bytes name, bytes value):
+        cdef Py_ssize_t size = PyBytes_GET_SIZE(name)
+        name = name.lower()
+        if size == 14 and name == b"content-length" or size == 17 and name == b"transfer-encoding":
+            self.framed = True
+        elif size == 12 and name == b"content-type":
+            self.event_stream = value.startswith(b"text/event-stream")
+        elif size == 16 and name == b"content-encoding":
+            self.encoded = value.lower() != b"identity"
+        if len(self.headers) < HEADER_LINES_MAX:
+            self.headers.append((name, value))
+
+    def on_headers_complete(self):
+        cdef int status = self.parser.get_status_code()
+        if status < 200:
+            return
+        self.status = status
+        if self.event_stream and status == 200 and self.wants_stream and not self.encoded:
+            self.state = STREAM
+            wake(self.waiter)
+        else:
+            self.state = COLLECT
+
+    def on_body(self, bytes body):
+        if self.outcome != RUNNING:
+            return
+        self.pieces.append(body)
+        self.collected += PyBytes_GET_SIZE(body)
+        if self.state == COLLECT and self.collected > BODY_MAX:
+            self.outcome = FAILED
+            self.failure = "bad_response"
+            self.drop()
+
+    def on_message_complete(self):
+        if self.status == 0:  # a 1xx: the real head follows
+            self.informational += 1
+            self.headers = []
+            self.event_stream = self.framed = self.encoded = False
+            if self.informational > INFORMATIONAL_MAX:
+                self.outcome = FAILED
+                self.failure = "bad_response"
+                self.drop()
+            return
+        self.keep_alive = self.parser.should_keep_alive()
+        if self.outcome == RUNNING:
+            self.outcome = COMPLETE
+
+    # -- inside -----------------------------------------------------------------------------------------------------
+
+    cdef int flush(self) except -1:
+        """Meter what was read and push it to the client, in one piece per upstream read."""
+        cdef bytes chunk
+        if self.send is None or not self.pieces or self.state == COLLECT:
+            return 0
+        chunk = <bytes>self.pieces[0] if len(self.pieces) == 1 else b"".join(self.pieces)
+        self.pieces.clear()
+        self.meter.feed(PyBytes_AS_STRING(chunk), PyBytes_GET_SIZE(chunk))
+        if self.slot >= 0:
+            self.flight.note(self.slot, self.meter.usage, self.meter.output_bytes)
+        if not self.client_gone:
+            self.push(chunk)
+            if self.credit.due() and self.outcome == RUNNING:
+                self.check()
+        return 0
+
+    cdef int push(self, bytes chunk) except -1:
+        cdef Py_ssize_t size = PyBytes_GET_SIZE(chunk)
+        self.send(chunk)
+        self.bytes_out += size
+        self.credit.push(size)
+        return 0
+
+    cdef int check(self) except -1:
+        """Ask the kernel how far the client is behind; pause the upstream while it is too far."""
+        cdef int64_t behind = self.credit.outstanding()
+        if behind == -2:
+            self.leave()
+        elif behind == -1 or behind > WINDOW:
+            if behind == -1:
+                if self.located:
+                    return 0  # looked for and not found: an odd socket; the server's own limits remain
+                self.located = True
+                self.locate(self.recheck)
+            if not self.paused:
+                self.paused = True
+                self.recheck_s = RECHECK_MIN_S
+                self.deadline_ns = monotonic_ns() + self.idle_ns
+                self.transport.pause_reading()
+                if behind != -1:
+                    self.loop.call_later(self.recheck_s, self.recheck)
+        return 0
+
+    def recheck(self):
+        """While paused: read on once the client has caught up with half the window."""
+        cdef int64_t behind
+        if not self.paused or self.outcome != RUNNING or self.transport is None:
+            return
+        behind = self.credit.outstanding()
+        if behind == -2:
+            self.leave()
+        elif behind <= WINDOW // 2:
+            self.paused = False
+            self.deadline_ns = monotonic_ns() + self.idle_ns
+            self.transport.resume_reading()
+        else:
+            if behind < self.behind:
+                self.deadline_ns = monotonic_ns() + self.idle_ns  # slow, but it reads
+            self.behind = behind
+            self.recheck_s = min(self.recheck_s * 2, RECHECK_MAX_S)
+            self.loop.call_later(self.recheck_s, self.recheck)
+
+    cdef int settle(self) except -1:
+        """Once the exchange is over: wake whoever waits, keep the connection if it can serve again."""
+        if self.outcome == RUNNING:
+            return 0
+        wake(self.waiter)
+        if self.ended is not None:
+            wake(self.ended)
+        elif self.state == STREAM:
+            return 0  # the relay attaches next and is told then
+        if self.state == CLOSED or self.state == IDLE:
+            return 0
+        if self.outcome == COMPLETE and self.keep_alive and self.transport is not None:
+            self.state = IDLE
+            if self.paused:
+                self.paused = False
+                self.transport.resume_reading()
+        else:
+            self.drop()
+        return 0
+
+    cdef int drop(self) except -1:
+        """Close at once, without waiting for what is still to be written."""
+        if self.state != CLOSED:
+            self.state = CLOSED
+            if self.transport is not None:
+                self.transport.abort()
+        return 0
+
+
+cdef int wake(object future) except -1:
+    if future is not None and not future.done():
+        future.set_result(None)
+    return 0

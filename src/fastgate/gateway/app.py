@@ -1,0 +1,81 @@
+"""The RSGI application: routes a request to the pipeline or to a local answer. Owns paths and the two ways to refuse early.
+
+Only Anthropic's own paths cost money, and only through the pipeline; whatever is not named here is 404.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import TYPE_CHECKING, Any
+
+from fastgate.call import Call, Downstream
+from fastgate.errors import draining, envelope, not_found
+from fastgate.gateway import local, pipeline
+from fastgate.gateway.worker import Worker, worker_from_environ
+
+if TYPE_CHECKING:
+    from fastgate.call import Route
+
+log = logging.getLogger("fastgate.app")
+
+BILLABLE: dict[str, Route] = {"/v1/messages": "messages", "/v1/messages/count_tokens": "count_tokens"}
+
+ALIVE = frozenset(("/", "/api/hello", "/healthz"))
+
+
+class App:
+    """What Granian calls: `__rsgi_init__` once in a worker, `__rsgi__` for each request."""
+
+    worker: Worker
+
+    def __rsgi_init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self.worker = worker_from_environ(loop)
+
+    def __rsgi_del__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self.worker.close()
+
+    async def __rsgi__(self, scope: Any, proto: Downstream) -> None:
+        path: str = scope.path
+        if path.startswith("/v1/v1/") or path == "/v1/api/hello":
+            path = path[3:]
+        route = BILLABLE.get(path)
+        if route is None or scope.method != "POST":
+            await self.other(scope, proto, path)
+            return
+        worker = self.worker
+        if worker.board.draining:
+            error = draining()
+            send(proto, error.status, envelope(error, ""), error.headers)
+            return
+        n = worker.next_number()
+        call = Call(n, worker.epoch, worker.snapshot, route, proto, scope.client)
+        call.query = scope.query_string
+        worker.calls[n] = call
+        try:
+            await pipeline.run(call, worker, scope.headers.items())
+        finally:
+            del worker.calls[n]
+
+    async def other(self, scope: Any, proto: Downstream, path: str) -> None:
+        """Everything that is not billable: liveness, readiness, the key's own view, 404."""
+        if scope.method in ("GET", "HEAD"):
+            if path in ALIVE:
+                send(proto, 200, b'{"status":"ok"}')
+                return
+            if path == "/readyz":
+                ready = self.worker.ready
+                send(proto, 200 if ready else 503, b'{"ready":true}' if ready else b'{"ready":false}')
+                return
+            answered = await local.answer(self.worker, scope, proto, path)
+            if answered:
+                return
+        error = not_found(path)
+        send(proto, error.status, envelope(error, ""), error.headers)
+
+
+def send(proto: Downstream, status: int, body: bytes, headers: tuple[tuple[str, str], ...] = ()) -> None:
+    proto.response_bytes(status, [("content-type", "application/json"), *headers], body)
+
+
+app = App()

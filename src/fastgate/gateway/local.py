@@ -1,0 +1,118 @@
+"""Answers the gateway gives by itself: the key's own view, its models, one recorded call. Needs a key; costs nothing."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from fastgate._core.head import read_head
+from fastgate.clock import wall_ns
+from fastgate.errors import GatewayError, authentication, envelope, invalid_request, not_found
+from fastgate.gateway.rooms.identity import find
+from fastgate.gateway.rooms.policy import allowed
+from fastgate.journal.lookup import lookup_call
+from fastgate.prices.book import endpoint_kind
+
+if TYPE_CHECKING:
+    from fastgate.call import Downstream
+    from fastgate.gateway.worker import Worker
+    from fastgate.snapshot import KeyRow
+
+encode = msgspec.json.Encoder().encode
+
+MODELS = "/v1/models"
+ME = "/v1/fastgate/me"
+CALLS = "/v1/fastgate/calls/"
+
+
+async def answer(worker: Worker, scope: Any, proto: Downstream, path: str) -> bool:
+    """Answer a GET that needs a key; False when the path is not one of these."""
+    if not (path == ME or path == MODELS or path.startswith((MODELS + "/", CALLS))):
+        return False
+    headers = [("content-type", "application/json")]
+    try:
+        who = identify(worker, scope.headers.items())
+        body = encode(await view(worker, who, path))
+        status = 200
+    except GatewayError as exc:
+        status, body = exc.status, envelope(exc, "")
+        headers.extend(exc.headers)
+    proto.response_bytes(status, headers, body)
+    return True
+
+
+def identify(worker: Worker, items: list[tuple[str, str]]) -> KeyRow:
+    try:
+        head = read_head(items)
+    except ValueError as exc:
+        raise invalid_request(str(exc)) from None
+    now_ns = wall_ns()
+    for secret in (head.bearer, head.api_key):
+        row = find(worker.snapshot, worker.digester, secret, now_ns) if secret else None
+        if row is not None:
+            return row
+    raise authentication()
+
+
+async def view(worker: Worker, who: KeyRow, path: str) -> dict[str, Any]:
+    if path == ME:
+        return me(who)
+    if path == MODELS:
+        return models(worker, who)
+    if path.startswith(CALLS):
+        return await recorded(worker, who, path.removeprefix(CALLS))
+    wanted = path.removeprefix(MODELS + "/")
+    for row in models(worker, who)["data"]:
+        if row["id"] == wanted:
+            return dict(row)
+    raise not_found(path)
+
+
+def me(who: KeyRow) -> dict[str, Any]:
+    """Who this key is. `budgets` is empty: this version has none."""
+    return {
+        "key": who.key,
+        "user": who.user or None,
+        "team": who.team or None,
+        "org": who.org,
+        "cost_center": who.cost_center or None,
+        "budgets": [],
+    }
+
+
+def models(worker: Worker, who: KeyRow) -> dict[str, Any]:
+    """The priced models that this key may use, in Anthropic's shape. Release dates are not known here: where one is
+    unknown, Anthropic's API itself gives the epoch."""
+    snapshot = worker.snapshot
+    kinds = {endpoint_kind(endpoint.kind) for endpoint in snapshot.endpoints}
+    names = {price.names[0] for price in snapshot.data.prices.prices if price.kind in kinds and price.names}
+    rows = [
+        {"type": "model", "id": name, "display_name": display_name(name), "created_at": "1970-01-01T00:00:00Z"}
+        for name in sorted(names, reverse=True)
+        if allowed(name, who.models)
+    ]
+    return {
+        "data": rows,
+        "has_more": False,
+        "first_id": rows[0]["id"] if rows else None,
+        "last_id": rows[-1]["id"] if rows else None,
+    }
+
+
+def display_name(model: str) -> str:
+    """`claude-opus-5-5` as people write it: Claude Opus 5.5."""
+    words = [word.capitalize() for word in model.split("-")]
+    return re.sub(r"(?<=\d) (?=\d)", ".", " ".join(words))
+
+
+async def recorded(worker: Worker, who: KeyRow, call_id: str) -> dict[str, Any]:
+    """The caller's own record; another key's call is not found."""
+    found = await asyncio.get_running_loop().run_in_executor(
+        None, lookup_call, worker.state.usage_db, call_id
+    )
+    if found is None or found["key"] != who.key:
+        raise not_found(CALLS + call_id)
+    return found

@@ -1,0 +1,69 @@
+"""The life of a call, in order. The one file that knows all rooms.
+
+    edge      head, then body: framing, Host, size, one validating pass
+    identity  whose key this is (before the body is read: strangers send us nothing large)
+    policy    may this key use this model
+    route     which endpoints, at what price, what the call can cost at most
+    relay     to the endpoint and back; fails over before the first byte; passes streams on
+    ledger    what it cost, in every outcome
+    journal   the one record
+
+Guards, caches and holds enter between policy and relay in the order of DESIGN §3 when they exist. From `settle` on
+nothing awaits, so nothing can cut a charge or a record off: client gone, upstream dead and worker draining all pass here.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import TYPE_CHECKING, Any
+
+from fastgate.errors import GatewayError, Kind, internal
+from fastgate.gateway import answer
+from fastgate.gateway.rooms import edge, identity, journal, ledger, policy, relay, route
+
+if TYPE_CHECKING:
+    from fastgate.call import Call
+    from fastgate.gateway.worker import Worker
+
+log = logging.getLogger("fastgate.pipeline")
+
+
+async def run(call: Call, worker: Worker, items: list[tuple[str, str]]) -> None:
+    """Take one call through the rooms and answer it."""
+    error: GatewayError | None = None
+    transport: Any = None
+    try:
+        edge.open_call(call, items)
+        identity.identify(call, worker.digester)
+        await edge.read_body(call)
+        policy.admit(call)
+        plan = route.plan(call)
+        await relay.carry(call, plan, worker.upstreams, worker.flight)
+        if call.pump is not None and call.pump.streaming:
+            transport = await relay.pass_on(call, worker.locate)
+    except GatewayError as exc:
+        error = await edge.discard_body(call, exc) if call.principal is None else exc
+        call.fail(exc)
+    except asyncio.CancelledError:
+        call.outcome, call.error = "cancelled", Kind.CANCELLED.value
+        raise
+    except Exception:
+        log.exception("%s failed", call.id)
+        error = internal()
+        call.fail(error)
+    finally:
+        finish(call, worker, error, transport)
+
+
+def finish(call: Call, worker: Worker, error: GatewayError | None, transport: Any) -> None:
+    """Charge, answer, record. Runs once for every call and never awaits."""
+    ledger.settle(call)
+    if transport is not None:
+        transport.send_bytes(answer.closing_line(call))
+    elif not call.answered:
+        if error is not None:
+            answer.send_error(call, error)
+        elif call.pump is not None:
+            answer.send_whole(call, call.pump)
+    worker.close_call(call, journal.encode(call))

@@ -1,0 +1,42 @@
+"""Ledger: what the call cost. Every outcome that reached a provider is charged; usage that is unknown is never zero."""
+
+from __future__ import annotations
+
+from fastgate._core.usage import Usage
+from fastgate.call import Call
+
+INPUT_BYTES_PER_TOKEN = 4
+"""Stands in for input usage that the provider never stated: English and code run at 2.3 to 4.5 bytes a token."""
+
+
+def settle(call: Call) -> None:
+    """Fill usage, its state and the cost. Called once, in every outcome, before the answer's end is written."""
+    meter, row = call.meter, call.price
+    if meter is None or row is None or not call.sent or call.route == "count_tokens" or refused_upstream(call):
+        return
+    usage = meter.usage
+    if usage.final and not usage.malformed:
+        call.usage_state = "exact"
+    elif usage.seen:
+        usage = meter.floor()
+        call.usage_state = "partial"
+    elif call.outcome == "upstream_error" and not meter.started and call.status != 200:
+        return
+    else:
+        usage = estimated(call, meter.floor().output_tokens)
+        call.usage_state = "missing"
+    call.usage = usage
+    call.cost_nano = row.cost(usage)
+    if call.usage_state != "exact" and call.snapshot.limits.unknown_usage == "bound":
+        call.cost_nano = max(call.cost_nano, call.bound_nano)
+
+
+def refused_upstream(call: Call) -> bool:
+    """An HTTP error of the provider costs nothing; a stream's late error does, and has status 200."""
+    return call.pump is not None and call.pump.status >= 300
+
+
+def estimated(call: Call, output_tokens: int) -> Usage:
+    """Usage from sizes alone: the whole request as plain input, and the output that was seen."""
+    size = len(call.body)
+    return Usage.of(input_tokens=-(-size // INPUT_BYTES_PER_TOKEN), output_tokens=output_tokens)

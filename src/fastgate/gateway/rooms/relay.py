@@ -1,0 +1,169 @@
+"""Relay: carries one call to an endpoint and its answer back. Bytes pass once; nothing is decided about money here.
+
+Before the first byte of an answer a failed try may go to the next endpoint, but only when nothing can have been
+processed: the connection was refused, or a kept connection closed as we used it. After it, the stream is the client's.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import TYPE_CHECKING, NoReturn
+
+from fastgate._core.credit import Credit
+from fastgate._core.meter import Meter
+from fastgate.clock import mono_ns
+from fastgate.errors import GatewayError, Kind, client_gone, endpoint_down, overloaded, provider_credential
+from fastgate.gateway import answer
+from fastgate.journal.flight import encode_note
+from fastgate.record import Attempt
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from fastgate._core.flight import FlightTable
+    from fastgate._core.pump import Pump
+    from fastgate.call import Call
+    from fastgate.gateway.upstream import Pool, Upstreams
+    from fastgate.snapshot import Endpoint
+
+log = logging.getLogger("fastgate.relay")
+
+FAILURES = {
+    Kind.RESET: "closed the connection before answering",
+    Kind.TRUNCATED: "cut its answer short",
+    Kind.BAD_RESPONSE: "sent an answer that is not valid HTTP or was not asked for",
+    Kind.FIRST_BYTE_TIMEOUT: "did not begin to answer in time",
+    Kind.IDLE_TIMEOUT: "stopped in the middle of its answer",
+    Kind.CANCELLED: "was still answering when this gateway had to stop",
+}
+
+
+async def carry(call: Call, plan: tuple[Endpoint, ...], upstreams: Upstreams, flight: FlightTable) -> None:
+    """Send the call to the first endpoint of the plan that takes it, and wait for its head or whole answer.
+
+    Returns with `call.pump` holding a stream's head or a whole answer; GatewayError otherwise.
+    """
+    claim(call, flight)
+    failure: GatewayError | None = None
+    for endpoint in plan:
+        pool = upstreams.pool(endpoint, call.snapshot.limits)
+        begun_ns = mono_ns()
+        try:
+            await attempt(call, pool, flight)
+        except GatewayError as exc:
+            note_attempt(call, endpoint, begun_ns, exc.kind)
+            failure = exc
+            if not (exc.kind is Kind.CONNECT or exc.kind is Kind.CONNECT_TIMEOUT):
+                raise
+            log.warning("%s: %s", call.id, exc.message)
+            continue
+        note_attempt(call, endpoint, begun_ns, "")
+        return
+    raise failure or endpoint_down(Kind.NO_ENDPOINT, "No endpoint is configured on this gateway.")
+
+
+def claim(call: Call, flight: FlightTable) -> None:
+    """Write the call into the flight table: if this worker dies, its charge can still be told."""
+    call.slot = flight.claim(call.n, call.at_ns, encode_note(call))
+    if call.slot < 0:
+        raise overloaded("This gateway has as many calls in flight as it can account for; try again.", 1)
+
+
+async def attempt(call: Call, pool: Pool, flight: FlightTable) -> None:
+    """One try at one endpoint; a kept connection that turns out closed is replaced once."""
+    request, limits, endpoint = call.request, call.snapshot.limits, pool.endpoint
+    assert request is not None
+    stream = request.stream and call.route == "messages"
+    call.endpoint = endpoint
+    call.meter = meter = Meter.of(stream=stream)
+    head = pool.head(call.route, call.query, call.head.lines, call.head.has_version, len(call.body))
+    while True:
+        pump = pool.take() or await pool.dial()
+        call.pump, call.sent = pump, True
+        await pump.start(
+            head,
+            call.body,
+            meter,
+            flight,
+            call.slot,
+            stream,
+            int(limits.first_byte_s * 1e9),
+            int(limits.idle_s * 1e9),
+            int(limits.ping_s * 1e9),
+        )
+        if not (pump.failure == "reset" and pump.exchanges > 1 and not pump.received):
+            break
+    if pump.failure is not None:
+        failed(pump.failure, endpoint)
+    check_status(call, pump, endpoint)
+
+
+def check_status(call: Call, pump: Pump, endpoint: Endpoint) -> None:
+    """Statuses that must not reach the client as they are: the provider refusing our key, and redirects."""
+    if pump.status in (401, 403):
+        log.error(
+            "endpoint %s refused this gateway's credential with %d; calls to it fail until its api_key is right",
+            endpoint.name,
+            pump.status,
+        )
+        raise provider_credential(endpoint.name)
+    if 300 <= pump.status < 400 or (pump.encoded and pump.status == 200):
+        failed(Kind.BAD_RESPONSE.value, endpoint)
+    if not pump.event_stream and pump.status == 200 and call.meter is not None and call.route == "messages":
+        call.meter.read_message(pump.body)
+
+
+def failed(failure: str, endpoint: Endpoint) -> NoReturn:
+    """Raise what a failed exchange means."""
+    kind = Kind(failure)
+    if kind is Kind.CLIENT_GONE:
+        raise client_gone()
+    raise endpoint_down(kind, f"Endpoint {endpoint.name} {FAILURES[kind]}.")
+
+
+def note_attempt(call: Call, endpoint: Endpoint, begun_ns: int, error: str) -> None:
+    pump = call.pump
+    status = pump.status if pump is not None and call.endpoint is endpoint else 0
+    model = call.request.model if call.request is not None else ""
+    call.attempts.append(Attempt(endpoint.name, model, status, str(error), (mono_ns() - begun_ns) // 1000))
+
+
+async def pass_on(call: Call, locate: Callable[[Callable[[], None]], None]) -> object:
+    """Stream the answer to the client until it ends; returns the server's transport for the closing line.
+
+    Sets the outcome. A stream that broke off is cut, so that the client sees a broken stream and not a short one.
+    """
+    pump, meter = call.pump, call.meter
+    assert pump is not None and meter is not None
+    transport = answer.begin_stream(call, pump)
+    credit = Credit(call.client)
+    ended = pump.attach(transport.send_bytes, credit, locate)
+    if not ended.done():
+        await ended
+    call.response_bytes = pump.bytes_out
+    failure = pump.failure
+    if failure is None:
+        if meter.errored:
+            call.outcome, call.error = "upstream_error", Kind.STREAM_ERROR.value
+        elif not meter.stopped:
+            call.outcome, call.error = "upstream_error", Kind.TRUNCATED.value
+        return transport
+    call.error = failure
+    if failure in ("client_gone", "client_stalled"):
+        call.outcome = "client_gone"
+    else:
+        call.outcome = "cancelled" if failure == "cancelled" else "upstream_error"
+    if failure != "client_gone":
+        await cut(credit, locate)
+    return None
+
+
+async def cut(credit: Credit, locate: Callable[[Callable[[], None]], None]) -> None:
+    """Break the client's connection off; the server itself can only end a stream cleanly."""
+    if credit.cut():
+        return
+    found = asyncio.get_running_loop().create_future()
+    locate(lambda: found.done() or found.set_result(None))
+    await found
+    credit.cut()

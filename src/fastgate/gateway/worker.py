@@ -1,0 +1,176 @@
+"""One worker process: its snapshot, journal, flight table and connections, and the watch that keeps time for its calls.
+
+Everything a call needs that outlives the call. Knows the rooms' tools, not their order.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+from typing import TYPE_CHECKING
+
+from fastgate import snapshot as snapshots
+from fastgate._core.credit import locate_all
+from fastgate._core.flight import FlightTable
+from fastgate.board import Board
+from fastgate.call import Call
+from fastgate.clock import mono_ns
+from fastgate.gateway.upstream import Upstreams
+from fastgate.journal import KIND_CALL, JournalError, JournalWriter, new_epoch
+from fastgate.keys import Digester, load_pepper
+from fastgate.snapshot import Snapshot
+from fastgate.state import StateDir
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+log = logging.getLogger("fastgate.worker")
+
+TICK_S = 0.1
+"""How often deadlines, pings and departed clients are looked at. Well under the 250 ms in which a departed client's
+upstream must be cancelled."""
+
+BOARD_POLL_S = 0.05
+"""How often the board is read: a revoked key is out within this plus the time to load a snapshot."""
+
+WATCH_AFTER_NS = 80_000_000
+"""A call this old is worth watching for its client's departure; most are over by then."""
+
+SWEEP_TICKS = 10
+"""Idle connections are swept once a second."""
+
+UNWRITTEN_RECORDS_MAX = 10_000
+"""Records kept in memory while the journal cannot be written, about 10 MB; the worker is unready meanwhile."""
+
+
+class Worker:
+    """The house of one worker process. `calls` are those in flight, by number."""
+
+    def __init__(self, state: StateDir, loop: asyncio.AbstractEventLoop) -> None:
+        self.state = state
+        self.loop = loop
+        self.epoch = new_epoch()
+        self.board = Board.open(state.board)
+        self.digester = Digester(load_pepper(state.pepper))
+        self.upstreams = Upstreams(loop)
+        self.calls: dict[int, Call] = {}
+        self.unwritten: list[bytes] = []
+        self.lost_records = 0
+        self._n = 0
+        self._ticks = 0
+        self._locating: asyncio.Future[int] | None = None
+        self.flight = FlightTable.create(str(state.flight_dir / f"{self.epoch}.flight"), self.epoch)
+        self.journal = JournalWriter(state.journal_dir, self.epoch)
+        self.snapshot: Snapshot
+        self.adopt()
+        loop.call_later(TICK_S, self._tick)
+        loop.call_later(BOARD_POLL_S, self._poll)
+
+    # -- the snapshot -----------------------------------------------------------------------------------------------
+
+    def adopt(self) -> None:
+        """Load the published snapshot and swap it in; calls under way keep the one they began with."""
+        fresh = Snapshot(snapshots.decode(self.state.snapshot.read_bytes()))
+        self.upstreams.adopt(fresh)
+        self.snapshot = snapshots.current = fresh
+        self.flight.generation = fresh.generation
+        log.info("snapshot %d (%s) is in force", fresh.generation, fresh.version)
+
+    def _poll(self) -> None:
+        self.loop.call_later(BOARD_POLL_S, self._poll)
+        if self.board.generation != self.snapshot.generation:
+            try:
+                self.adopt()
+            except (OSError, ValueError) as exc:
+                log.error("the published snapshot cannot be read (%s); keeping %d", exc, self.snapshot.generation)
+
+    @property
+    def ready(self) -> bool:
+        return not self.board.draining and not self.unwritten
+
+    # -- calls ------------------------------------------------------------------------------------------------------
+
+    def next_number(self) -> int:
+        self._n += 1
+        return self._n
+
+    def close_call(self, call: Call, record: bytes) -> None:
+        """Stop watching the client, give the connection back, write the record and free the flight slot, in this order:
+        a crash before the record leaves the slot to tell of the call, a crash after it is known by the call's id."""
+        if call.watched is not None:
+            call.watched.cancel()
+            call.watched = None
+        if call.pump is not None and call.endpoint is not None:
+            self.upstreams.pool(call.endpoint, call.snapshot.limits).give(call.pump)
+            call.pump = None
+        self._append(call.id, record)
+        if call.slot >= 0:
+            self.flight.release(call.slot)
+
+    def _append(self, call_id: str, body: bytes) -> None:
+        try:
+            if self.unwritten:
+                raise JournalError("earlier records wait")
+            self.journal.append(KIND_CALL, body)
+        except (JournalError, OSError) as exc:
+            log.error("the record of %s cannot be written yet: %s", call_id, exc)
+            if len(self.unwritten) < UNWRITTEN_RECORDS_MAX:
+                self.unwritten.append(body)
+            else:
+                self.lost_records += 1
+
+    def _rewrite(self) -> None:
+        """Try again to write what could not be written."""
+        while self.unwritten:
+            try:
+                self.journal.append(KIND_CALL, self.unwritten[0])
+            except (JournalError, OSError):
+                return
+            self.unwritten.pop(0)
+
+    # -- time -------------------------------------------------------------------------------------------------------
+
+    def _tick(self) -> None:
+        self.loop.call_later(TICK_S, self._tick)
+        now_ns = mono_ns()
+        stop = self.board.must_stop
+        for call in list(self.calls.values()):
+            pump = call.pump
+            if pump is not None:
+                if stop:
+                    pump.fail("cancelled")
+                    continue
+                pump.tick(now_ns)
+                if call.watched is None and now_ns - call.start_ns > WATCH_AFTER_NS:
+                    call.watched = call.proto.client_disconnect()
+                    call.watched.add_done_callback(lambda _, pump=pump: pump.leave())
+            elif call.reading and now_ns - call.start_ns > call.snapshot.limits.body_s * 1e9:
+                call.reading = False
+                call.task.cancel()
+        self._ticks += 1
+        if self._ticks % SWEEP_TICKS == 0:
+            self.upstreams.sweep()
+            if self.unwritten:
+                self._rewrite()
+
+    def locate(self, found: Callable[[], None]) -> None:
+        """Look all clients' descriptors up, off the loop; `found` is called when they are known. Scans are shared."""
+        if self._locating is None:
+            self._locating = self.loop.run_in_executor(None, locate_all)
+            self._locating.add_done_callback(self._located)
+        self._locating.add_done_callback(lambda _: found())
+
+    def _located(self, _: object) -> None:
+        self._locating = None
+
+    def close(self) -> None:
+        """Give up the journal and the flight table; what is still in flight is told by its slots."""
+        self._rewrite()
+        self.journal.close()
+        self.flight.close()
+
+
+def worker_from_environ(loop: asyncio.AbstractEventLoop) -> Worker:
+    """The worker of this process, from the state directory the supervisor named."""
+    return Worker(StateDir(os.environ["FASTGATE_STATE"]), loop)
