@@ -16,6 +16,7 @@ from typing import Annotated, Any, ClassVar
 import msgspec
 
 from fastgate import clock
+from fastgate.bulk import burst
 from fastgate.keys import MIN_DECLARED_CHARS, check_form, sha256_hex_problem
 from fastgate.refs import Secret
 from fastgate.strict import BAD, Check, Reading, read, read_file
@@ -181,12 +182,14 @@ def moment_ns(moment: datetime) -> int:
 
 def load_directory(path: Path, environ: Mapping[str, str]) -> tuple[Directory, list[Problem]]:
     """Read and check a directory.yaml: what it declares and what in it deserves a warning. Raises ConfigErrors."""
-    return _checked(read_file(path, Directory, environ))
+    with burst():
+        return _checked(read_file(path, Directory, environ))
 
 
 def parse_directory(data: bytes, environ: Mapping[str, str], file: str) -> tuple[Directory, list[Problem]]:
     """The same from memory; `file` names it in errors."""
-    return _checked(read(data, Directory, environ, file))
+    with burst():
+        return _checked(read(data, Directory, environ, file))
 
 
 def _checked(reading: Reading[Directory]) -> tuple[Directory, list[Problem]]:

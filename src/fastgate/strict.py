@@ -77,6 +77,18 @@ def _fields(kind: type[Any]) -> dict[str, tuple[Any, bool]]:
     return known
 
 
+_origins: dict[Any, tuple[Any, tuple[Any, ...]]] = {}
+
+
+def _shape(hint: Any) -> tuple[Any, tuple[Any, ...]]:
+    """A type's origin and arguments; typing takes a microsecond to tell them."""
+    known = _origins.get(hint)
+    if known is None:
+        args = get_args(hint)
+        known = _origins[hint] = (get_origin(hint), args)
+    return known
+
+
 class Reading(Generic[T]):
     """One file being read: `value` (with BAD where it failed) and what is wrong. `done` gives the value or raises."""
 
@@ -123,17 +135,17 @@ class Reading(Generic[T]):
         return kind(**values)
 
     def _value(self, hint: Any, node: Node, path: KeyPath) -> Any:
-        origin = get_origin(hint)
+        origin, args = _shape(hint)
         if origin is typing.Annotated:
-            base, *marks = get_args(hint)
+            base, *marks = args
             if any(isinstance(mark, Later) and node.text in mark.values for mark in marks):
                 return self._fault(node, path, f"this version of fastgate does not have {node.text} yet")
             value = self._value(base, node, path)
             return value if value is BAD or value is None else self._marked(marks, value, node, path)
         if origin in (types.UnionType, typing.Union):
-            return self._union(get_args(hint), node, path)
+            return self._union(args, node, path)
         if origin in (tuple, list):
-            return origin(self._list(get_args(hint)[0], node, path))
+            return origin(self._list(args[0], node, path))
         if origin is dict:
             return self._dict(hint, node, path)
         if isinstance(hint, type) and issubclass(hint, msgspec.Struct):

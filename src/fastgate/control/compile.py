@@ -11,6 +11,7 @@ import msgspec
 
 from fastgate import config as settings
 from fastgate import snapshot
+from fastgate.bulk import burst
 from fastgate.prices.book import PriceData
 from fastgate.stores.ports import DirectoryRows, SecretRow
 
@@ -30,7 +31,7 @@ def compile_snapshot(
         headers=snapshot.HeaderNames(prefix=config.headers.prefix, also=config.headers.also),
         limits=_limits(config.limits),
         endpoints=tuple(_endpoint(endpoint) for endpoint in config.endpoints),
-        keys=[_key(row) for row in directory.secrets if is_live(row, now_ns)],
+        keys=_keys(directory.secrets, now_ns),
         prices=prices,
     )
     return msgspec.structs.replace(content, generation=generation, version=version_of(content))
@@ -38,9 +39,7 @@ def compile_snapshot(
 
 def version_of(content: snapshot.SnapshotData) -> str:
     """Digest of everything but generation and version."""
-    bare = msgspec.structs.replace(
-        content, generation=0, version="", keys=sorted(content.keys, key=lambda row: row.digest)
-    )
+    bare = msgspec.structs.replace(content, generation=0, version="")
     return hashlib.sha256(_canonical(bare)).hexdigest()[:VERSION_CHARS]
 
 
@@ -59,6 +58,13 @@ def _not_after_ns(row: SecretRow) -> int:
     """The earlier end of secret and key, where 0 is none."""
     ends = [end for end in (row.not_after_ns, row.expires_ns) if end]
     return min(ends, default=0)
+
+
+def _keys(secrets: list[SecretRow], now_ns: int) -> list[snapshot.KeyRow]:
+    """In the order of digests, so that the version does not depend on the store's."""
+    with burst():
+        live = [_key(row) for row in secrets if is_live(row, now_ns)]
+    return sorted(live, key=lambda row: row.digest)
 
 
 def _key(row: SecretRow) -> snapshot.KeyRow:

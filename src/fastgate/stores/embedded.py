@@ -7,18 +7,30 @@ from __future__ import annotations
 
 import hmac
 import secrets as random_source
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from typing import Any, Literal
 
-from sqlalchemy import Connection, Engine, Row, Select, and_, bindparam, delete, func, insert, or_, select, update
+from sqlalchemy import (
+    Connection,
+    Engine,
+    Row,
+    and_,
+    delete,
+    func,
+    insert,
+    or_,
+    select,
+    update,
+)
 
 from fastgate import clock
+from fastgate.bulk import burst
 from fastgate.directory import Directory, glob_problem, id_problem, tag_name_problem, tag_value_problem, tags_problem
 from fastgate.keys import PREFIX, digest, digest_of_sha256, ensure_pepper, load_pepper, new_secret
 from fastgate.state import StateDir, WriterLock
 from fastgate.stores import schema
-from fastgate.stores.declared import KINDS, SECRET_FIELD, Existing, plan
+from fastgate.stores.declared import plan
 from fastgate.stores.engine import HEAD, migrate, open_engine, reading, schema_revision, writing
 from fastgate.stores.ports import (
     Change,
@@ -27,11 +39,11 @@ from fastgate.stores.ports import (
     KeyDraft,
     KeyIssued,
     KeyView,
-    SecretRow,
     SecretView,
     StoreError,
-    SubjectKind,
 )
+from fastgate.stores.queries import KEYS, merged_tags, secret_rows
+from fastgate.stores.rewrite import TABLES, carry_out, read_existing, replace_secrets
 
 MAX_OVERLAP_S = 90 * 24 * 3600
 """Longest rotation overlap: a quarter. An old secret that works for longer has not been rotated."""
@@ -40,16 +52,6 @@ MAX_PAGE = 1000
 HINT_CHARS = len(PREFIX) + 4
 """How much of an issued secret a listing shows: 24 of its 202 random bits."""
 _PEPPER_CHECK = b"fastgate pepper check"
-
-_TABLES = {
-    "org": schema.orgs,
-    "cost_center": schema.cost_centers,
-    "team": schema.teams,
-    "user": schema.users,
-    "key": schema.keys,
-}
-_UNPLANNED = ("id", "created_ns")
-"""Columns that a directory does not declare."""
 
 
 def open_directory(state: StateDir, purpose: str = "") -> EmbeddedDirectory:
@@ -98,13 +100,13 @@ class EmbeddedDirectory:
             self._lock.release()
 
     def apply_directory(self, directory: Directory, actor: str, dry_run: bool = False) -> list[Change]:
-        with reading(self._engine) if dry_run else self._write() as connection:
-            existing = _existing(connection)
+        with burst(), reading(self._engine) if dry_run else self._write() as connection:
+            existing = read_existing(connection)
             made = plan(directory, existing, lambda sha_hex: digest_of_sha256(self._pepper, sha_hex))
             if not dry_run:
                 now_ns = clock.wall_ns()
-                _carry_out(connection, made.changes, now_ns)
-                _replace_secrets(connection, made.secrets, now_ns)
+                carry_out(connection, made.changes, now_ns)
+                replace_secrets(connection, made.secrets, now_ns)
                 _log(connection, made.changes, actor, now_ns)
         return made.changes
 
@@ -138,7 +140,7 @@ class EmbeddedDirectory:
     def keys_list(self, after: str = "", limit: int = 100) -> tuple[list[KeyView], str | None]:
         limit = max(1, min(limit, MAX_PAGE))
         with reading(self._engine) as connection:
-            query = _KEYS.where(schema.keys.c.id > after).order_by(schema.keys.c.id).limit(limit + 1)
+            query = KEYS.where(schema.keys.c.id > after).order_by(schema.keys.c.id).limit(limit + 1)
             found = connection.execute(query).all()
             views = _views(connection, found[:limit], clock.wall_ns())
         return views, (views[-1].id if len(found) > limit else None)
@@ -183,9 +185,8 @@ class EmbeddedDirectory:
             return _revision(connection)
 
     def rows(self) -> DirectoryRows:
-        with reading(self._engine) as connection:
-            found = connection.execute(_SECRETS)
-            return DirectoryRows(_revision(connection), [SecretRow(*_secret_fields(row)) for row in found])
+        with burst(), reading(self._engine) as connection:
+            return DirectoryRows(_revision(connection), secret_rows(connection))
 
     def changes(self, after: int = 0, limit: int = 100) -> list[ChangeEvent]:
         table = schema.changes
@@ -214,31 +215,6 @@ class EmbeddedDirectory:
         return secret
 
 
-def _key_query(*columns: Any) -> Select[Any]:
-    """Keys joined with what they inherit: a key's team is its user's, a cost centre is the nearest one."""
-    keys, users, teams = schema.keys.c, schema.users.c, schema.teams.c
-    joined = schema.keys.outerjoin(schema.users, keys.user_id == users.id).join(
-        schema.teams, teams.id == func.coalesce(keys.team_id, users.team_id)
-    )
-    center = func.coalesce(keys.cost_center_id, users.cost_center_id, teams.cost_center_id, "")
-    inherited = (teams.id.label("team"), teams.org_id.label("org"), center.label("cost_center"))
-    return select(*columns, *inherited, teams.open_tags.label("team_open_tags")).select_from(joined)
-
-
-_KEYS = _key_query(schema.keys)
-_SECRETS = (
-    _key_query(schema.keys, schema.key_secrets.c.digest, schema.key_secrets.c.not_after_ns)
-    .join(schema.key_secrets, schema.key_secrets.c.key_id == schema.keys.c.id)
-    .order_by(schema.keys.c.id, schema.key_secrets.c.digest)
-)
-
-
-def _secret_fields(row: Row[Any]) -> tuple[Any, ...]:
-    open_tags = sorted({*row.open_tags, *row.team_open_tags})
-    principal = (row.digest, row.id, row.user_id or "", row.team, row.org, row.cost_center)
-    return (*principal, row.tags, row.models, open_tags, row.not_after_ns, row.expires_ns, row.revoked_ns)
-
-
 def _views(connection: Connection, found: Sequence[Row[Any]], now_ns: int) -> list[KeyView]:
     table = schema.key_secrets
     ids = [row.id for row in found]
@@ -256,7 +232,7 @@ def _views(connection: Connection, found: Sequence[Row[Any]], now_ns: int) -> li
             cost_center=row.cost_center,
             tags=row.tags,
             models=row.models,
-            open_tags=sorted({*row.open_tags, *row.team_open_tags}),
+            open_tags=merged_tags(row.open_tags, row.team_open_tags),
             expires_ns=row.expires_ns,
             created_ns=row.created_ns,
             revoked_ns=row.revoked_ns,
@@ -275,7 +251,7 @@ def _state(row: Row[Any], now_ns: int) -> Literal["active", "expired", "revoked"
 
 
 def _view(connection: Connection, key_id: str, now_ns: int) -> KeyView:
-    found = connection.execute(_KEYS.where(schema.keys.c.id == key_id)).all()
+    found = connection.execute(KEYS.where(schema.keys.c.id == key_id)).all()
     if not found:
         raise StoreError("not_found", f"there is no key {key_id}")
     return _views(connection, found, now_ns)[0]
@@ -287,7 +263,7 @@ def _revision(connection: Connection) -> int:
 
 
 def _exists(connection: Connection, kind: str, subject: str) -> bool:
-    table = _TABLES[kind]
+    table = TABLES[kind]
     return connection.execute(select(table.c.id).where(table.c.id == subject)).first() is not None
 
 
@@ -302,56 +278,6 @@ def _check_draft(draft: KeyDraft, key_id: str) -> None:
     wrong = [f"{what}: {problem}" for what, problem in problems if problem is not None]
     if wrong:
         raise StoreError("refused", "; ".join(wrong))
-
-
-def _existing(connection: Connection) -> Existing:
-    rows: dict[SubjectKind, dict[str, dict[str, Any]]] = {}
-    for kind in KINDS:
-        found = connection.execute(select(_TABLES[kind])).mappings()
-        rows[kind] = {row["id"]: {name: row[name] for name in row if name not in _UNPLANNED} for row in found}
-    digests: dict[str, set[bytes]] = {}
-    owners: dict[bytes, str] = {}
-    for digest_, key_id in connection.execute(select(schema.key_secrets.c.digest, schema.key_secrets.c.key_id)):
-        owners[digest_] = key_id
-        digests.setdefault(key_id, set()).add(digest_)
-    return Existing(rows, {key: frozenset(found) for key, found in digests.items()}, owners)
-
-
-def _carry_out(connection: Connection, changes: Iterable[Change], now_ns: int) -> None:
-    """Creations, then updates, then removals, so that no reference ever dangles."""
-    created: dict[str, list[dict[str, Any]]] = {}
-    updated: dict[tuple[str, ...], list[dict[str, Any]]] = {}
-    removed: dict[str, list[dict[str, Any]]] = {}
-    for change in changes:
-        after = {name: value for name, value in (change.after or {}).items() if name != SECRET_FIELD}
-        if change.action == "create":
-            times = {"created_ns": now_ns, "revoked_ns": 0} if change.kind == "key" else {}
-            created.setdefault(change.kind, []).append({**after, **times, "id": change.id, "origin": "declared"})
-        elif change.action == "remove":
-            removed.setdefault(change.kind, []).append({"subject": change.id})
-        elif after:
-            updated.setdefault((change.kind, *sorted(after)), []).append({**after, "subject": change.id})
-    for kind, rows in created.items():
-        connection.execute(insert(_TABLES[kind]), rows)
-    for (kind, *names), rows in updated.items():
-        table = _TABLES[kind]
-        values = {name: bindparam(name, type_=table.c[name].type) for name in names}
-        connection.execute(update(table).where(table.c.id == bindparam("subject")).values(values), rows)
-    for kind, rows in removed.items():
-        table = _TABLES[kind]
-        connection.execute(delete(table).where(table.c.id == bindparam("subject")), rows)
-
-
-def _replace_secrets(connection: Connection, replaced: dict[str, bytes], now_ns: int) -> None:
-    if not replaced:
-        return
-    table = schema.key_secrets
-    connection.execute(delete(table).where(table.c.key_id == bindparam("key")), [{"key": key} for key in replaced])
-    rows = [
-        {"digest": digest_, "key_id": key, "hint": "", "created_ns": now_ns, "not_after_ns": 0}
-        for key, digest_ in replaced.items()
-    ]
-    connection.execute(insert(table), rows)
 
 
 def _log(connection: Connection, changes: Sequence[Change], actor: str, now_ns: int) -> None:

@@ -1,0 +1,74 @@
+"""Reads of the directory that join a key with what it inherits from its user and team."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+from sqlalchemy import ColumnElement, Connection, FromClause, Select, Text, func, select, type_coerce
+
+from fastgate.stores import schema
+from fastgate.stores.ports import SecretRow
+
+
+def _inherited() -> tuple[FromClause, tuple[ColumnElement[Any], ...]]:
+    """Keys joined with what they inherit: a key's team is its user's, a cost centre is the nearest one."""
+    keys, users, teams = schema.keys.c, schema.users.c, schema.teams.c
+    joined = schema.keys.outerjoin(schema.users, keys.user_id == users.id).join(
+        schema.teams, teams.id == func.coalesce(keys.team_id, users.team_id)
+    )
+    center = func.coalesce(keys.cost_center_id, users.cost_center_id, teams.cost_center_id, "")
+    return joined, (teams.id.label("team"), teams.org_id.label("org"), center.label("cost_center"))
+
+
+def _keys_query() -> Select[Any]:
+    joined, inherited = _inherited()
+    return select(schema.keys, *inherited, schema.teams.c.open_tags.label("team_open_tags")).select_from(joined)
+
+
+def _secrets_query() -> Select[Any]:
+    """Every secret in the order of SecretRow's fields, JSON left as text."""
+    joined, inherited = _inherited()
+    keys, teams, secrets = schema.keys.c, schema.teams.c, schema.key_secrets.c
+    owner = func.coalesce(keys.user_id, "").label("user")
+    lists = [type_coerce(column, Text) for column in (keys.tags, keys.models, keys.open_tags, teams.open_tags)]
+    times = (secrets.not_after_ns, keys.expires_ns, keys.revoked_ns)
+    query = select(secrets.digest, keys.id, owner, *inherited, *lists, *times)
+    return query.select_from(joined.join(schema.key_secrets, secrets.key_id == keys.id)).order_by(secrets.digest)
+
+
+KEYS = _keys_query()
+SECRETS = _secrets_query()
+
+
+def merged_tags(own: list[str], team: list[str]) -> list[str]:
+    return sorted({*own, *team}) if own or team else []
+
+
+def secret_rows(connection: Connection) -> list[SecretRow]:
+    """Every secret with its principal. Equal tag sets and globs are one object: most keys share a few."""
+    decoded: dict[str, Any] = {}
+
+    def load(raw: str) -> Any:
+        value = decoded.get(raw)
+        if value is None:
+            value = decoded[raw] = msgspec.json.decode(raw)
+        return value
+
+    return [
+        SecretRow(
+            digest=row[0],
+            key=row[1],
+            user=row[2],
+            team=row[3],
+            org=row[4],
+            cost_center=row[5],
+            tags=load(row[6]),
+            models=load(row[7]),
+            open_tags=merged_tags(load(row[8]), load(row[9])),
+            not_after_ns=row[10],
+            expires_ns=row[11],
+            revoked_ns=row[12],
+        )
+        for row in connection.execute(SECRETS)
+    ]
