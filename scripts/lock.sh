@@ -11,7 +11,7 @@ python=$scratch/venv/bin/python
 "$python" scripts/requirements.py build run test > "$scratch/wanted.txt"
 "$python" -m pip --disable-pip-version-check install -q -r "$scratch/wanted.txt"
 {
-    echo "# The exact versions that make installs (scripts/lock.sh rewrites this file). pyproject.toml holds the bounds."
+    echo "# The exact versions that make installs; scripts/lock.sh writes them. pyproject.toml holds the bounds."
     "$python" -m pip --disable-pip-version-check freeze --all | grep -v '^pip=='
 } > "$scratch/constraints.txt"
 cp "$scratch/constraints.txt" requirements/constraints.txt

@@ -15,7 +15,8 @@ for candidate in ${wanted:-python3 python3.14 python3.13 python3.12 python3.11};
     fi
 done
 
-package_prefix() {    # Debian names its packages after the interpreter: python3-venv, or python3.12-venv for another one
+# Debian names its packages after the interpreter: python3-venv, or python3.12-venv for another one.
+package_prefix() {
     case "$1" in python3 | python3.[0-9]*) echo "$1" ;; *) echo python3 ;; esac
 }
 
