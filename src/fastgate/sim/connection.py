@@ -1,6 +1,6 @@
 """One client connection of the simulator: HTTP/1.1 in, planned bytes out, and the sight of a client that leaves.
 
-Answers that are one ready piece are written from the parser's callback; all others by one task a connection.
+One task a connection writes the answers, in the order of the requests.
 Knows nothing of Messages: the server decides what to answer.
 """
 
@@ -124,7 +124,7 @@ class Connection(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = cast(asyncio.Transport, transport)
         self.transport.set_write_buffer_limits(high=0)
-        self._server.connections.add(self)
+        self._server.transports.add(self.transport)
 
     def data_received(self, data: bytes) -> None:
         self._received += len(data)
@@ -141,7 +141,7 @@ class Connection(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._gone_ns = clock.mono_ns()
-        self._server.connections.discard(self)
+        self._server.transports.discard(self.transport)
         if self._writable is not None:
             self._writable.set()
         if self._task is not None:
@@ -186,19 +186,10 @@ class Connection(asyncio.Protocol):
             self._waiting.append(exchange)
             if len(self._waiting) >= BACKLOG_MAX:
                 self.transport.pause_reading()
-        elif not self._answer_at_once(exchange):
+        else:
             self._task = asyncio.get_running_loop().create_task(self._answer_all(exchange))
 
     # -- answers ------------------------------------------------------------------------------------------------
-
-    def _answer_at_once(self, exchange: Exchange) -> bool:
-        answer = self._server.at_once(exchange)
-        if answer is None:
-            return False
-        self.transport.write(answer)
-        if not exchange.keep_alive:
-            self.transport.close()
-        return True
 
     async def _answer_all(self, exchange: Exchange) -> None:
         """This request's answer, then those of the requests that came meanwhile."""

@@ -12,9 +12,6 @@ from fastgate.sim.scenario import DEFAULT_TOKENS, DELTA_CHARS, filler
 from fastgate.sim.usage import Usage, tokens_of
 from fastgate.sim.wire import PROVIDER_HEADERS, chunk, head
 
-PATHS = frozenset((b"/v1/messages", b"/v1/messages?beta=true"))
-
-
 PLAIN = Behaviour(scenario="plain")
 
 

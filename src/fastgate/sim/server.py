@@ -19,11 +19,12 @@ import msgspec
 from fastgate.sim.admin import administer
 from fastgate.sim.behaviour import HEALTHY, Behaviour, DirectiveError, Scenario, Step
 from fastgate.sim.connection import Connection, Exchange, Work
-from fastgate.sim.conversation import BadRequestError, Conversation, peek
+from fastgate.sim.conversation import BadRequestError, Brief, Conversation, peek
 from fastgate.sim.faults import Piece, Plan, plan_stream, plan_whole
 from fastgate.sim.log import Log, Started
 from fastgate.sim.models import model_list, model_named
-from fastgate.sim.plain import PATHS, PLAIN, PlainAnswers
+from fastgate.sim.plain import PLAIN, PlainAnswers
+from fastgate.sim.plainwire import PlainConnection
 from fastgate.sim.render import Answer, encode
 from fastgate.sim.scenario import reply_to
 from fastgate.sim.script import Script
@@ -58,7 +59,7 @@ class Simulator:
         self.script = Script()
         s = self.settings
         self.log = Log(s.log, memory=s.memory_log, bodies=s.bodies)
-        self.connections: set[Connection] = set()
+        self.transports: set[asyncio.Transport] = set()
         self.closing = False
         self.port = 0
         self.host = ""
@@ -80,7 +81,7 @@ class Simulator:
             tls.load_cert_chain(self.settings.tls_cert, self.settings.tls_key)
         loop = asyncio.get_running_loop()
         self._server = await loop.create_server(
-            lambda: Connection(self, next(self._connection_numbers)),
+            self._connect,
             host,
             port,
             ssl=tls,
@@ -89,29 +90,31 @@ class Simulator:
         )
         self.host, self.port = self._server.sockets[0].getsockname()[:2]
 
+    def _connect(self) -> asyncio.BaseProtocol:
+        if self._plain is not None and not self.log.enabled:
+            return PlainConnection(self._plain_answer, self._connect_general, self.transports)
+        return self._connect_general()
+
+    def _connect_general(self) -> Connection:
+        return Connection(self, next(self._connection_numbers))
+
     async def close(self) -> None:
         """Stop at once: open answers are cut off."""
         self.closing = True
         if self._server is not None:
             self._server.close()
-        for connection in list(self.connections):
-            connection.transport.abort()
+        for transport in list(self.transports):
+            transport.abort()
         await asyncio.sleep(0)
         self.log.close()
 
     # -- what a connection asks -----------------------------------------------------------------------------------
 
-    def at_once(self, exchange: Exchange) -> bytes | None:
+    def _plain_answer(self, brief: Brief, body_bytes: int) -> bytes | None:
         """The ready answer of the scenario `plain`, where nothing has to be logged or scripted."""
-        if self._plain is None or self.script.steps or self.log.enabled or exchange.target not in PATHS:
+        if self._plain is None or self.script.steps:
             return None
-        if exchange.method != "POST" or not exchange.chunks:
-            return None
-        try:
-            brief = peek(exchange.chunks)
-        except BadRequestError:
-            return None
-        return self._plain.answer(brief, exchange.size, self._number())
+        return self._plain.answer(brief, body_bytes, self._number())
 
     def plan(self, exchange: Exchange) -> Work:
         """Decide the answer to a request and write the line of its start."""
