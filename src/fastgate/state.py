@@ -74,7 +74,13 @@ class StateDir:
 
     @property
     def writer_lock(self) -> Path:
+        """Held by whoever changes the directory."""
         return self.path / "writer.lock"
+
+    @property
+    def instance_lock(self) -> Path:
+        """Held by a running gateway, its supervisor and both planes."""
+        return self.path / "instance.lock"
 
     def create(self) -> StateDir:
         """Make what is missing and prove that it can be written. Raises StateError."""
@@ -110,6 +116,11 @@ class WriterLock:
             raise StateBusyError(f"{path.parent} is being written by {holder}; use that one, or stop it") from None
         os.ftruncate(self._fd, 0)
         os.pwrite(self._fd, f"{purpose} (process {os.getpid()})\n".encode(), 0)
+
+    @property
+    def fd(self) -> int:
+        """A process that inherits it holds the lock too."""
+        return self._fd
 
     def release(self) -> None:
         """Give the lock back. Twice is once."""

@@ -1,0 +1,34 @@
+"""Moments as text: RFC 3339 in UTC out, RFC 3339 or epoch seconds in. Nanoseconds inside, exactly."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime
+
+NS = 1_000_000_000
+
+_EPOCH = re.compile(r"\d{1,10}(\.\d{1,9})?")
+
+
+def rfc3339(at_ns: int) -> str:
+    """UTC to the millisecond: `2027-01-01T00:00:00.000Z`."""
+    seconds, rest_ns = divmod(at_ns, NS)
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%S") + f".{rest_ns // 1_000_000:03d}Z"
+
+
+def parse_moment(text: str) -> int:
+    """Nanoseconds since the epoch. A date is its first instant in UTC; a time without a zone is UTC.
+
+    Raises ValueError with what is wrong."""
+    if _EPOCH.fullmatch(text):
+        seconds, _, fraction = text.partition(".")
+        return int(seconds) * NS + int(fraction.ljust(9, "0"))
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        raise ValueError(
+            f"{text[:40]!r} is no moment; write 2027-01-01, 2027-01-01T12:00:00Z or epoch seconds"
+        ) from None
+    if moment.tzinfo is None:
+        moment = moment.replace(tzinfo=UTC)
+    return int(moment.replace(microsecond=0).timestamp()) * NS + moment.microsecond * 1000
