@@ -26,19 +26,15 @@ from fastgate._core.span cimport (
     text_is,
     text_of,
 )
-from fastgate._core.sse cimport Event, Scanner
+from fastgate._core.sse cimport EVENT_LIMIT, Event, Scanner
 from fastgate._core.usage cimport Usage
-
-from fastgate._core.sse import EVENT_LIMIT as _EVENT_LIMIT
-
-cdef Py_ssize_t EVENT_LIMIT = _EVENT_LIMIT
 
 # Bytes of output that are at least one token each pair: the densest text measured was 1.77 to 2.5 bytes a token, so a
 # floor under unknown usage must not divide by more.
 BYTES_PER_TOKEN_FLOOR = 2
 cdef int64_t FLOOR_BYTES = BYTES_PER_TOKEN_FLOOR
 
-# The longest model id, message id, stop reason or error type taken over: thrice the longest seen (an inference profile).
+# The longest model id, message id, stop reason or error type taken over: thrice the longest seen (a profile's ARN).
 cdef enum:
     WORD_LIMIT = 512
 

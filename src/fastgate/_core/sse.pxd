@@ -10,6 +10,11 @@
 
 from fastgate._core.span cimport Span, byte_t
 
+# The largest event carried over chunks, in bytes: twice the 32 MB that the Messages API accepts as one request, so that
+# no answer to such a request comes near it.
+cdef enum:
+    EVENT_LIMIT = 67108864
+
 # An event name is kept up to this many bytes: thrice the longest that providers send.
 cdef enum:
     NAME_ROOM = 64

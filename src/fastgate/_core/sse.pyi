@@ -1,7 +1,5 @@
 from typing import final
 
-EVENT_LIMIT: int
-
 @final
 class Scanner:
     oversize: bool

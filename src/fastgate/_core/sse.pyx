@@ -1,7 +1,8 @@
 """Boundaries of server-sent events, over any split of the bytes. The contract is in sse.pxd.
 
-Knows nothing of what events mean. Imposes one limit: an event (or a line) beyond `limit` bytes is dropped and `oversize`
-is set; scanning goes on with the next event. What is dropped depends on the bytes alone, never on how they were split.
+Knows nothing of what events mean. Imposes one limit: an event (or a line) beyond `limit` bytes is dropped and
+`oversize` is set; scanning goes on with the next event. What is dropped depends on the bytes alone, never on how they
+were split.
 """
 
 cimport cython
@@ -9,10 +10,6 @@ from cpython.mem cimport PyMem_Free, PyMem_Realloc
 from libc.string cimport memcmp, memcpy
 
 from fastgate._core.span cimport byte_t, fg_line_end
-
-# The largest event carried over chunks: twice the 32 MB that the Messages API accepts as one request, so that no answer
-# to such a request comes near it.
-EVENT_LIMIT = 64 * 1024 * 1024
 
 # Memory kept from one event to the next; what a rare huge event needed beyond it is given back.
 cdef Py_ssize_t STORE_KEPT = 256 * 1024

@@ -117,8 +117,8 @@ cdef Stated read_counts(Span value) noexcept:
 cdef void apply_counts(const Stated* stated, int64_t* classes) noexcept:
     """Stated counts over the classes held so far.
 
-    Cache writes: a total without its split keeps the one-hour part it must contain and is five-minute for the rest; with
-    a split, what the split leaves of the total is five-minute.
+    Cache writes: a total without its split keeps the one-hour part it must contain and is five-minute for the rest;
+    with a split, what the split leaves of the total is five-minute.
     """
     if stated.input != ABSENT:
         classes[CLASS_INPUT] = stated.input
