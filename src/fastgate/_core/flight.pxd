@@ -26,7 +26,8 @@ from fastgate._core.usage cimport Usage
 
 cdef enum:
     HEADER_SIZE = 4096
-    NOTE_SIZE = 1024
+    # Five ids of 128 bytes, the price and every other field clipped fit; a slot is then 3 KiB.
+    NOTE_SIZE = 1472
 
 cdef struct Header:
     char magic[8]

@@ -39,7 +39,7 @@ NOTE_BYTES = NOTE_SIZE
 SLOT_BYTES = sizeof(Slot)
 
 DEFAULT_SLOTS = 8192
-"""Calls in flight of one worker. A call holds two descriptors and common hard limits allow 20,000; 17 MiB of disk."""
+"""Calls in flight of one worker. A call holds two descriptors and common hard limits allow 20,000; 24 MiB of disk."""
 
 MAX_SLOTS = 1 << 20
 
