@@ -123,7 +123,8 @@ class Connection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = cast(asyncio.Transport, transport)
-        self.transport.set_write_buffer_limits(high=0)
+        # Written means that the kernel has it: the log counts only that. (At 0, uvloop's TLS never resumes.)
+        self.transport.set_write_buffer_limits(high=1)
         self._server.transports.add(self.transport)
 
     def data_received(self, data: bytes) -> None:

@@ -118,6 +118,8 @@ class PlainConnection(asyncio.BufferedProtocol):
     def _drain(self, nbytes: int) -> int:
         """Take a large body's next bytes; returns how many bytes of the next request lie at the buffer's start."""
         here = min(nbytes, self._rest)
+        if len(self._first) < PEEK_BYTES:
+            self._first += bytes(self._view[: min(here, PEEK_BYTES - len(self._first))])
         self._tail = (self._tail + bytes(self._view[max(0, here - PEEK_BYTES) : here]))[-PEEK_BYTES:]
         self._rest -= here
         if self._rest:
