@@ -1,0 +1,122 @@
+"""The servers of a run: started on free loopback ports, watched, ended. Ends nothing that it did not start."""
+
+from __future__ import annotations
+
+import http.client
+import socket
+import subprocess
+import sys
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+from urllib.parse import urlsplit
+
+import psutil
+
+START_S = 30.0
+"""Longest wait for a server to answer; each takes a second or two."""
+STOP_S = 30.0
+"""Longest wait for one to end after SIGTERM; then it is killed."""
+
+
+def free_port() -> int:
+    with socket.socket() as plug:
+        plug.bind(("127.0.0.1", 0))
+        port: int = plug.getsockname()[1]
+        return port
+
+
+@dataclass
+class Server:
+    """One server of ours and the processes it started."""
+
+    name: str
+    url: str
+    command: list[str]
+    log: Path
+    env: dict[str, str] | None = None
+    ready: str = "/"
+    process: subprocess.Popen[bytes] | None = field(default=None, init=False)
+
+    def __enter__(self) -> Server:
+        # Through fastgate.proc the server dies with this process, even when that is killed.
+        command = [sys.executable, "-m", "fastgate.proc", *self.command]
+        with self.log.open("ab") as log:
+            self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=self.env)
+        try:
+            self._await_ready()
+        except BaseException:
+            self.stop()
+            raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    def stop(self) -> None:
+        if self.process is None:
+            return
+        family = self.family()
+        self.process.terminate()
+        try:
+            self.process.wait(STOP_S)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+        for child in psutil.wait_procs(family[1:], timeout=5)[1]:
+            child.kill()
+        self.process = None
+
+    def family(self) -> list[psutil.Process]:
+        """The server's own process, then all that descend from it."""
+        assert self.process is not None
+        try:
+            root = psutil.Process(self.process.pid)
+            return [root, *root.children(recursive=True)]
+        except psutil.NoSuchProcess:
+            return []
+
+    def cpu_s(self) -> dict[int, float]:
+        """CPU seconds that each process of the server has used, by pid."""
+        used = {}
+        for process in self.family():
+            try:
+                times = process.cpu_times()
+            except psutil.NoSuchProcess:
+                continue
+            used[process.pid] = times.user + times.system
+        return used
+
+    def said(self) -> str:
+        """The last lines of its log."""
+        return "\n".join(self.log.read_text(errors="replace").splitlines()[-15:]) if self.log.exists() else ""
+
+    def _await_ready(self) -> None:
+        assert self.process is not None
+        until = time.monotonic() + START_S
+        while time.monotonic() < until:
+            if self.process.poll() is not None:
+                raise RuntimeError(f"{self.name} ended with {self.process.returncode}:\n{self.said()}")
+            if answers(self.url, self.ready):
+                return
+            time.sleep(0.05)
+        raise RuntimeError(f"{self.name} did not answer within {START_S:.0f} s:\n{self.said()}")
+
+
+def answers(url: str, path: str) -> bool:
+    connection = http.client.HTTPConnection(urlsplit(url).netloc, timeout=2)
+    try:
+        connection.request("GET", path)
+        return connection.getresponse().status < 500
+    except (OSError, http.client.HTTPException):
+        return False
+    finally:
+        connection.close()
+
+
+def cpu_used_s(before: dict[int, float], after: dict[int, float]) -> float:
+    """CPU seconds between two looks. A process that ended in between is missing, one that came counts whole."""
+    return sum(seconds - before.get(pid, 0.0) for pid, seconds in after.items())

@@ -1,0 +1,108 @@
+"""What the samples say: a table per row, the ratio to nginx, and whether the goals were met."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from bench.figures import median, paired_ratio, spread
+from bench.load.rows import CEILING, HEADLINE, HEADLINE_P99_MS, HEADLINE_REQUESTS_PER_S, ROWS
+
+COLUMNS = ("requests/s", "spread", "p50 ms", "p99 ms", "CPU µs/call", "of nginx")
+
+
+@dataclass(frozen=True)
+class Line:
+    """The medians of one target in one row. `ratio` is to nginx, in pairs of one round; 0 without nginx."""
+
+    row: str
+    target: str
+    requests_per_s: float
+    spread: float
+    p50_ms: float
+    p99_ms: float
+    cpu_us: float
+    ratio: float
+    errors: int
+
+    def cells(self) -> list[str]:
+        ratio = f"{self.ratio:.2f}" if self.ratio else ""
+        return [
+            f"{self.requests_per_s:,.0f}",
+            f"±{self.spread * 50:.0f} %",
+            f"{self.p50_ms:.2f}",
+            f"{self.p99_ms:.2f}",
+            f"{self.cpu_us:.1f}" if self.cpu_us else "",
+            ratio,
+        ]
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """One goal: what was measured, what it should have been, and whether a miss fails `--check`."""
+
+    text: str
+    met: bool
+
+
+def lines(results: list[dict[str, Any]]) -> list[Line]:
+    """One line a result, in the order of the results."""
+    rates = {(r["row"], r["target"]): [s["requests_per_s"] for s in r["samples"]] for r in results}
+    return [_line(result, rates.get((result["row"], "nginx"), [])) for result in results if result["samples"]]
+
+
+def verdicts(found: list[Line]) -> Iterator[Verdict]:
+    """The goals of the rows that were run, and whether their upstream was fast enough to say anything."""
+    by_name = {(line.row, line.target): line for line in found}
+    for row in ROWS:
+        mock, nginx, ours = (by_name.get((row.name, target)) for target in ("mock", "nginx", "fastgate"))
+        if mock and nginx:
+            ratio = mock.requests_per_s / nginx.requests_per_s
+            yield Verdict(f"{row.title}: the upstream alone does {ratio:.2f} of nginx (>= {CEILING})", ratio >= CEILING)
+        if ours and row.goal:
+            yield Verdict(
+                f"{row.title}: fastgate does {ours.ratio:.2f} of nginx (>= {row.goal})", ours.ratio >= row.goal
+            )
+
+
+def headline(found: list[Line]) -> str:
+    """The one sentence to compare with; empty when its row was not run."""
+    ours = next((line for line in found if (line.row, line.target) == (HEADLINE, "fastgate")), None)
+    if ours is None:
+        return ""
+    return (
+        f"{title(HEADLINE)}: {ours.requests_per_s:,.0f} requests/s, p99 {ours.p99_ms:.1f} ms, {ours.errors} errors "
+        f"(the reference states {HEADLINE_REQUESTS_PER_S:,} and {HEADLINE_P99_MS} ms on 4 vCPU)"
+    )
+
+
+def title(name: str) -> str:
+    return next((row.title for row in ROWS if row.name == name), name)
+
+
+def as_text(found: list[Line]) -> str:
+    """The table for a terminal."""
+    out = []
+    for name in dict.fromkeys(line.row for line in found):
+        out.append(f"\n{title(name)}")
+        out.append(f"  {'':10}" + "".join(f"{column:>13}" for column in COLUMNS))
+        of_row = [line for line in found if line.row == name]
+        out += [f"  {line.target:10}" + "".join(f"{cell:>13}" for cell in line.cells()) for line in of_row]
+    return "\n".join(out)
+
+
+def _line(result: dict[str, Any], nginx: list[float]) -> Line:
+    samples = result["samples"]
+    rates = [sample["requests_per_s"] for sample in samples]
+    return Line(
+        row=result["row"],
+        target=result["target"],
+        requests_per_s=median(rates),
+        spread=spread(rates),
+        p50_ms=median([sample["p50_ms"] for sample in samples]),
+        p99_ms=median([sample["p99_ms"] for sample in samples]),
+        cpu_us=median([sample["cpu_us"] for sample in samples]),
+        ratio=paired_ratio(rates, nginx) if len(nginx) == len(rates) else 0.0,
+        errors=sum(sample["errors"] for sample in samples),
+    )

@@ -1,0 +1,136 @@
+"""The rounds of a run: for each row, upstream alone, nginx and fastgate one after the other, over and over.
+
+Interleaved, because a shared machine drifts: within a round the three see the same neighbours.
+"""
+
+from __future__ import annotations
+
+import http.client
+import json
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from bench.load import gateway, nginx, payloads, wrk
+from bench.load.processes import Server, cpu_used_s
+from bench.load.rows import Mock, Row
+
+PATH = "/v1/messages?beta=true"
+WARM_UP_S = 1.0
+SETTLE_S = 0.3
+"""Pause between runs, so that the last connections of one are gone before the next."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How long, how often, with how many processes."""
+
+    seconds: float
+    rounds: int
+    workers: int
+    mock_workers: int
+    with_gateway: bool = True
+
+
+@dataclass
+class Result:
+    """What one target did in one row, a sample a round."""
+
+    row: str
+    target: str
+    samples: list[dict[str, Any]] = field(default_factory=list)
+
+    def take(self, sample: wrk.Sample, cpu_s: float) -> None:
+        per_call = {"cpu_us": cpu_s / max(sample.requests, 1) * 1e6, "requests_per_s": sample.requests_per_s}
+        self.samples.append(asdict(sample) | per_call)
+
+
+def measure(rows: list[Row], plan: Plan, folder: Path) -> tuple[list[Result], list[str]]:
+    """Results of all rows, and what went wrong on the way (empty when nothing did)."""
+    results: list[Result] = []
+    faults: list[str] = []
+    for mock in dict.fromkeys(row.mock for row in rows):
+        of_mock = [row for row in rows if row.mock == mock]
+        place = folder / mock
+        with stage(mock, plan, place) as targets:
+            found, answered = measure_stage(of_mock, targets, plan, place)
+        results += found
+        if plan.with_gateway:
+            recorded = gateway.recorded_calls(place / "gateway")
+            note(f"fastgate answered {answered:,} calls and recorded {recorded:,}")
+            if recorded < answered:
+                faults.append(f"fastgate answered {answered:,} calls and recorded {recorded:,}")
+    for result in results:
+        errors = sum(sample["errors"] for sample in result.samples)
+        if errors:
+            faults.append(f"{result.row}, {result.target}: {errors} errors")
+    return results, faults
+
+
+@contextmanager
+def stage(mock: Mock, plan: Plan, folder: Path) -> Iterator[list[Server]]:
+    """The upstream, nginx before it, and fastgate before it."""
+    with ExitStack() as stack:
+        if mock == "nginx":
+            upstream = stack.enter_context(nginx.fixed_upstream(folder / "mock"))
+        else:
+            upstream = stack.enter_context(gateway.simulator(folder / "mock", plan.mock_workers))
+        proxy = nginx.reverse_proxy(folder / "proxy", upstream.url, stream=mock == "simulate")
+        targets = [upstream, stack.enter_context(proxy)]
+        if plan.with_gateway:
+            targets.append(stack.enter_context(gateway.gateway(folder / "gateway", upstream.url, plan.workers)))
+        yield targets
+
+
+def measure_stage(rows: list[Row], targets: list[Server], plan: Plan, folder: Path) -> tuple[list[Result], int]:
+    """The results of rows that share an upstream, and how many calls fastgate answered for them."""
+    table = {(row.name, target.name): Result(row.name, target.name) for row in rows for target in targets}
+    shots = {row.name: shot_of(row, folder) for row in rows}
+    answered = 0
+    for row in rows:
+        for target in targets:
+            try_once(target, row)
+            warm = wrk.run(target.url + PATH, shots[row.name], row.connections, WARM_UP_S)
+            answered += 1 + warm.requests if target.name == "fastgate" else 0
+    for turn in range(plan.rounds):
+        for row in rows:
+            # Each round starts with another target, so that none always runs in the wake of the same one.
+            first = turn % len(targets)
+            for target in targets[first:] + targets[:first]:
+                time.sleep(SETTLE_S)
+                before = target.cpu_s()
+                sample = wrk.run(target.url + PATH, shots[row.name], row.connections, plan.seconds)
+                table[row.name, target.name].take(sample, cpu_used_s(before, target.cpu_s()))
+                answered += sample.requests if target.name == "fastgate" else 0
+                note(f"{turn + 1}/{plan.rounds} {row.name:10} {target.name:9} {sample.requests_per_s:10,.0f}/s")
+    return list(table.values()), answered
+
+
+def shot_of(row: Row, folder: Path) -> wrk.Shot:
+    headers = payloads.HEADERS | {"x-api-key": gateway.KEY}
+    return wrk.Shot.write(folder, row.name, payloads.body(row.body, row.stream), headers)
+
+
+def try_once(target: Server, row: Row) -> None:
+    """One call by hand: a target that answers wrongly must not be measured."""
+    connection = http.client.HTTPConnection(urlsplit(target.url).netloc, timeout=30)
+    headers = payloads.HEADERS | {"x-api-key": gateway.KEY}
+    connection.request("POST", PATH, payloads.body(row.body, row.stream), headers)
+    answer = connection.getresponse()
+    body = answer.read()
+    connection.close()
+    good = b"message_stop" in body if row.stream else json.loads(body).get("type") == "message"
+    if answer.status != 200 or not good:
+        raise RuntimeError(f"{target.name} answered {row.name} with {answer.status}: {body[:300]!r}\n{target.said()}")
+    if target.name == "fastgate" and answer.getheader("x-fastgate-call-id") is None:
+        raise RuntimeError(f"fastgate's answer to {row.name} lacks its headers: {answer.getheaders()}")
+
+
+def note(line: str) -> None:
+    sys.stderr.write(line + "\n")
+    sys.stderr.flush()

@@ -1,0 +1,38 @@
+"""The rows of the load suite: what is sent, by how many connections, to which upstream, and what must be reached."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+Mock = Literal["nginx", "simulate"]
+Body = Literal["small", "large"]
+Target = Literal["mock", "nginx", "fastgate"]
+
+CEILING = 1.5
+"""The upstream alone must serve this many times what nginx proxies to it, or the row measures the upstream."""
+
+HEADLINE_REQUESTS_PER_S, HEADLINE_P99_MS = 29_000, 21
+"""What the reference gateway states for its cached path: 4 vCPU, generator and mock on the same box."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """One line of the report. `goal` is the least ratio to nginx's rate, 0 where none is set."""
+
+    name: str
+    title: str
+    body: Body
+    connections: int
+    stream: bool
+    mock: Mock
+    goal: float
+
+
+ROWS = (
+    Row("small-64", "small body, 64 connections", "small", 64, False, "nginx", 0.50),
+    Row("small-200", "small body, 200 connections", "small", 200, False, "nginx", 0.50),
+    Row("large-4", "730 KB conversation, 4 connections", "large", 4, False, "nginx", 0.65),
+    Row("stream-64", "streamed answer, 64 connections", "small", 64, True, "simulate", 0.0),
+)
+HEADLINE = "small-200"
