@@ -41,7 +41,7 @@ class Call:
 
     __slots__ = (
         "answered", "at_ns", "attempts", "body", "bound_nano", "client", "cost_nano", "endpoint", "error", "head",
-        "head_us", "id", "meter", "n", "outcome", "principal", "price", "proto", "pump", "query", "reading", "request",
+        "head_us", "id", "meter", "n", "outcome", "price", "principal", "proto", "pump", "query", "reading", "request",
         "response_bytes", "route", "sent", "session", "slot", "snapshot", "start_ns", "status", "system_sha256", "task",
         "upstream_request_id", "usage", "usage_state", "watched",
     )  # fmt: skip

@@ -334,6 +334,7 @@ cdef class Pump:
         wake(self.waiter)
         if self.ended is not None:
             wake(self.ended)
+            self.send = self.locate = None  # the server ends a stream when nobody holds its transport any more
         elif self.state == STREAM:
             return 0  # the relay attaches next and is told then
         if self.state == CLOSED or self.state == IDLE:

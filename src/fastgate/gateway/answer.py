@@ -1,4 +1,4 @@
-"""Answers: the one place that writes a response head, the closing line of a stream, and an error's body (contract §4)."""
+"""Answers: the one place that writes a response head, a stream's closing line and an error's body (contract §4)."""
 
 from __future__ import annotations
 
@@ -77,6 +77,7 @@ def send_whole(call: Call, pump: Pump) -> None:
     headers += audit_headers(call, stream=False)
     call.head_us = call.elapsed_us
     call.answered = True
+    call.status = pump.status
     body = pump.body
     call.response_bytes = len(body)
     call.proto.response_bytes(pump.status, headers, body)

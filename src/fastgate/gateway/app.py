@@ -1,4 +1,4 @@
-"""The RSGI application: routes a request to the pipeline or to a local answer. Owns paths and the two ways to refuse early.
+"""The RSGI application: routes a request to the pipeline or to a local answer. Owns paths and early refusals.
 
 Only Anthropic's own paths cost money, and only through the pipeline; whatever is not named here is 404.
 """

@@ -1,4 +1,4 @@
-"""Answers the gateway gives by itself: the key's own view, its models, one recorded call. Needs a key; costs nothing."""
+"""Answers the gateway gives by itself: the key's own view, its models, one recorded call. Needs a key, is free."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ CALLS = "/v1/fastgate/calls/"
 
 async def answer(worker: Worker, scope: Any, proto: Downstream, path: str) -> bool:
     """Answer a GET that needs a key; False when the path is not one of these."""
-    if not (path == ME or path == MODELS or path.startswith((MODELS + "/", CALLS))):
+    if not (path in (ME, MODELS) or path.startswith((MODELS + "/", CALLS))):
         return False
     headers = [("content-type", "application/json")]
     try:

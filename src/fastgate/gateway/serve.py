@@ -20,7 +20,7 @@ BACKLOG = 4096
 """Connections waiting to be accepted: Linux's own default ceiling (net.core.somaxconn)."""
 
 CONNECTIONS_MAX = 16_384
-"""Connections one worker serves at once. Granian's default, backlog / workers, leaves the rest hanging in the kernel."""
+"""Connections one worker serves at once. Granian's default, backlog / workers, leaves the rest hanging."""
 
 HEADER_READ_MS = 10_000
 """A request head must be complete within this; slow senders hold a connection no longer."""

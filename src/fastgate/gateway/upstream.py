@@ -100,7 +100,7 @@ class Pool:
         """A new connection; GatewayError (connect, connect_timeout) when the endpoint cannot be reached in time."""
         try:
             async with asyncio.timeout(self.limits.connect_s):
-                _, pump = await self.loop.create_connection(self._made, self.host, self.port, ssl=self._ssl)
+                _, pump = await self.loop.create_connection(self._made, self.host, self.port, ssl=self._ssl)  # type: ignore[type-var]  # a protocol by shape
         except TimeoutError:
             raise endpoint_down(
                 Kind.CONNECT_TIMEOUT, f"Endpoint {self.endpoint.name} did not accept a connection in time."

@@ -9,7 +9,7 @@ import asyncio
 from hashlib import sha256
 
 import msgspec
-from granian.rsgi import ProtocolClosed, ProtocolError
+from granian._granian import RSGIProtocolClosed, RSGIProtocolError
 
 from fastgate._core.head import read_head
 from fastgate._core.request import RequestError, read_request
@@ -69,7 +69,7 @@ async def receive(call: Call, limit: int) -> bytes:
         if call.head.content_length >= 0:
             return await call.proto()
         return await _read_chunked(call, limit)
-    except (ProtocolClosed, ProtocolError):
+    except (RSGIProtocolClosed, RSGIProtocolError):
         raise client_gone() from None
     except asyncio.CancelledError:
         if call.reading:

@@ -110,7 +110,9 @@ def check_status(call: Call, pump: Pump, endpoint: Endpoint) -> None:
         raise provider_credential(endpoint.name)
     if 300 <= pump.status < 400 or (pump.encoded and pump.status == 200):
         failed(Kind.BAD_RESPONSE.value, endpoint)
-    if not pump.event_stream and pump.status == 200 and call.meter is not None and call.route == "messages":
+    if pump.status >= 400:
+        call.outcome, call.error = "upstream_error", Kind.UPSTREAM_STATUS.value
+    elif not pump.event_stream and call.meter is not None and call.route == "messages":
         call.meter.read_message(pump.body)
 
 
@@ -163,7 +165,7 @@ async def cut(credit: Credit, locate: Callable[[Callable[[], None]], None]) -> N
     """Break the client's connection off; the server itself can only end a stream cleanly."""
     if credit.cut():
         return
-    found = asyncio.get_running_loop().create_future()
-    locate(lambda: found.done() or found.set_result(None))
-    await found
+    found = asyncio.Event()
+    locate(found.set)
+    await found.wait()
     credit.cut()

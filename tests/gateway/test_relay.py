@@ -1,0 +1,448 @@
+"""The relay over real processes: what the client sent is what the upstream got, and what came back is what it sees."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import re
+import time
+from typing import Any
+
+import pytest
+
+from fastgate._core.money import format_usd
+from fastgate._core.usage import Usage
+from fastgate.prices.book import PriceBook
+from fastgate.prices.catalog import compile_prices
+from fastgate.prices.settings import PriceSettings
+from fastgate.record import CallRecord
+from fastgate.sim.behaviour import Behaviour
+from fastgate.sim.traffic import conversation
+from tests.gateway.conftest import World
+from tests.support.plane import KEY, OTHER_KEY, body
+from tests.support.sim import Call
+
+BOOK = PriceBook(compile_prices(PriceSettings()))
+
+
+def priced(call: Call, model: str = "claude-sonnet-5-5") -> int:
+    """What the upstream's own log says this call bills, in nano-dollars."""
+    usage = call.started.usage
+    return BOOK.row("anthropic", model).cost(
+        Usage.of(
+            input_tokens=usage.input_tokens,
+            output_tokens=usage.output_tokens,
+            cache_write_5m_tokens=usage.cache_write_5m_tokens,
+            cache_write_1h_tokens=usage.cache_write_1h_tokens,
+            cache_read_tokens=usage.cache_read_tokens,
+            web_search=usage.web_search,
+        )
+    )
+
+
+def closing(answer: bytes) -> dict[str, Any]:
+    """The closing line of a stream."""
+    last = answer.rstrip(b"\n").rpartition(b"\n")[2]
+    assert last.startswith(b": fastgate ")
+    found: dict[str, Any] = json.loads(last.removeprefix(b": fastgate "))
+    return found
+
+
+def test_a_whole_answer_is_priced_to_the_nano_dollar(world: World) -> None:
+    answer = world.plane.message("hello [[sim:usage usage=input:1200,output:345,cache_read:90000,cache_write_5m:4000]]")
+    (call,) = world.calls(1)
+    record = world.record()
+    assert answer.status == 200
+    assert answer.json()["usage"]["output_tokens"] == 345
+    assert answer.headers["x-fastgate-cost"] == format_usd(priced(call)) == answer.headers["x-agentcc-cost"]
+    assert record.cost_nano == priced(call)
+    assert (record.outcome, record.usage_state, record.status) == ("ok", "exact", 200)
+    assert (record.org, record.team, record.user, record.key) == ("acme", "platform", "alice", "alice-laptop")
+    assert (record.cost_center, record.tags) == ("CC-1001", {"project": "checkout"})
+    assert (record.model_asked, record.model_used, record.endpoint) == ("claude-sonnet-5-5",) * 2 + ("up",)
+
+
+def test_response_headers_of_a_whole_answer(world: World) -> None:
+    answer = world.plane.message()
+    headers = answer.headers
+    record = world.record()
+    assert headers["x-fastgate-call-id"] == record.id
+    assert re.fullmatch(r"fg-[0-9a-z]{12}-\d+", record.id)
+    assert headers["x-fastgate-model-used"] == headers["x-agentcc-model-used"] == "claude-sonnet-5-5"
+    assert (headers["x-fastgate-provider"], headers["x-agentcc-provider"]) == ("up", "anthropic")
+    assert re.fullmatch(r"\d+\.\d{9}", headers["x-fastgate-cost"])
+    assert headers["x-fastgate-latency-ms"].isdecimal()
+    assert (headers["x-fastgate-cache"], headers["x-agentcc-cache"]) == ("bypass", "miss")
+    assert headers["x-fastgate-guard"] == "not-scanned"
+    assert headers["x-fastgate-policy"] == record.policy
+    assert "x-fastgate-routed" not in headers
+    assert headers["request-id"] == record.upstream_request_id != ""
+    assert not [name for name in headers if name.startswith("anthropic-ratelimit")]
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_the_upstream_gets_the_clients_bytes(world: World, stream: bool) -> None:
+    sent = conversation(730, tools=18, stream=stream)
+    answer = world.plane.request("POST", "/v1/messages?beta=true", sent, x_api_key=KEY, content_type="application/json")
+    (call,) = world.calls(1)
+    assert answer.status == 200
+    assert world.simulator.body(call) == sent
+    assert call.started.path == "/v1/messages?beta=true"
+    record = world.record()
+    assert record.cost_nano == priced(call, record.model_used) > 0
+    assert len(record.tools) == 18
+    assert record.request_bytes == len(sent) > 700_000
+
+
+def test_only_the_allow_list_reaches_the_upstream(world: World) -> None:
+    world.plane.message(
+        headers={
+            "anthropic_beta": "a-2025,b-2026",
+            "anthropic_version": "2026-10-21",
+            "x_stainless_lang": "js",
+            "x_app": "cli",
+            "user_agent": "claude-cli/2",
+            "cookie": "secret",
+            "x_claude_code_session_id": "s-1",
+            "x_fastgate_trace": "t",
+            "x_forwarded_for": "1.2.3.4",
+            "accept_encoding": "gzip, br",
+            "authorization": f"Bearer {KEY}",
+        }
+    )
+    (call,) = world.calls(1)
+    names = {name.lower(): value for name, value in call.started.headers}
+    assert names["x-api-key"] == "provider-key"
+    assert names["accept-encoding"] == "identity"
+    assert (names["anthropic-beta"], names["anthropic-version"]) == ("a-2025,b-2026", "2026-10-21")
+    assert (names["x-stainless-lang"], names["x-app"], names["user-agent"]) == ("js", "cli", "claude-cli/2")
+    assert KEY not in str(call.started.headers)
+    absent = {"cookie", "x-claude-code-session-id", "x-fastgate-trace", "x-forwarded-for", "authorization"}
+    assert not absent & names.keys()
+    assert world.record().session == "s-1"
+
+
+def test_an_absent_version_is_filled(world: World) -> None:
+    world.plane.message()
+    (call,) = world.calls(1)
+    assert call.header("anthropic-version") == "2023-06-01"
+
+
+def test_a_stream_is_passed_on_and_closed_with_its_cost(world: World) -> None:
+    answer = world.plane.message("[[sim:usage usage=input:10,output:500,cache_read:80]]", stream=True)
+    (call,) = world.calls(1)
+    record = world.record()
+    assert answer.headers["content-type"].startswith("text/event-stream")
+    assert "x-fastgate-cost" not in answer.headers
+    bound = answer.headers["x-fastgate-cost-bound"]
+    line = closing(answer.body)
+    assert line["call_id"] == record.id
+    assert line["cost"] == format_usd(priced(call)) == format_usd(record.cost_nano)
+    assert float(bound) >= float(line["cost"])
+    assert line["usage"]["cache_read_tokens"] == 80
+    assert line["model"] == "claude-sonnet-5-5"
+    assert b"event: message_stop" in answer.body
+    assert (record.stream, record.usage_state, record.outcome) == (True, "exact", "ok")
+
+
+def test_cache_reads_of_a_stream_cost_a_tenth_of_input(world: World) -> None:
+    world.plane.message("[[sim:usage usage=input:0,output:1,cache_read:1000000]]", stream=True)
+    row = BOOK.row("anthropic", "claude-sonnet-5-5")
+    cost = world.record().cost_nano
+    expected = row.cost(Usage.of(cache_read_tokens=1_000_000, output_tokens=1))
+    assert cost == expected
+    assert cost < row.cost(Usage.of(input_tokens=1_000_000, output_tokens=1)) / 5
+
+
+def test_auto_mode_fields_pass_both_ways(world: World) -> None:
+    asked = [{"type": "dangerous_tool_use", "classifier_context": {"cwd": "/x"}}]
+    answer = world.plane.message("[[sim:loop file=a.txt]]", stream=True, safeguards=asked, tools=TOOLS)
+    (call,) = world.calls(1)
+    assert json.loads(world.simulator.body(call))["safeguards"] == asked
+    assert b"safeguard_results" in answer.body
+
+
+TOOLS = [
+    {"name": name, "description": name, "input_schema": {"type": "object", "properties": {}}}
+    for name in ("Read", "Edit", "Bash")
+]
+
+ERRORS = [
+    (400, {"type": "error", "error": {"type": "invalid_request_error", "message": "m"}}),
+    (404, {"type": "error", "error": {"type": "not_found_error", "message": "m"}}),
+    (413, {"type": "error", "error": {"type": "request_too_large", "message": "m"}}),
+    (429, {"type": "error", "error": {"type": "rate_limit_error", "message": "m"}}),
+    (500, {"type": "error", "error": {"type": "api_error", "message": "m"}}),
+    (529, {"type": "error", "error": {"type": "overloaded_error", "message": "m"}}),
+]
+
+
+@pytest.mark.parametrize(("status", "error"), ERRORS, ids=[str(status) for status, _ in ERRORS])
+@pytest.mark.parametrize("stream", [False, True])
+def test_upstream_errors_come_as_they_are_and_cost_nothing(
+    world: World, status: int, error: dict[str, Any], stream: bool
+) -> None:
+    sent = json.dumps(error)
+    world.simulator.script(Behaviour(status=status, body=sent, retry_after="7", should_retry="true"))
+    answer = world.plane.message(stream=stream)
+    record = world.record()
+    assert (answer.status, answer.body) == (status, sent.encode())
+    assert (answer.headers["retry-after"], answer.headers["x-should-retry"]) == ("7", "true")
+    assert answer.headers["x-fastgate-call-id"] == record.id
+    assert (record.cost_nano, record.outcome, record.status) == (0, "upstream_error", status)
+    assert record.error == "upstream_status"
+
+
+@pytest.mark.parametrize("status", [401, 403])
+def test_our_own_refused_credential_is_never_the_clients(world: World, status: int) -> None:
+    world.simulator.script(Behaviour(status=status))
+    answer = world.plane.message()
+    record = world.record()
+    assert answer.status == 502
+    assert answer.headers["x-should-retry"] == "false"
+    assert answer.json()["error"]["type"] == "api_error"
+    assert "up" in answer.json()["error"]["message"]
+    assert (record.error, record.outcome, record.cost_nano) == ("provider_credential", "upstream_error", 0)
+
+
+def test_count_tokens_is_forwarded_and_free(world: World) -> None:
+    answer = world.plane.request("POST", "/v1/messages/count_tokens?beta=true", body(), x_api_key=KEY)
+    record = world.record()
+    assert answer.status == 200
+    assert answer.json()["input_tokens"] > 0
+    assert (record.route, record.cost_nano, record.usage_state) == ("count_tokens", 0, "none")
+
+
+MISSING: list[tuple[str, bool, str]] = [
+    ("[[sim:usage usage_form=missing]]", False, "missing"),
+    ("[[sim:usage usage_form=missing]]", True, "missing"),
+    ("[[sim:usage usage_form=start-only]]", True, "partial"),
+    ("""[[sim:usage usage_raw='{"output_tokens":-5}']]""", True, "partial"),
+    ("""[[sim:usage usage_raw='"lots"']]""", True, "partial"),
+    ("""[[sim:usage usage_raw='{"output_tokens":1e30}']]""", True, "partial"),
+]
+
+
+@pytest.mark.parametrize(("prompt", "stream", "state"), MISSING)
+def test_usage_that_is_missing_or_unusable_is_never_free(world: World, prompt: str, stream: bool, state: str) -> None:
+    answer = world.plane.message(prompt, stream=stream)
+    record = world.record()
+    assert answer.status == 200
+    assert record.usage_state == state
+    assert record.cost_nano > 0
+    assert record.usage.output_tokens > 0
+
+
+def test_the_cumulative_usage_of_message_delta_replaces(world: World) -> None:
+    world.plane.message("[[sim:usage usage_form=twice usage=input:10,output:20]]", stream=True)
+    record = world.record()
+    assert (record.usage.input_tokens, record.usage.output_tokens) == (10, 20)
+
+
+def test_a_late_stream_error_is_charged_for_what_came(world: World) -> None:
+    answer = world.plane.message("[[sim:sse-error error_at=4 error_type=api_error tokens=40]]", stream=True)
+    record = world.record()
+    (call,) = world.calls(1)
+    assert b"event: error" in answer.body
+    assert (record.outcome, record.error, record.usage_state) == ("upstream_error", "stream_error", "partial")
+    assert call.ended is not None
+    assert record.usage.output_tokens >= call.ended.told.output_tokens
+    assert record.usage.input_tokens == call.started.usage.input_tokens
+
+
+@pytest.mark.parametrize("cut", ["rst", "fin"])
+def test_a_broken_stream_is_broken_for_the_client_and_charged(world: World, cut: str) -> None:
+    with pytest.raises((http.client.IncompleteRead, ConnectionError)):
+        world.plane.message(f"[[sim:cut cut={cut} cut_event=5 tokens=40]]", stream=True)
+    record = world.record()
+    (call,) = world.calls(1)
+    assert (record.outcome, record.error) == ("upstream_error", "truncated")
+    assert call.ended is not None
+    assert record.usage.output_tokens >= call.ended.told.output_tokens > 0
+
+
+def test_a_stream_that_ends_early_but_cleanly_ends_cleanly(world: World) -> None:
+    answer = world.plane.message("[[sim:cut cut=clean cut_event=5 tokens=40]]", stream=True)
+    record = world.record()
+    assert closing(answer.body)["call_id"] == record.id
+    assert (record.outcome, record.error) == ("upstream_error", "truncated")
+
+
+@pytest.mark.parametrize(
+    ("prompt", "error"),
+    [
+        ("[[sim:cut cut=rst cut_bytes=0]]", "reset"),
+        ("[[sim:cut cut=fin cut_bytes=0]]", "reset"),
+        ("[[sim:fault gzip=true]]", "bad_response"),
+        ("[[sim:error status=302 location=http://127.0.0.1:1/]]", "bad_response"),
+    ],
+)
+def test_failures_before_the_first_byte(world: World, prompt: str, error: str) -> None:
+    answer = world.plane.message(prompt)
+    record = world.record()
+    assert (answer.status, record.error) == (529, error)
+    assert answer.json()["error"]["type"] == "overloaded_error"
+    assert record.outcome == "upstream_error"
+    assert record.attempts[0].error == error
+
+
+def test_a_connection_the_upstream_closed_is_replaced(world: World) -> None:
+    assert world.plane.message("[[sim:fault close=true]]").status == 200
+    for _ in range(3):
+        assert world.plane.message().status == 200
+    assert [record.outcome for record in world.records(4)] == ["ok"] * 4
+
+
+@pytest.mark.parametrize(
+    ("stream", "when"), [(False, "before the head"), (True, "before the head"), (True, "in the middle")]
+)
+def test_a_client_that_leaves_cancels_the_upstream_and_is_charged(world: World, stream: bool, when: str) -> None:
+    fault = "stall_head_s=20" if when == "before the head" else "stall_at=5 stall_s=20 tokens=60"
+    connection = http.client.HTTPConnection("127.0.0.1", world.plane.port, timeout=10)
+    connection.request(
+        "POST", "/v1/messages", json.dumps(body(f"[[sim:fault {fault}]]", stream)), {"x-api-key": KEY}
+    )
+    if when == "in the middle":
+        connection.getresponse().read(200)
+    else:
+        time.sleep(0.4)
+    left_ns = time.monotonic_ns()
+    connection.close()
+    (call,) = world.calls(1)
+    assert call.ended is not None
+    assert call.ended.outcome == "client_gone"
+    assert (call.ended.gone_ns - left_ns) / 1e6 < 250
+    record = world.record()
+    assert (record.outcome, record.error) == ("client_gone", "client_gone")
+    assert record.cost_nano > 0
+    assert record.usage.output_tokens >= call.ended.told.output_tokens
+    assert record.usage.input_tokens >= call.ended.told.input_tokens
+
+
+def test_pepper_and_keys(world: World) -> None:
+    """Either valid credential is enough; the bearer wins; refusals have one wording."""
+    plane = world.plane
+    both = plane.request("POST", "/v1/messages", body(), x_api_key="nonsense", authorization=f"Bearer {KEY}")
+    other = plane.request("POST", "/v1/messages", body(), x_api_key=KEY, authorization="Bearer nonsense")
+    wins = plane.request(
+        "POST", "/v1/messages", body(model="claude-haiku-5-5"), x_api_key=KEY, authorization=f"Bearer {OTHER_KEY}"
+    )
+    assert (both.status, other.status, wins.status) == (200, 200, 200)
+    assert [record.user for record in world.records(3)] == ["alice", "alice", "bob"]
+    refused = [
+        plane.request("POST", "/v1/messages", body()),
+        plane.request("POST", "/v1/messages", body(), x_api_key="sk-fg-" + "a" * 40),
+        plane.request("POST", "/v1/messages", body(), authorization="Bearer x"),
+        plane.request("POST", "/v1/messages", b"not json", x_api_key="x"),
+    ]
+    assert {answer.status for answer in refused} == {401}
+    assert {answer.headers["x-should-retry"] for answer in refused} == {"false"}
+    assert len({answer.json()["error"]["message"] for answer in refused}) == 1
+
+
+def test_a_model_that_is_not_allowed(world: World) -> None:
+    answer = world.plane.message(key=OTHER_KEY)
+    record = world.record()
+    assert answer.status == 400
+    assert answer.json()["error"]["type"] == "policy_blocked"
+    assert "claude-haiku-*" in answer.json()["error"]["message"]
+    assert answer.headers["x-fastgate-model-used"] == "none" == answer.headers["x-fastgate-provider"]
+    assert answer.headers["x-fastgate-cost"] == "0.000000000"
+    assert (record.outcome, record.error, record.cost_nano) == ("refused", "model_not_allowed", 0)
+    assert world.calls(0) == []
+
+
+BAD = [
+    (b"", "empty"),
+    (b"[]", "array"),
+    (b'{"model":"claude-x"', "cut"),
+    (b'{"model":"a","model":"b","messages":[]}', "twice"),
+    (b'{"model":"a","mod\\u0065l":"b","messages":[]}', "escaped twice"),
+    (b'{"model":"a\xff","messages":[]}', "utf-8"),
+    (b'{"model":5,"messages":[]}', "number"),
+    (b'{"model":"a","stream":1}', "stream"),
+    (b'{"model":"a","x":' + b"[" * 70 + b"]" * 70 + b"}", "deep"),
+]
+
+
+@pytest.mark.parametrize("bad", [data for data, _ in BAD], ids=[name for _, name in BAD])
+def test_malformed_bodies_never_reach_the_upstream(world: World, bad: bytes) -> None:
+    answer = world.plane.request("POST", "/v1/messages", bad, x_api_key=KEY)
+    assert answer.status == 400
+    assert answer.json()["error"]["type"] == "invalid_request_error"
+    assert answer.json()["request_id"] == answer.headers["request-id"]
+    assert world.record().error == "invalid_request"
+    assert world.calls(0) == []
+
+
+def test_bodies_over_the_cap(world: World) -> None:
+    connection = http.client.HTTPConnection("127.0.0.1", world.plane.port, timeout=10)
+    connection.putrequest("POST", "/v1/messages")
+    connection.putheader("x-api-key", KEY)
+    connection.putheader("content-length", str(40 << 20))
+    connection.endheaders()
+    answer = connection.getresponse()
+    assert answer.status == 413
+    assert json.loads(answer.read())["error"]["type"] == "request_too_large"
+    assert answer.getheader("connection") == "close"
+    connection.close()
+
+
+def test_a_chunked_body_is_reframed(world: World) -> None:
+    connection = http.client.HTTPConnection("127.0.0.1", world.plane.port, timeout=10)
+    data = json.dumps(body()).encode()
+    pieces = (data[i : i + 10] for i in range(0, len(data), 10))
+    connection.request("POST", "/v1/messages", pieces, {"x-api-key": KEY}, encode_chunked=True)
+    assert connection.getresponse().status == 200
+    connection.close()
+    (call,) = world.calls(1)
+    assert world.simulator.body(call) == data
+    assert call.header("content-length") == str(len(data))
+
+
+def test_paths(world: World) -> None:
+    plane = world.plane
+    alive = [("GET", "/"), ("HEAD", "/api/hello"), ("GET", "/healthz"), ("GET", "/readyz"), ("HEAD", "/v1/api/hello")]
+    for method, path in alive:
+        assert plane.request(method, path).status == 200, path
+    assert plane.request("POST", "/v1/v1/messages", body(), x_api_key=KEY).status == 200
+    assert plane.request("GET", "/v1/v1/models", x_api_key=KEY).status == 200
+    absent = [("POST", "/v1/complete"), ("GET", "/v1/messages"), ("POST", "/v1/messages/batches"), ("PUT", "/")]
+    for method, path in absent:
+        answer = plane.request(method, path, x_api_key=KEY)
+        assert (answer.status, answer.json()["error"]["type"]) == (404, "not_found_error"), path
+    assert len(world.calls(1)) == 1
+
+
+def test_models_and_me(world: World) -> None:
+    plane = world.plane
+    everything = [row["id"] for row in plane.request("GET", "/v1/models?limit=1000", x_api_key=KEY).json()["data"]]
+    mine = [row["id"] for row in plane.request("GET", "/v1/models", authorization=f"Bearer {OTHER_KEY}").json()["data"]]
+    assert {"claude-opus-5-5", "claude-sonnet-5-5", "claude-haiku-5-5"} <= set(everything)
+    assert mine
+    assert all(name.startswith("claude-haiku-") for name in mine)
+    one = plane.request("GET", "/v1/models/claude-opus-5-5", x_api_key=KEY).json()
+    assert (one["type"], one["display_name"]) == ("model", "Claude Opus 5.5")
+    assert plane.request("GET", "/v1/models/claude-opus-5-5", x_api_key=OTHER_KEY).status == 404
+    me = plane.request("GET", "/v1/fastgate/me", x_api_key=KEY).json()
+    assert (me["key"], me["user"], me["team"], me["org"]) == ("alice-laptop", "alice", "platform", "acme")
+    assert me["budgets"] == []
+    assert plane.request("GET", "/v1/models").status == 401
+
+
+def test_session_and_agent_of_claude_code(world: World) -> None:
+    user_id = json.dumps({"device_id": "d", "account_uuid": "", "session_id": "from-body"})
+    world.plane.message(metadata={"user_id": user_id}, headers={"x_claude_code_agent_id": "a1"})
+    world.plane.message(metadata={"user_id": "user_0_account__session_old-form"})
+    world.plane.message(metadata={"user_id": user_id}, headers={"x_claude_code_session_id": "from-header"})
+    records = world.records(3)
+    assert [record.session for record in records] == ["from-body", "old-form", "from-header"]
+    assert records[0].agent == "a1"
+
+
+def test_unknown_models_are_priced_at_the_worst(world: World) -> None:
+    world.plane.message(model="claude-nobody-knows")
+    record: CallRecord = world.record()
+    assert record.cost_nano > BOOK.row("anthropic", "claude-haiku-5-5").cost(
+        Usage.of(input_tokens=record.usage.input_tokens, output_tokens=record.usage.output_tokens)
+    )
