@@ -1,0 +1,111 @@
+"""What a command prints when it succeeds: tables for people, JSON for scripts; the same facts in both.
+
+Knows nothing of what the facts mean. rich is imported only when a table is drawn.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+import click
+
+from fastgate.cli.options import as_json
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+Row = Mapping[str, Any]
+
+PIPE_WIDTH = 400
+"""Columns of a table that does not go to a terminal: wide enough that no cell is cut, so that grep and awk work."""
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column: a header and where its value is found. `justify` right is for numbers."""
+
+    header: str
+    value: str | Callable[[Row], Any]
+    justify: Literal["left", "right"] = "left"
+    style: str = ""
+
+    def cell(self, row: Row) -> str:
+        found = self.value(row) if callable(self.value) else row.get(self.value)
+        return cell(found)
+
+
+def cell(value: Any) -> str:
+    """A value as a table shows it."""
+    if value is None or value == "" or value == [] or value == {}:
+        return "-"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, Mapping):
+        return " ".join(f"{name}={cell(inner)}" for name, inner in value.items())
+    if isinstance(value, (list, tuple)):
+        return " ".join(cell(inner) for inner in value)
+    return printable(str(value))
+
+
+def printable(text: str) -> str:
+    """`text` without what a terminal would obey: model names, tags and sessions come from clients."""
+    return text if text.isprintable() else "".join(c if c.isprintable() else f"\\x{ord(c):02x}" for c in text)
+
+
+def console() -> Console:
+    """A console on standard output; NO_COLOR and pipes are respected."""
+    from rich.console import Console
+
+    return Console(width=None if sys.stdout.isatty() else PIPE_WIDTH, highlight=False, markup=False, emoji=False)
+
+
+def print_json(value: Any) -> None:
+    """One JSON document on standard output."""
+    click.echo(json.dumps(value, indent=2, ensure_ascii=False))
+
+
+def listing(items: Sequence[Row], columns: Sequence[Column], following: str | None = None, empty: str = "") -> None:
+    """A page of rows. `following` is the cursor of the next page; `empty` is said where a table would have no rows."""
+    if as_json():
+        print_json({"items": list(items), "next": following})
+        return
+    if not items:
+        click.echo(empty or "none")
+        return
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for column in columns:
+        table.add_column(column.header, justify=column.justify, style=column.style, overflow="fold")
+    for row in items:
+        table.add_row(*(column.cell(row) for column in columns))
+    console().print(table)
+    if following:
+        click.echo(f"more: --cursor {following}")
+
+
+def record(item: Row, order: Sequence[str] = ()) -> None:
+    """One object, a line a field; nested objects one level deep."""
+    if as_json():
+        print_json(item)
+        return
+    names = [name for name in order if name in item] + [name for name in item if name not in order]
+    width = max((len(name) for name in names), default=0)
+    for name in names:
+        value = item[name]
+        if isinstance(value, list) and value and isinstance(value[0], Mapping):
+            click.echo(f"{click.style(name, bold=True)}")
+            for inner in value:
+                click.echo("  " + cell(inner))
+            continue
+        click.echo(f"{click.style(name.ljust(width), bold=True)}  {cell(value)}")
+
+
+def say(text: str = "") -> None:
+    """A remark for people; not printed under `--json`."""
+    if not as_json():
+        click.echo(text)
