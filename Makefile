@@ -62,7 +62,7 @@ lock:
 	scripts/lock.sh $(PYTHON)
 
 # ARGS="--check" fails when a goal is missed, ARGS="--quick" shows only that it runs. Needs wrk and nginx.
-bench: $(VENV)/.compiled
+bench: install-test
 	$(BIN)/python -m bench.micro --out bench/micro.json
 	$(BIN)/python -m bench.load --out bench/load.json $(ARGS); status=$$?; $(BIN)/python -m bench.render; exit $$status
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.client
+import os
 import socket
 import subprocess
 import sys
@@ -14,10 +15,16 @@ from urllib.parse import urlsplit
 
 import psutil
 
+SOURCE = Path(__file__).parents[2] / "src"
 START_S = 30.0
 """Longest wait for a server to answer; each takes a second or two."""
 STOP_S = 30.0
 """Longest wait for one to end after SIGTERM; then it is killed."""
+
+
+def environ() -> dict[str, str]:
+    """This process's environment, with this checkout's fastgate before any other."""
+    return os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, [str(SOURCE), os.environ.get("PYTHONPATH")]))}
 
 
 def free_port() -> int:
@@ -35,7 +42,6 @@ class Server:
     url: str
     command: list[str]
     log: Path
-    env: dict[str, str] | None = None
     ready: str = "/"
     process: subprocess.Popen[bytes] | None = field(default=None, init=False)
 
@@ -43,7 +49,7 @@ class Server:
         # Through fastgate.proc the server dies with this process, even when that is killed.
         command = [sys.executable, "-m", "fastgate.proc", *self.command]
         with self.log.open("ab") as log:
-            self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=self.env)
+            self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=environ())
         try:
             self._await_ready()
         except BaseException:
