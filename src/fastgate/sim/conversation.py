@@ -37,6 +37,7 @@ class Message(msgspec.Struct):
 class Tool(msgspec.Struct):
     name: str = ""
     type: str = ""
+    input_schema: dict[str, Any] = {}
 
 
 class Request(msgspec.Struct):

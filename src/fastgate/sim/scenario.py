@@ -28,6 +28,9 @@ DELTA_CHARS = 16
 """Four tokens a delta, about what the provider sends."""
 
 THOUGHT = "The prompt asks for a scripted reply, so a scripted reply it gets. "
+SUBAGENT_TOOLS = {"Agent", "Task"}
+"""The tool's name now and in older clients."""
+
 EDIT_MARK = " (edited by the simulator)"
 
 
@@ -82,7 +85,7 @@ def _pick(conversation: Conversation) -> str:
     prompt, tools = DIRECTIVE.sub("", conversation.prompt).lower(), conversation.tools
     if "parallel" in prompt and "Bash" in tools:
         return "parallel"
-    if re.search(r"sub-?agent", prompt) and tools & {"Agent", "Task"}:
+    if re.search(r"sub-?agent", prompt) and tools & SUBAGENT_TOOLS:
         return "subagent"
     if PATH.search(prompt) and {"Read", "Edit", "Bash"} <= tools:
         return "loop"
@@ -160,22 +163,21 @@ def _parallel(conversation: Conversation, behaviour: Behaviour) -> Reply:
 
 
 def _subagent(conversation: Conversation, behaviour: Behaviour) -> Reply:
-    """Hand a prompt to a sub-agent, then report what it said. The sub-agent's own calls answer that prompt."""
+    """Hand a prompt to a sub-agent, then report what it said. The sub-agent's own calls answer that prompt, in which
+    `{{sim:…}}` stands for a directive (written so, it does not speak to the parent's call)."""
     results = conversation.tool_results
     if results:
         return Reply([Text(behaviour.text or f"Done. The helper said: {results[0].strip()[:200]}")])
-    name = "Agent" if "Agent" in conversation.tools else "Task"
-    prompt = behaviour.prompt or 'Answer. [[sim:text text="Words from below."]]'
-    return _tools(
-        ToolUse(
-            name,
-            {
-                "description": "Ask below",
-                "prompt": prompt.replace("{{", "[[").replace("}}", "]]"),
-                "subagent_type": "general-purpose",
-            },
-        )
-    )
+    tool = next(tool for tool in conversation.request.tools if tool.name in SUBAGENT_TOOLS)
+    prompt = behaviour.prompt or 'Answer. {{sim:text text="Words from below."}}'
+    fields: dict[str, Any] = {
+        "description": "Ask below",
+        "prompt": prompt.replace("{{", "[[").replace("}}", "]]"),
+        "subagent_type": "general-purpose",
+    }
+    if "run_in_background" in tool.input_schema.get("properties", {}):
+        fields["run_in_background"] = False
+    return _tools(ToolUse(tool.name, fields))
 
 
 def _tools(*uses: ToolUse, say: str = "") -> Reply:
