@@ -15,6 +15,7 @@ import pytest
 
 from bench.figures import median, paired_ratio, spread
 from bench.load import payloads, report, wrk
+from bench.load.nginx import fixed_upstream
 from bench.load.processes import Server, cpu_used_s
 from bench.load.rows import ROWS
 from bench.lock import BusyError, only_one
@@ -134,37 +135,42 @@ def test_a_server_that_cannot_start_says_why(tmp_path: Path) -> None:
     assert server.process is None
 
 
-@pytest.mark.skipif(not (shutil.which("wrk") and shutil.which("nginx")), reason="wrk or nginx is not installed")
-def test_a_short_run_against_nginx_ends_all_that_it_started(tmp_path: Path) -> None:
-    out = tmp_path / "load.json"
-    command = [
-        sys.executable,
-        "-m",
-        "bench.load",
-        "--seconds",
-        "1",
-        "--rounds",
-        "1",
-        "--without-gateway",
-        "--row",
-        "large-4",
-    ]
-    env = os.environ | {"TMPDIR": str(tmp_path), "PYTHONPATH": "src"}
+def bench(folder: Path, *options: str) -> tuple[subprocess.CompletedProcess[str], dict[str, Any]]:
+    """One row for one second, as a user runs it; what it printed and what it wrote."""
+    out = folder / "load.json"
+    command = [sys.executable, "-m", "bench.load", "--seconds", "1", "--rounds", "1", "--row", "large-4", *options]
+    env = os.environ | {"TMPDIR": str(folder), "PYTHONPATH": "src"}
     run = subprocess.run(
         [*command, "--out", str(out)], check=False, capture_output=True, text=True, env=env, timeout=60
     )
     assert run.returncode == 0, run.stderr
-    document = json.loads(out.read_text())
+    found: dict[str, Any] = json.loads(out.read_text())
+    assert found["faults"] == []
+    assert all(s["requests"] > 10 and s["errors"] == 0 for result in found["results"] for s in result["samples"])
+    return run, found
+
+
+NEEDS_PEERS = pytest.mark.skipif(not (shutil.which("wrk") and shutil.which("nginx")), reason="no wrk or no nginx here")
+
+
+@NEEDS_PEERS
+def test_a_short_run_against_nginx_ends_all_that_it_started(tmp_path: Path) -> None:
+    run, document = bench(tmp_path, "--without-gateway")
     assert [(r["row"], r["target"]) for r in document["results"]] == [("large-4", "mock"), ("large-4", "nginx")]
-    for result in document["results"]:
-        (only,) = result["samples"]
-        assert only["requests"] > 10
-        assert only["errors"] == 0
-        assert only["cpu_us"] > 0
-    assert document["faults"] == []
+    assert all(result["samples"][0]["cpu_us"] > 0 for result in document["results"])
+    assert "730 KB conversation" in run.stdout
     assert {path.name for path in tmp_path.iterdir()} == {"load.json", f"fastgate-bench-{os.getuid()}.lock"}
-    running = [process.cmdline() for process in psutil.process_iter() if str(tmp_path) in " ".join(process.cmdline())]
-    assert running == []
+    commands = [" ".join(process.info["cmdline"] or ()) for process in psutil.process_iter(["cmdline"])]
+    assert [command for command in commands if str(tmp_path) in command] == []
+
+
+@NEEDS_PEERS
+def test_a_deployment_of_ones_own_is_loaded_with_its_key(tmp_path: Path) -> None:
+    with fixed_upstream(tmp_path / "own") as server:
+        run, document = bench(tmp_path, "--target", server.url + "/v1/", "--key", "sk-own", "--model", "claude-opus-5")
+    assert [(r["row"], r["target"]) for r in document["results"]] == [("large-4", "target")]
+    assert document["plan"] == {"target": server.url}
+    assert "sk-own" not in json.dumps(document) + run.stdout + run.stderr
 
 
 @pytest.mark.skipif(not shutil.which("wrk"), reason="wrk is not installed")
