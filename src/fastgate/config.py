@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping
+from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
 from urllib.parse import urlsplit
@@ -25,10 +26,11 @@ from fastgate.config_checks import (
     is_loopback,
     split_address,
 )
-from fastgate.prices.settings import PriceSettings
+from fastgate.prices.settings import PriceOverride, PriceSettings
+from fastgate.proc import usable_cpus
 from fastgate.refs import Secret
-from fastgate.strict import BAD, Later, Range, Reading, read_file
-from fastgate.tree import Problem
+from fastgate.strict import BAD, Later, Range, Reading, read, read_file
+from fastgate.tree import KeyPath, Problem, parse_path
 
 ANTHROPIC_BASE_URL = "https://api.anthropic.com"
 """Anthropic's public address (API reference)."""
@@ -64,10 +66,10 @@ class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
     """One upstream that serves Claude models."""
 
     LATER: ClassVar[FromFile] = {
-        "region": "Bedrock and Vertex endpoints (the key region)",
-        "project": "Vertex endpoints (the key project)",
-        "profile": "Bedrock endpoints (the key profile)",
-        "resource": "Foundry endpoints (the key resource)",
+        "region": "Bedrock or Vertex endpoints",
+        "project": "Vertex endpoints",
+        "profile": "Bedrock endpoints",
+        "resource": "Foundry endpoints",
         "models": "model tables of endpoints",
         "keys": "endpoints with several keys",
         "weight": "weighted routing",
@@ -177,18 +179,20 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
 
 def worker_count(config: Config) -> int:
     """Data-plane processes to run."""
-    return min(len(os.sched_getaffinity(0)), MAX_WORKERS) if config.workers == "auto" else config.workers
+    return min(usable_cpus(), MAX_WORKERS) if config.workers == "auto" else config.workers
 
 
-def load_config(path: Path, environ: Mapping[str, str]) -> tuple[Config, list[Problem]]:
-    """Read and check a fastgate.yaml: the configuration and what in it deserves a warning.
+def load_config(path: Path, environ: Mapping[str, str], data: bytes | None = None) -> tuple[Config, list[Problem]]:
+    """Read and check a fastgate.yaml: the configuration and what in it deserves a warning. `data` stands in for the
+    file's content where the caller has read it.
 
     Raises ConfigErrors with everything that is wrong. Reads no other file and opens nothing.
     """
-    reading = read_file(path, Config, environ)
+    reading = read_file(path, Config, environ) if data is None else read(data, Config, environ, str(path))
     _check_state_form(reading)
     _check_endpoints(reading)
     _check_addresses(reading)
+    _check_prices(reading)
     config = reading.done()
     return _settle(config, path.absolute().parent), list(_warnings(reading, config))
 
@@ -232,6 +236,31 @@ def _check_addresses(reading: Reading[Config]) -> None:
         reading.fault(("control", "listen"), "is the same address as listen; the two planes need one each")
 
 
+def _check_prices(reading: Reading[Config]) -> None:
+    """Signs here, so that every wrong one is found; the rest by compiling, which stops at the first."""
+    prices = reading.value.prices
+    if prices is BAD or reading.problems:
+        return
+    sections: list[tuple[KeyPath, PriceOverride]] = [
+        (("prices", "overrides", index), override) for index, override in enumerate(prices.overrides)
+    ]
+    if prices.worst is not None:
+        sections.append((("prices", "worst"), prices.worst))
+    for path, section in sections:
+        for field, value in msgspec.structs.asdict(section).items():
+            if isinstance(value, Decimal) and value < 0:
+                reading.fault((*path, field), "must not be negative")
+    if sections and not reading.problems:
+        from fastgate.prices.catalog import compile_prices
+
+        try:
+            compile_prices(prices)
+        except (ValueError, OverflowError) as error:
+            where, colon, message = str(error).partition(": ")
+            named = colon and where.startswith("prices.")
+            reading.fault(parse_path(where) if named else ("prices",), message if named else str(error))
+
+
 def _settle(config: Config, base: Path) -> Config:
     """Paths made absolute, base URLs shortened and filled."""
     endpoints = tuple(
@@ -259,9 +288,11 @@ def _warnings(reading: Reading[Config], config: Config) -> Iterator[Problem]:
         if url.rstrip("/").endswith("/v1"):
             yield reading.note((*path, "base_url"), "ends in /v1, which the gateway adds itself; taken without it")
         parts = urlsplit(url)
-        if parts.scheme == "http" and endpoint.api_key is not None and not is_loopback(parts.hostname or ""):
+        if endpoint.api_key is None or is_loopback(parts.hostname or ""):
+            continue
+        if parts.scheme == "http":
             yield reading.note((*path, "base_url"), "is plain http: the key crosses the network in the clear")
-        if endpoint.api_key is not None and "${" not in endpoint.api_key.reference:
+        if "${" not in endpoint.api_key.reference:
             yield reading.note((*path, "api_key"), "stands in the file; as ${VAR} it would never be written to disk")
     token = config.control.admin_token
     if token is not None and len(token.reveal()) < MIN_ADMIN_TOKEN_CHARS:

@@ -5,6 +5,7 @@ Reads types from the structs' own annotations (config.py, directory.py). Knows n
 
 from __future__ import annotations
 
+import contextlib
 import difflib
 import re
 import types
@@ -172,14 +173,14 @@ class Reading(Generic[T]):
         if node.is_null and types.NoneType in options:
             return None
         rest = [option for option in options if option is not types.NoneType]
-        for option in rest:
-            if get_origin(option) is Literal and node.kind == "scalar" and node.text in get_args(option):
-                return node.text
-        plain = [option for option in rest if get_origin(option) is not Literal]
-        before = len(self.problems)
-        value = self._value(plain[0], node, path)
         words = [word for option in rest if get_origin(option) is Literal for word in get_args(option)]
-        if value is BAD and words and self.problems[before:]:
+        if words and node.kind == "scalar":
+            with contextlib.suppress(RefError):  # the other option reports it
+                if (text := resolve_refs(node.text, self.environ)) in words:
+                    return text
+        plain = [option for option in rest if get_origin(option) is not Literal]
+        value = self._value(plain[0], node, path)
+        if value is BAD and words:
             last = self.problems.pop()
             message = last.message.replace(", got", f" or {', '.join(words)}, got", 1)
             self.problems.append(msgspec.structs.replace(last, message=message))

@@ -82,6 +82,11 @@ def show_path(path: KeyPath) -> str:
     return out
 
 
+def parse_path(shown: str) -> KeyPath:
+    """The reverse of `show_path`, for paths of plain names."""
+    return tuple(int(part[1:-1]) if part.startswith("[") else part for part in re.findall(r"\[\d+\]|[^.\[\]]+", shown))
+
+
 def find(root: Node, path: KeyPath) -> Node:
     """The node at `path`, or the nearest one above it that exists."""
     node = root

@@ -90,18 +90,20 @@ def schema_revision(engine: Engine) -> str | None:
         return found
 
 
-def migrate(engine: Engine, target: str = "head") -> None:
-    """Bring the file to `target`, in one transaction. A file of a newer fastgate is refused."""
+def migrate(
+    engine: Engine, target: str = "head", scripts: str = "fastgate.stores:migrations", head: str = HEAD
+) -> None:
+    """Bring the file to `target` of `scripts`, in one transaction. A file of a newer fastgate is refused."""
     at = schema_revision(engine)
-    if at == HEAD:
+    if at == head:
         return
-    if at is not None and at > HEAD:
+    if at is not None and at > head:
         raise StoreError("unusable", f"{engine.url.database} was written by a newer fastgate (revision {at})")
     from alembic import command
     from alembic.config import Config
 
     config = Config()
-    config.set_main_option("script_location", "fastgate.stores:migrations")
+    config.set_main_option("script_location", scripts)
     config.set_main_option("path_separator", "os")
     with writing(engine) as connection:
         config.attributes["connection"] = connection

@@ -1,0 +1,114 @@
+"""Compiling: dead keys are absent, the version is of the content alone, no secret of the environment gets in."""
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from fastgate import snapshot
+from fastgate.config import load_config
+from fastgate.control.compile import compile_snapshot, next_expiry_ns
+from fastgate.prices.catalog import compile_prices
+from fastgate.prices.settings import PriceSettings
+from fastgate.stores.ports import DirectoryRows, SecretRow
+
+NOW_NS = 1_000
+HIDDEN = "sk-ant-never-on-disk"
+TEXT = """\
+version: 1
+headers: {also: [x-agentcc]}
+endpoints:
+  - {name: a, kind: anthropic, api_key: "${KEY}", pin: true}
+  - {name: b, kind: compatible, base_url: http://127.0.0.1:9, auth: bearer, ca_file: ca.pem}
+limits: {drain_s: 7, unknown_usage: bound}
+"""
+
+PRICES = compile_prices(PriceSettings())
+
+
+@pytest.fixture(scope="module")
+def loaded(tmp_path_factory):
+    path = tmp_path_factory.mktemp("config") / "fastgate.yaml"
+    path.write_text(TEXT)
+    return load_config(path, {"KEY": HIDDEN})[0], path.parent
+
+
+ends = st.sampled_from([0, 1, NOW_NS, NOW_NS + 1, 2 * NOW_NS])
+rows = st.builds(
+    SecretRow,
+    digest=st.binary(min_size=32, max_size=32),
+    key=st.sampled_from(["k1", "k2"]),
+    user=st.sampled_from(["", "u"]),
+    team=st.just("t"),
+    org=st.just("o"),
+    cost_center=st.sampled_from(["", "C"]),
+    tags=st.dictionaries(st.sampled_from("ab"), st.sampled_from("xy")),
+    models=st.lists(st.sampled_from(["claude-*"]), max_size=1),
+    open_tags=st.just([]),
+    not_after_ns=ends,
+    expires_ns=ends,
+    revoked_ns=st.sampled_from([0, 1]),
+)
+secrets = st.lists(rows, unique_by=lambda row: row.digest, max_size=8)
+
+
+@given(secrets)
+def test_exactly_the_live_keys_are_there_each_with_its_earlier_end(loaded, found):
+    data = compile_snapshot(loaded[0], DirectoryRows(1, found), PRICES, 1, NOW_NS)
+    expected = {}
+    for row in found:
+        end = min(row.not_after_ns or 10**9, row.expires_ns or 10**9)
+        if not row.revoked_ns and end > NOW_NS:
+            expected[row.digest] = 0 if end == 10**9 else end
+    assert {row.digest: row.not_after_ns for row in data.keys} == expected
+    assert next_expiry_ns(data) == min((end for end in expected.values() if end), default=0)
+
+
+@given(secrets, st.randoms(), st.integers(1, 2**40))
+def test_the_version_depends_on_the_content_only(loaded, found, random, generation):
+    shuffled = random.sample(found, len(found))
+    one = compile_snapshot(loaded[0], DirectoryRows(1, found), PRICES, 1, NOW_NS)
+    other = compile_snapshot(loaded[0], DirectoryRows(9, shuffled), PRICES, generation, NOW_NS)
+    assert (one.version, one.keys) == (other.version, other.keys)
+    assert other.generation == generation
+
+
+@given(secrets.filter(bool))
+def test_any_difference_is_another_version(loaded, found):
+    found = [msgspec.structs.replace(row, revoked_ns=0, not_after_ns=0, expires_ns=0) for row in found]
+    changed = [msgspec.structs.replace(found[0], tags={"other": "tag"}), *found[1:]]
+    versions = {
+        compile_snapshot(loaded[0], DirectoryRows(1, each), PRICES, 1, NOW_NS).version
+        for each in (found, changed, found[1:])
+    }
+    assert len(versions) == 3
+
+
+def test_a_configuration_arrives_whole_and_secrets_stay_references(loaded):
+    config, folder = loaded
+    data = compile_snapshot(config, DirectoryRows(1, []), PRICES, 3, NOW_NS)
+    raw = snapshot.encode(data)
+    assert HIDDEN.encode() not in raw
+    view = snapshot.Snapshot(snapshot.decode(raw))
+    first, second = view.endpoints
+    assert first == snapshot.Endpoint(
+        name="a",
+        kind="anthropic",
+        base_url="https://api.anthropic.com",
+        api_key="${KEY}",
+        auth="x-api-key",
+        anthropic_version="2023-06-01",
+        pin_version=True,
+        ca_file="",
+    )
+    assert (second.auth, second.api_key, second.ca_file) == ("bearer", "", str(folder / "ca.pem"))
+    assert (view.limits.drain_s, view.limits.unknown_usage, view.limits.body_bytes) == (7, "bound", 33554432)
+    assert view.generation == 3
+
+
+@given(secrets)
+def test_a_round_trip_finds_every_key_by_its_digest(loaded, found):
+    data = compile_snapshot(loaded[0], DirectoryRows(1, found), PRICES, 1, NOW_NS)
+    decoded = snapshot.decode(snapshot.encode(data))
+    assert decoded == data
+    assert snapshot.Snapshot(decoded).principals == {row.digest: row for row in data.keys}

@@ -1,0 +1,64 @@
+"""The state directory: private, provably writable, one writer."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+from fastgate.state import StateBusyError, StateDir, StateError
+
+
+def test_everything_lies_under_one_private_directory(tmp_path):
+    state = StateDir(tmp_path / "a" / "b").create().create()
+    assert state.path.stat().st_mode & 0o777 == 0o700
+    paths = [getattr(state, name) for name, kind in vars(StateDir).items() if isinstance(kind, property)]
+    assert all(path.parent == state.path for path in paths)
+    assert len(set(paths)) == len(paths) >= 10
+
+
+def test_a_file_in_its_place_is_named(tmp_path):
+    (tmp_path / "s").write_text("")
+    with pytest.raises(StateError, match="s is a file"):
+        StateDir(tmp_path / "s").create()
+
+
+def test_an_unwritable_directory_is_named(tmp_path, monkeypatch):
+    # The tests may run as root, whom no mode stops.
+    monkeypatch.setattr(os, "access", lambda path, mode: path != tmp_path / "s" or not mode & os.W_OK)
+    with pytest.raises(StateError, match="s is not writable for user id"):
+        StateDir(tmp_path / "s").create()
+
+
+def test_a_path_that_cannot_exist_is_named():
+    with pytest.raises(StateError, match="cannot be made"):
+        StateDir("/proc/none/state").create()
+
+
+def test_the_second_writer_is_refused_by_name_until_the_first_ends(tmp_path):
+    state = StateDir(tmp_path).create()
+    with (
+        state.lock_writer("the control plane"),
+        pytest.raises(StateBusyError, match=rf"is being written by the control plane \(process {os.getpid()}\)"),
+    ):
+        state.lock_writer("another")
+    state.lock_writer("another").release()
+
+
+def test_a_killed_writer_leaves_no_lock(tmp_path):
+    state = StateDir(tmp_path).create()
+    take = "l = StateDir(sys.argv[1]).lock_writer('x'); print(1, flush=True); input()"
+    code = f"import sys; from fastgate.state import StateDir; {take}"
+    child = subprocess.Popen(
+        [sys.executable, "-c", code, str(tmp_path)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+    )
+    assert child.stdout is not None and child.stdin is not None
+    assert child.stdout.readline() == b"1\n"
+    with pytest.raises(StateBusyError, match=rf"x \(process {child.pid}\)"):
+        state.lock_writer("y")
+    child.kill()
+    child.communicate()
+    state.lock_writer("y").release()
