@@ -53,6 +53,7 @@ class SimProcess:
         line = self.process.stdout.readline()
         assert line, f"the simulator did not start: exit {self.process.wait(START_S)}"
         announced = json.loads(line)
+        self._skipped = 0
         self.url: str = announced["url"]
         self.port: int = announced["port"]
 
@@ -74,9 +75,14 @@ class SimProcess:
         assert answer.status == 200, data
         return data
 
+    def fresh(self) -> None:
+        """Forget what was queued, and leave the calls so far out of `calls`."""
+        self.unscript()
+        self._skipped = len(read_log(self.log_path))
+
     def calls(self, path: str = "/v1/messages") -> list[Call]:
-        """The requests to one route so far, in order of arrival."""
-        lines = read_log(self.log_path)
+        """The requests to one route since `fresh`, in order of arrival."""
+        lines = read_log(self.log_path)[self._skipped :]
         ends = {line.id: line for line in lines if isinstance(line, Ended)}
         starts = (line for line in lines if isinstance(line, Started))
         return [Call(line, ends.get(line.id)) for line in starts if line.path.partition("?")[0] == path]
