@@ -7,8 +7,16 @@ revision = "0001"
 down_revision = None
 
 
+text, number, raw = sa.Text(), sa.BigInteger(), sa.LargeBinary()
+
+
 def upgrade() -> None:
-    text, number, raw = sa.Text(), sa.BigInteger(), sa.LargeBinary()
+    groups()
+    users()
+    keys()
+
+
+def groups() -> None:
     op.create_table(
         "meta",
         sa.Column("name", text, primary_key=True),
@@ -35,6 +43,9 @@ def upgrade() -> None:
         sa.Column("open_tags", sa.JSON(), nullable=False),
         sa.Column("origin", text, nullable=False),
     )
+
+
+def users() -> None:
     op.create_table(
         "users",
         sa.Column("id", text, primary_key=True),
@@ -45,6 +56,9 @@ def upgrade() -> None:
         sa.Column("origin", text, nullable=False),
     )
     op.create_index("ix_users_team_id", "users", ["team_id"])
+
+
+def keys() -> None:
     op.create_table(
         "keys",
         sa.Column("id", text, primary_key=True),
