@@ -72,6 +72,7 @@ class Child:
         self._process = subprocess.Popen(
             [*self.argv, *arguments],
             stdin=subprocess.DEVNULL,
+            stdout=2,  # what children say is log; standard output is the command's own (`demo --json` prints there)
             env={**os.environ, PARENT_ENV: str(os.getpid())},
             pass_fds=fds,
             start_new_session=True,
