@@ -59,8 +59,10 @@ START = Position(0, 0, 0)
 
 
 class Record(NamedTuple):
-    """One whole record with a right checksum. `version` may be newer than this code."""
+    """One whole record with a right checksum, and where it stands. `version` may be newer than this code."""
 
+    segment: int
+    offset: int
     version: int
     kind: int
     node: int

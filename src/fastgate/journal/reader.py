@@ -160,7 +160,7 @@ class _Pass:
             size = os.fstat(fd).st_size
             window, at = os.pread(fd, min(READ_BYTES, max(size - offset, 0)), offset), 0
             while len(self.records) < max_records:
-                record = _parse(window, at, self.number)
+                record = _parse(window, at, self.number, segment, offset)
                 if isinstance(record, Record):
                     if record.sequence != sequence + 1:
                         self._note(offset + at, f"record {record.sequence} follows record {sequence}")
@@ -226,8 +226,8 @@ class _Pass:
         return True
 
 
-def _parse(window: bytes, at: int, epoch: int) -> Record | _Defect:
-    """The record at `at`, or why there is none."""
+def _parse(window: bytes, at: int, epoch: int, segment: int = 0, base: int = 0) -> Record | _Defect:
+    """The record at `at` of a window that starts at byte `base` of its segment, or why there is none."""
     if len(window) - at < FRAME_BYTES:
         return _Defect.INCOMPLETE
     length, checksum, version, kind, node, of_epoch, sequence = FRAME.unpack_from(window, at)
@@ -239,7 +239,7 @@ def _parse(window: bytes, at: int, epoch: int) -> Record | _Defect:
     stamped = window[start : start + length]
     if crc32c(stamped) != checksum:
         return _Defect.INVALID
-    return Record(version, kind, node, sequence, stamped[_MIN_LENGTH:])
+    return Record(segment, base + at, version, kind, node, sequence, stamped[_MIN_LENGTH:])
 
 
 def _first_record(path: Path, epoch: int) -> Record | _Defect:

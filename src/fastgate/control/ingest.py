@@ -1,0 +1,122 @@
+"""Keeps the usage table up with the journal: looks ten times a second, takes what is new, keeps house once an hour.
+
+Owns when; what is stored is usage.py's affair. Run by the control process, or called once by the command line when no
+control process runs: both may go on at the same time without counting anything twice.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Mapping
+from pathlib import Path
+
+from fastgate import clock
+from fastgate.control.usage import DAY_NS, RETENTION_DAYS, UsageTable
+from fastgate.journal import JournalReader
+from fastgate.journal.format import segment_path, segments_of
+from fastgate.journal.retention import Positions, retire_segments
+from fastgate.stores.ports import StoreError
+
+log = logging.getLogger("fastgate.ingest")
+
+POLL_S = 0.1
+"""A finished call is visible within this and the time of one transaction; promised is 1 s."""
+
+RETRY_S = 1.0
+"""After a failure of the disk or the database: it is told, and tried again."""
+
+HOUSEKEEPING_S = 3600.0
+
+CONSUMER = "usage"
+"""This consumer's name among those that the journal's retention waits for."""
+
+Extent = tuple[int, int, bool]
+"""Last segment, its size, whether a writer has it open."""
+
+
+class Ingestor:
+    """Brings the calls of `journal_dir` into `table`. `behind` says whether there was more than one step could take."""
+
+    def __init__(self, table: UsageTable, journal_dir: Path, *, retention_days: int = RETENTION_DAYS) -> None:
+        self.table = table
+        self.reader = JournalReader(journal_dir)
+        self.retention_days = retention_days
+        self.behind = True
+        self._finished = table.finished_epochs()
+        self._taken: dict[str, Extent] = {}
+        """What each unfinished epoch was like when all of it had been taken."""
+
+    def news(self) -> list[str]:
+        """The epochs that have changed since they were last taken whole. A few file system calls for each worker."""
+        return [epoch for epoch in self._unfinished() if self._extent(epoch) != self._taken.get(epoch)]
+
+    def step(self) -> int:
+        """Take one batch of every epoch that has news; returns the number of records. StoreError or OSError."""
+        count = 0
+        self.behind = False
+        for epoch in self.news():
+            extent = self._extent(epoch)
+            taken = self.table.take(self.reader, epoch)
+            count += taken.records
+            for damage in taken.damage:
+                log.error("the journal is damaged: %s", damage)
+            if taken.finished:
+                self._finished.add(epoch)
+                self._taken.pop(epoch, None)
+            elif taken.more:
+                self.behind = True
+            else:
+                self._taken[epoch] = extent
+        return count
+
+    def catch_up(self) -> int:
+        """Take everything that is there now; returns the number of records."""
+        count = self.step()
+        while self.behind:
+            count += self.step()
+        return count
+
+    def keep_house(self, now_ns: int, others: Mapping[str, Positions] | None = None) -> int:
+        """Delete what is older than the retention: calls, and segments that this consumer and all `others` have read.
+        Returns how many calls were deleted."""
+        pruned = self.table.prune(now_ns, self.retention_days)
+        consumers = {CONSUMER: self.table.positions(), **(others or {})}
+        before_ns = now_ns - self.retention_days * DAY_NS
+        retired = retire_segments(self.reader.journal_dir, consumers, before_ns)
+        left = set(self.reader.epochs())
+        self.table.forget_epochs(epoch for epoch in self._finished if epoch not in left)
+        self._finished &= left
+        if pruned or retired:
+            log.info(
+                "deleted %d calls and %d journal segments over %d days old", pruned, len(retired), self.retention_days
+            )
+        return pruned
+
+    async def run(self) -> None:
+        """Until cancelled. Nothing of the disk or the database ends it."""
+        house_at_ns = clock.mono_ns()
+        while True:
+            pause_s = POLL_S
+            try:
+                if self.news():
+                    await asyncio.to_thread(self.step)
+                    pause_s = 0 if self.behind else POLL_S
+                elif clock.mono_ns() >= house_at_ns:
+                    house_at_ns = clock.mono_ns() + int(HOUSEKEEPING_S * 1e9)
+                    await asyncio.to_thread(self.keep_house, clock.wall_ns())
+            except (StoreError, OSError) as error:
+                self.behind = True
+                log.error("calls cannot be counted, trying again: %s", error)
+                pause_s = RETRY_S
+            await asyncio.sleep(pause_s)
+
+    def _unfinished(self) -> list[str]:
+        return [epoch for epoch in self.reader.epochs() if epoch not in self._finished]
+
+    def _extent(self, epoch: str) -> Extent:
+        is_open = self.reader.is_open(epoch)
+        segments = segments_of(self.reader.journal_dir, epoch)
+        if not segments:
+            return 0, 0, True  # nothing to take yet, whoever has it open
+        return segments[-1], segment_path(self.reader.journal_dir, epoch, segments[-1]).stat().st_size, is_open

@@ -1,0 +1,176 @@
+"""What can be asked of the usage table: pages of calls and sums of spend. Sums are of integers and exact.
+
+Owns filters, dimensions and cursors. Reads only.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import msgspec
+from sqlalchemy import ColumnElement, Connection, Text, and_, cast, func, or_, select, tuple_
+
+from fastgate._core.money import format_usd
+from fastgate.control.usage_schema import calls, records
+
+MAX_PAGE = 1000
+"""Calls of one page: about 2 MB of JSON."""
+
+DAY_NS = 24 * 3600 * 1_000_000_000
+
+TAG_PREFIX = "tag:"
+_TAG_NAME = re.compile(r'[^"\\\x00-\x1f]{1,64}')
+"""Tag names that can stand in a JSON path; the directory allows fewer."""
+
+_CURSOR = re.compile(r"(-?\d{1,19})\.([\x21-\x7e]{1,64})")
+
+_DIMENSIONS: dict[str, ColumnElement[Any]] = {
+    "org": calls.c.org,
+    "team": calls.c.team,
+    "user": calls.c.user,
+    "key": calls.c.key,
+    "cost_center": calls.c.cost_center,
+    "model": calls.c.model_used,
+    "model_asked": calls.c.model_asked,
+    "endpoint": calls.c.endpoint,
+    "provider": calls.c.provider,
+    "session": calls.c.session,
+    "agent": calls.c.agent,
+    "outcome": calls.c.outcome,
+    "day": cast(calls.c.at_ns // DAY_NS, Text),
+}
+
+DIMENSIONS = (*_DIMENSIONS, TAG_PREFIX + "NAME")
+"""What spend can be grouped by. `model` is the one that served the call; `day` is in UTC."""
+
+_SUMS = (
+    "cost_nano", "cost_asked_nano", "saved_nano", "input_tokens", "output_tokens", "cache_write_5m_tokens",
+    "cache_write_1h_tokens", "cache_read_tokens",
+)  # fmt: skip
+
+
+class Filters(msgspec.Struct, frozen=True, kw_only=True):
+    """Which calls: all that match every field that is given. `since_ns` is included, `until_ns` is not. `model` matches
+    the model that was asked for or that served."""
+
+    since_ns: int | None = None
+    until_ns: int | None = None
+    org: str | None = None
+    team: str | None = None
+    user: str | None = None
+    key: str | None = None
+    cost_center: str | None = None
+    model: str | None = None
+    endpoint: str | None = None
+    outcome: str | None = None
+    session: str | None = None
+    agent: str | None = None
+    tags: dict[str, str] = {}
+
+
+class SpendRow(msgspec.Struct, frozen=True, kw_only=True):
+    """One group's sums. `group` names the dimensions asked for, in their order; a call without one has the value ''."""
+
+    group: dict[str, str]
+    calls: int
+    cost_nano: int
+    cost_asked_nano: int
+    saved_nano: int
+    input_tokens: int
+    output_tokens: int
+    cache_write_5m_tokens: int
+    cache_write_1h_tokens: int
+    cache_read_tokens: int
+
+
+def spend_view(row: SpendRow) -> dict[str, Any]:
+    """A row as the command line and the API show it: money in decimal USD, as in `call_view`."""
+    return {
+        **row.group,
+        "calls": row.calls,
+        "cost": format_usd(row.cost_nano),
+        "cost_asked": format_usd(row.cost_asked_nano),
+        "saved": format_usd(row.saved_nano),
+        "usage": {name: getattr(row, name) for name in _SUMS[3:]},
+    }
+
+
+def page(connection: Connection, filters: Filters, limit: int, cursor: str | None) -> tuple[list[bytes], str | None]:
+    """Bodies of the records, newest first, and the cursor that goes on after the last."""
+    if not 1 <= limit <= MAX_PAGE:
+        raise ValueError(f"limit must lie in 1..{MAX_PAGE}, got {limit}")
+    found = select(calls.c.at_ns, calls.c.id, records.c.body).join(records, records.c.id == calls.c.id)
+    found = found.where(*_conditions(filters)).order_by(calls.c.at_ns.desc(), calls.c.id.desc()).limit(limit + 1)
+    if cursor is not None:
+        at_ns, call_id = _parse_cursor(cursor)
+        found = found.where(tuple_(calls.c.at_ns, calls.c.id) < tuple_(at_ns, call_id))
+    rows = connection.execute(found).all()
+    following = f"{rows[limit - 1].at_ns}.{rows[limit - 1].id}" if len(rows) > limit else None
+    return [row.body for row in rows[:limit]], following
+
+
+def spend(connection: Connection, by: Sequence[str], filters: Filters) -> list[SpendRow]:
+    """Sums of each group, dearest first."""
+    names = list(dict.fromkeys(by))
+    groups = [dimension(name).label(f"group_{n}") for n, name in enumerate(names)]
+    sums = [func.coalesce(func.sum(calls.c[name]), 0).label(name) for name in _SUMS]
+    asked = select(*groups, func.count().label("calls"), *sums).where(*_conditions(filters))
+    if groups:
+        asked = asked.group_by(*groups)
+    rows = connection.execute(asked.order_by(func.sum(calls.c.cost_nano).desc(), *groups)).all()
+    return [
+        SpendRow(
+            group={name: _shown(name, row[n]) for n, name in enumerate(names)},
+            calls=row.calls,
+            **{name: getattr(row, name) for name in _SUMS},
+        )
+        for row in rows
+    ]
+
+
+def dimension(name: str) -> ColumnElement[Any]:
+    """The column behind a name of `--by`. ValueError if there is none."""
+    if name.startswith(TAG_PREFIX):
+        return func.coalesce(_tag(name.removeprefix(TAG_PREFIX)), "")
+    column = _DIMENSIONS.get(name)
+    if column is None:
+        raise ValueError(f"spend has no dimension {name!r}; there are {', '.join(DIMENSIONS)}")
+    return column
+
+
+def _tag(name: str) -> ColumnElement[Any]:
+    if not _TAG_NAME.fullmatch(name):
+        raise ValueError(f"{name!r} is not a tag's name")
+    return func.json_extract(calls.c.tags, f'$."{name}"')
+
+
+def _shown(name: str, value: Any) -> str:
+    if name == "day":
+        return f"{datetime(1970, 1, 1, tzinfo=UTC) + timedelta(days=int(value)):%Y-%m-%d}"
+    return str(value)
+
+
+def _conditions(filters: Filters) -> list[ColumnElement[bool]]:
+    found: list[ColumnElement[bool]] = []
+    if filters.since_ns is not None:
+        found.append(calls.c.at_ns >= filters.since_ns)
+    if filters.until_ns is not None:
+        found.append(calls.c.at_ns < filters.until_ns)
+    for name in ("org", "team", "user", "key", "cost_center", "endpoint", "outcome", "session", "agent"):
+        value = getattr(filters, name)
+        if value is not None:
+            found.append(calls.c[name] == value)
+    if filters.model is not None:
+        found.append(or_(calls.c.model_used == filters.model, calls.c.model_asked == filters.model))
+    found.extend(and_(_tag(name) == value) for name, value in filters.tags.items())
+    return found
+
+
+def _parse_cursor(cursor: str) -> tuple[int, str]:
+    match = _CURSOR.fullmatch(cursor)
+    if match is None or int(match[1]) >= 1 << 63:
+        raise ValueError(f"{cursor!r} is not a cursor of this listing")
+    return int(match[1]), match[2]

@@ -1,0 +1,71 @@
+"""One call as everybody outside sees it: the JSON of `GET /v1/fastgate/calls/{id}`, `calls list` and `calls show`."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+from fastgate._core.money import format_usd
+from fastgate.record import Attempt, CallRecord, Usage
+
+
+def call_view(record: CallRecord) -> dict[str, Any]:
+    """Money is a decimal string in USD with nine places, `at` RFC 3339 in UTC to the microsecond."""
+    return {
+        "id": record.id,
+        "at": moment(record.at_ns),
+        "org": record.org,
+        "team": record.team,
+        "user": record.user,
+        "key": record.key,
+        "tags": record.tags,
+        "cost_center": record.cost_center,
+        "session": record.session,
+        "agent": record.agent,
+        "model_asked": record.model_asked,
+        "model_used": record.model_used,
+        "endpoint": record.endpoint,
+        "status": record.status,
+        "outcome": record.outcome,
+        "stream": record.stream,
+        "cache": record.cache,
+        "guard": record.guard,
+        "routed": record.routed,
+        "usage": usage_view(record.usage),
+        "cost": format_usd(record.cost_nano),
+        "cost_asked": format_usd(record.cost_asked_nano),
+        "saved": format_usd(record.saved_nano),
+        "stages": record.stages,
+        "policy": record.policy,
+        "attempts": [attempt_view(attempt) for attempt in record.attempts],
+        "system_sha256": record.system_sha256,
+        "tools": record.tools,
+    }
+
+
+def usage_view(usage: Usage) -> dict[str, Any]:
+    return {
+        "input_tokens": usage.input_tokens,
+        "output_tokens": usage.output_tokens,
+        "cache_write_5m_tokens": usage.cache_write_5m_tokens,
+        "cache_write_1h_tokens": usage.cache_write_1h_tokens,
+        "cache_read_tokens": usage.cache_read_tokens,
+        "server_tools": usage.server_tools,
+    }
+
+
+def attempt_view(attempt: Attempt) -> dict[str, Any]:
+    return {
+        "endpoint": attempt.endpoint,
+        "model": attempt.model,
+        "status": attempt.status,
+        "error": attempt.error,
+        "duration_ms": attempt.duration_us / 1000,
+        "cost": format_usd(attempt.cost_nano),
+    }
+
+
+def moment(at_ns: int) -> str:
+    """`2026-01-31T12:00:00.123456Z`."""
+    seconds, rest_ns = divmod(at_ns, 1_000_000_000)
+    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%S}.{rest_ns // 1000:06d}Z"
