@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ctypes
 import math
+import multiprocessing
 import os
 import resource
 import signal
@@ -16,6 +17,15 @@ from pathlib import Path
 
 PARENT_ENV = "FASTGATE_PARENT_PID"
 """The supervisor's pid, set for its direct children: the only way to tell that it died before the child asked."""
+
+WORKER_NAME = "worker:"
+"""How a worker's name in `ps` and /proc begins; its event loop follows."""
+
+NAME_BYTES = 15
+"""What Linux keeps of a process's name."""
+
+PR_SET_NAME = 15
+"""prctl(2): the name of this thread, and of the process when it is the main one."""
 
 PR_SET_PDEATHSIG = 1
 """prctl(2): the signal this process gets when the thread that started it ends."""
@@ -90,14 +100,27 @@ def children_of(pid: int) -> list[int]:
     return found
 
 
+def become_worker(loop: object) -> None:
+    """First thing in each data-plane worker: dies with Granian's main process, and takes a name that says which event
+    loop runs it, so that others can tell (`event_loop_of`)."""
+    parent = multiprocessing.parent_process()
+    die_with_parent(parent.pid if parent is not None else None)
+    name = f"{WORKER_NAME}{loop_name(loop)}".encode()[:NAME_BYTES]
+    ctypes.CDLL(None).prctl(PR_SET_NAME, ctypes.create_string_buffer(name), 0, 0, 0)
+
+
+def loop_name(loop: object) -> str:
+    """uvloop, or asyncio for the standard library's."""
+    return type(loop).__module__.partition(".")[0]
+
+
 def event_loop_of(pid: int) -> str:
-    """The event loop in use by process `pid`, read from what it has mapped: uvloop when its compiled module is in
-    memory, else asyncio; empty when the process is gone or not ours."""
+    """The event loop that worker `pid` runs on, as it named itself; empty when it is gone or no worker."""
     try:
-        maps = Path(f"/proc/{pid}/maps").read_text()
+        name = Path(f"/proc/{pid}/comm").read_text().rstrip("\n")
     except OSError:
         return ""
-    return "uvloop" if "/uvloop/loop." in maps else "asyncio"
+    return name.removeprefix(WORKER_NAME) if name.startswith(WORKER_NAME) else ""
 
 
 def listener_of(port: int) -> str:

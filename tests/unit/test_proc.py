@@ -100,10 +100,13 @@ def test_a_zombie_is_not_alive() -> None:
     assert proc.is_alive(os.getpid())
 
 
-@pytest.mark.parametrize(("setup", "loop"), [("import asyncio", "asyncio"), ("import uvloop", "uvloop")])
-def test_the_loop_of_a_process_is_seen_from_outside(setup: str, loop: str) -> None:
-    code = f"{setup}\nprint('up', flush=True)\nimport time; time.sleep(60)"
-    child = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
+@pytest.mark.parametrize("loop", ["asyncio", "uvloop"])
+def test_the_loop_of_a_worker_is_seen_from_outside(loop: str) -> None:
+    code = (
+        f"import os, time, {loop}\nfrom fastgate.proc import become_worker\n"
+        f"loop = {loop}.new_event_loop()\nbecome_worker(loop)\nprint('up', flush=True)\ntime.sleep(60)"
+    )
+    child = subprocess.Popen([sys.executable, "-c", code], env=ENV, stdout=subprocess.PIPE, text=True)
     assert child.stdout is not None
     with child.stdout:
         child.stdout.readline()
@@ -111,6 +114,7 @@ def test_the_loop_of_a_process_is_seen_from_outside(setup: str, loop: str) -> No
         child.send_signal(signal.SIGKILL)
         child.wait()
     assert proc.event_loop_of(child.pid) == ""
+    assert proc.event_loop_of(os.getpid()) == ""
 
 
 def test_a_listener_is_named() -> None:

@@ -13,6 +13,7 @@ from fastgate.call import Call, Downstream
 from fastgate.errors import draining, envelope, not_found
 from fastgate.gateway import local, pipeline
 from fastgate.gateway.worker import Worker, worker_from_environ
+from fastgate.proc import become_worker
 
 if TYPE_CHECKING:
     from fastgate.call import Route
@@ -30,6 +31,7 @@ class App:
     worker: Worker
 
     def __rsgi_init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        become_worker(loop)
         self.worker = worker_from_environ(loop)
 
     def __rsgi_del__(self, loop: asyncio.AbstractEventLoop) -> None:

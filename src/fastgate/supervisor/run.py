@@ -18,7 +18,7 @@ from typing import NoReturn
 from fastgate import runinfo
 from fastgate.clock import mono_ns, wall_ns
 from fastgate.config_checks import split_address
-from fastgate.log import Log
+from fastgate.log import Log, set_up
 from fastgate.runinfo import RunInfo
 from fastgate.supervisor.child import NS, Child, Extra, python, told
 from fastgate.supervisor.drain import Drain
@@ -70,6 +70,7 @@ class Supervisor:
         self._terminal = _own_terminal()
 
     def run(self) -> int:
+        set_up()
         try:
             prepared = prepare(self.config_path, self.workers)
         except StartError as error:

@@ -1,0 +1,29 @@
+"""`python -m fastgate.control --config FILE --state DIR`: the control plane, as the supervisor runs it."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from pathlib import Path
+
+from fastgate.log import set_up
+from fastgate.proc import die_with_parent
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="fastgate.control")
+    parser.add_argument("--config", required=True, type=Path)
+    parser.add_argument("--state", required=True, type=Path)
+    parser.add_argument("--ready-fd", type=int, default=-1, help="told when the first snapshot is out, or why not")
+    parser.add_argument("--restarted", action="store_true", help="go on with the configuration that was in force")
+    options = parser.parse_args()
+    die_with_parent()
+    set_up()
+    from fastgate.control.process import run
+
+    sys.exit(run(options.config, options.state, os.environ, options.ready_fd, options.restarted))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""The admin API: routes, authentication and errors over operations.py. Nothing here decides anything."""

@@ -1,0 +1,90 @@
+"""What the control plane does unasked: count finished calls, record those of dead workers, follow the clock.
+
+Owns how often. Each part runs in threads, one step at a time; a failure of the disk is told and tried again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Callable
+
+from fastgate.config import Journal
+from fastgate.control.ingest import Ingestor
+from fastgate.control.operations import Operations
+from fastgate.control.recover import recover
+from fastgate.journal import JournalWriter
+from fastgate.log import Log
+from fastgate.stores.ports import StoreError
+
+REAP_S = 0.5
+"""How often dead workers are looked for: their calls are counted within a second."""
+
+CLOCK_S = 1.0
+"""How often expiry is looked at. Workers refuse an expired key by themselves; this takes it out of the snapshot."""
+
+RETRY_S = 1.0
+
+log = Log("control")
+
+
+class Background:
+    """The tasks of one control process."""
+
+    def __init__(self, operations: Operations, journal: Journal) -> None:
+        self._operations = operations
+        self._settings = journal
+        self._writer: JournalWriter | None = None
+        self._reaping = threading.Lock()
+        state = operations.state
+        self._ingestor = Ingestor(operations.calls.table, state.journal_dir, retention_days=journal.retention_days)
+
+    def start(self, loop: asyncio.AbstractEventLoop) -> list[asyncio.Task[None]]:
+        """None of them ends by itself."""
+        return [
+            loop.create_task(self._ingestor.run(), name="the count of calls"),
+            loop.create_task(_repeat(self.reap, REAP_S), name="the recovery of calls"),
+            loop.create_task(_repeat(self._operations.world.tick, CLOCK_S), name="the clock"),
+        ]
+
+    async def finish(self, tasks: list[asyncio.Task[None]]) -> None:
+        """The data plane is gone by now: the calls of its last moment are recorded and counted."""
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        try:
+            await asyncio.to_thread(self.reap)
+            if self._writer is not None:
+                self._writer.close()
+            await asyncio.to_thread(self._ingestor.catch_up)
+        except (StoreError, OSError) as error:
+            log.error("the last calls are counted at the next start", why=error)
+
+    def reap(self) -> None:
+        """Records the calls of workers that are gone."""
+        state = self._operations.state
+        unknown_usage = self._operations.world.config.limits.unknown_usage
+        with self._reaping:  # a cancelled task's thread may still be at it
+            recover(state.flight_dir, state.journal_dir, self._journal, unknown_usage)
+
+    def _journal(self) -> JournalWriter:
+        """This process's own epoch, made when first needed."""
+        if self._writer is None:
+            self._writer = JournalWriter.create(
+                self._operations.state.journal_dir,
+                segment_bytes=self._settings.segment_bytes,
+                fsync=self._settings.fsync,
+            )
+        return self._writer
+
+
+async def _repeat(step: Callable[[], None], every_s: float) -> None:
+    """`step` in a thread, for ever."""
+    while True:
+        pause_s = every_s
+        try:
+            await asyncio.to_thread(step)
+        except (StoreError, OSError) as error:
+            log.error("trying again", why=error)
+            pause_s = RETRY_S
+        await asyncio.sleep(pause_s)

@@ -1,0 +1,286 @@
+"""What can be asked of a gateway or changed in it, as plain methods that the admin API and the command line both call.
+
+Owns checks of arguments, the shapes of answers, and that every change is published at once. Knows no HTTP.
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+import resource
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+import fastgate
+from fastgate import runinfo
+from fastgate.board import Board
+from fastgate.clock import wall_ns
+from fastgate.config import worker_count
+from fastgate.control import shapes
+from fastgate.control.calls import Calls, Query
+from fastgate.control.errors import OperationError, moment, of_file, of_store, problem_of
+from fastgate.control.members import Members
+from fastgate.control.metrics import CallCounters, exposition
+from fastgate.control.shapes import Page
+from fastgate.control.usage import UsageTable
+from fastgate.control.workers import live_workers
+from fastgate.control.world import World, load
+from fastgate.directory import parse_directory
+from fastgate.log import Log
+from fastgate.state import StateDir
+from fastgate.stores import ports
+from fastgate.stores.embedded import MAX_PAGE, open_directory
+from fastgate.stores.engine import open_engine
+from fastgate.stores.ports import KeyDraft, StoreError
+from fastgate.times import rfc3339
+from fastgate.tree import ConfigErrors
+
+log = Log("control")
+
+DEFAULT_PAGE = 100
+
+IN_THE_FILE = "(in the file)"
+"""Stands for a provider key that was written into the configuration itself."""
+
+
+class Operations:
+    """Everything over one state directory, in the process that owns it."""
+
+    def __init__(self, world: World, state: StateDir, store: ports.DirectoryStore, board: Board) -> None:
+        self.world = world
+        self.state = state
+        self.started_ns = wall_ns()
+        self.loop_name = ""
+        """The event loop that serves this, where one does."""
+        self.calls = Calls(UsageTable(state.usage_db))
+        self._store = store
+        self._board = board
+        self._counters = CallCounters(self.calls.table.engine)
+        self._members = Members(open_engine(state.directory_db))
+
+    @classmethod
+    def open(cls, config_path: Path, environ: Mapping[str, str], purpose: str) -> Operations:
+        """For a command, where no gateway runs: takes the state for itself. Raises ConfigErrors, StateError,
+        StoreError or PepperError; StateBusyError when another process has it."""
+        first = load(config_path, environ)
+        state = StateDir(first.config.state)
+        store = open_directory(state, purpose)
+        board = Board.open(state.board)
+        return cls(World(config_path, state, store, board, first), state, store, board)
+
+    def close(self) -> None:
+        self.calls.table.close()
+        self._members.close()
+        self._store.close()
+        self._board.close()
+
+    def __enter__(self) -> Operations:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    # -- who there is -----------------------------------------------------------------------------------------------
+
+    def list_orgs(self, after: str = "", limit: int = DEFAULT_PAGE) -> Page[shapes.Org]:
+        return self._members.orgs(after, page_size(limit))
+
+    def list_cost_centers(self, after: str = "", limit: int = DEFAULT_PAGE) -> Page[shapes.CostCenter]:
+        return self._members.cost_centers(after, page_size(limit))
+
+    def list_teams(self, after: str = "", limit: int = DEFAULT_PAGE) -> Page[shapes.Team]:
+        return self._members.teams(after, page_size(limit))
+
+    def list_users(self, after: str = "", limit: int = DEFAULT_PAGE) -> Page[shapes.User]:
+        return self._members.users(after, page_size(limit))
+
+    # -- keys -------------------------------------------------------------------------------------------------------
+
+    def list_keys(self, after: str = "", limit: int = DEFAULT_PAGE) -> Page[shapes.Key]:
+        views, following = self._store.keys_list(after, page_size(limit))
+        return Page([shapes.Key(**key_fields(view)) for view in views], following)
+
+    def show_key(self, key_id: str) -> shapes.Key:
+        return shapes.Key(**key_fields(_stored(self._store.keys_show, key_id)))
+
+    def create_key(self, new: shapes.NewKey, actor: str) -> shapes.IssuedKey:
+        draft = KeyDraft(
+            id=new.id,
+            user=new.user,
+            team=new.team,
+            tags=new.tags,
+            models=new.models,
+            open_tags=new.open_tags,
+            expires_ns=0 if new.expires is None else moment("expires", new.expires),
+            cost_center=new.cost_center,
+        )
+        issued = _stored(self._store.keys_create, draft, actor)
+        self.world.refresh()
+        return _issued(issued)
+
+    def rotate_key(self, key_id: str, overlap_s: int, actor: str) -> shapes.IssuedKey:
+        """A new secret; those before it end after `overlap_s` seconds."""
+        issued = _stored(self._store.keys_rotate, key_id, overlap_s, actor)
+        self.world.refresh()
+        return _issued(issued)
+
+    def revoke_key(self, key_id: str, actor: str) -> shapes.Key:
+        """Published before this returns; workers have it 50 ms later."""
+        view = _stored(self._store.keys_revoke, key_id, actor)
+        self.world.refresh()
+        return shapes.Key(**key_fields(view))
+
+    # -- calls ------------------------------------------------------------------------------------------------------
+
+    def list_calls(self, query: Query, limit: int = DEFAULT_PAGE, cursor: str | None = None) -> Page[shapes.Call]:
+        return self.calls.list(query, page_size(limit), cursor)
+
+    def show_call(self, call_id: str) -> shapes.Call:
+        return self.calls.show(call_id)
+
+    def spend(self, by: Sequence[str], query: Query) -> shapes.Spend:
+        return self.calls.spend(by, query)
+
+    # -- configuration and directory --------------------------------------------------------------------------------
+
+    def list_endpoints(self) -> Page[shapes.Endpoint]:
+        return Page([endpoint_of(endpoint) for endpoint in self.world.config.endpoints])
+
+    def apply(self, text: bytes, actor: str, *, dry_run: bool, name: str = "directory") -> shapes.Applied:
+        """Makes the declared rows what `text`, a directory.yaml, says. `${VAR}` is this process's environment."""
+        try:
+            directory, warnings = parse_directory(text, os.environ, name)
+        except ConfigErrors as errors:
+            raise of_file("the directory has errors", errors) from None
+        changes = _stored(self._store.apply_directory, directory, actor, dry_run)
+        if not dry_run:
+            self.world.refresh()
+        at_ns = wall_ns()
+        shown = [change_of(ports.ChangeEvent(0, at_ns, actor, change)) for change in changes]
+        return shapes.Applied(dry_run, shown, [problem_of(problem) for problem in warnings])
+
+    def reload(self, actor: str) -> shapes.Reloaded:
+        """Reads both files again. On any error nothing changes, and all of them are told."""
+        try:
+            swap = self.world.reload(os.environ, actor)
+        except ConfigErrors as errors:
+            raise of_file("the configuration has errors; what was in force still is", errors) from None
+        fields = msgspec.structs.asdict(swap) | {"warnings": [problem_of(problem) for problem in swap.warnings]}
+        return shapes.Reloaded(**fields)
+
+    def list_changes(self, after: int = 0, limit: int = DEFAULT_PAGE) -> Page[shapes.Change]:
+        """The change log, oldest first."""
+        events = self._store.changes(after, page_size(limit))
+        more = bool(events) and events[-1].seq < self._store.revision()
+        return Page([change_of(event) for event in events], str(events[-1].seq) if more else None)
+
+    # -- the instance -----------------------------------------------------------------------------------------------
+
+    def drain_state(self) -> shapes.DrainState:
+        return shapes.DrainState(self._board.draining, sum(worker.in_flight for worker in live_workers(self.state)))
+
+    def set_draining(self, draining: bool, actor: str) -> shapes.DrainState:
+        """Refuses new calls and reports unready, or takes calls again. Does not stop the gateway."""
+        log.info("draining" if draining else "taking calls again", actor=actor)
+        self._board.draining = draining
+        return self.drain_state()
+
+    def metrics(self) -> str:
+        """Prometheus' text form."""
+        return exposition(self.status(), self._counters)
+
+    def status(self) -> shapes.Status:
+        config, run = self.world.config, runinfo.read(self.state.run_json)
+        if run is not None and not runinfo.is_running(run):
+            run = None
+        workers = live_workers(self.state)
+        return shapes.Status(
+            version=fastgate.__version__,
+            started=run.started_at if run is not None else rfc3339(self.started_ns),
+            config=str(self.world.path),
+            state=str(self.state.path),
+            listen=config.listen,
+            control=config.control.listen,
+            supervisor_pid=run.pid if run is not None else None,
+            control_pid=os.getpid(),
+            control_loop=self.loop_name,
+            python=f"{platform.python_implementation()} {platform.python_version()}",
+            workers_configured=run.workers if run is not None else worker_count(config),
+            workers=workers,
+            in_flight=sum(worker.in_flight for worker in workers),
+            draining=self._board.draining,
+            generation=self._board.generation,
+            snapshot_version=self.world.version,
+            keys=self.world.keys,
+            endpoints=len(config.endpoints),
+            open_files=resource.getrlimit(resource.RLIMIT_NOFILE)[0],
+            limits=msgspec.to_builtins(config.limits),
+            damaged_records=len(self.calls.table.damages()),
+        )
+
+
+def page_size(limit: int) -> int:
+    if not 1 <= limit <= MAX_PAGE:
+        raise OperationError("invalid", f"limit must be between 1 and {MAX_PAGE}")
+    return limit
+
+
+def key_fields(view: ports.KeyView) -> dict[str, Any]:
+    return {
+        "id": view.id,
+        "user": view.user or None,
+        "team": view.team,
+        "org": view.org,
+        "cost_center": view.cost_center or None,
+        "tags": view.tags,
+        "models": view.models,
+        "open_tags": view.open_tags,
+        "expires": _when(view.expires_ns),
+        "created": rfc3339(view.created_ns),
+        "revoked": _when(view.revoked_ns),
+        "origin": view.origin,
+        "state": view.state,
+        "secrets": [
+            shapes.Secret(secret.hint, rfc3339(secret.created_ns), _when(secret.not_after_ns))
+            for secret in view.secrets
+        ],
+    }
+
+
+def endpoint_of(endpoint: Any) -> shapes.Endpoint:
+    key = endpoint.api_key
+    shown = None if key is None else key.reference if "${" in key.reference else IN_THE_FILE
+    return shapes.Endpoint(
+        endpoint.name,
+        endpoint.kind,
+        endpoint.base_url,
+        shown,
+        endpoint.auth,
+        endpoint.anthropic_version,
+        endpoint.pin,
+    )
+
+
+def change_of(event: ports.ChangeEvent) -> shapes.Change:
+    change = event.change
+    at = rfc3339(event.at_ns)
+    return shapes.Change(event.seq, at, event.actor, change.action, change.kind, change.id, change.before, change.after)
+
+
+def _issued(issued: ports.KeyIssued) -> shapes.IssuedKey:
+    return shapes.IssuedKey(**key_fields(issued.key), secret=issued.secret)
+
+
+def _when(at_ns: int) -> str | None:
+    return rfc3339(at_ns) if at_ns else None
+
+
+def _stored(operation: Any, *arguments: Any) -> Any:
+    """A store's operation, its refusals as ours."""
+    try:
+        return operation(*arguments)
+    except StoreError as error:
+        raise of_store(error) from None

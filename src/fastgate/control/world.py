@@ -1,0 +1,177 @@
+"""The configuration and directory in force, and how a new one replaces it: read, check, build, then swap by publishing.
+
+Nothing changes before everything has been read and compiled, so a bad file leaves the running gateway as it is.
+Owns the order of that; knows nothing of HTTP or of calls.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+
+import msgspec
+
+from fastgate import snapshot
+from fastgate.board import Board
+from fastgate.clock import wall_ns
+from fastgate.config import Config, load_config
+from fastgate.control.compile import compile_snapshot, next_expiry_ns
+from fastgate.control.publish import next_generation, publish, published
+from fastgate.directory import Directory, load_directory
+from fastgate.log import Log
+from fastgate.prices.book import PriceData
+from fastgate.prices.catalog import compile_prices
+from fastgate.state import PRIVATE_FILE, StateDir
+from fastgate.stores.embedded import EmbeddedDirectory
+from fastgate.stores.ports import StoreError
+from fastgate.times import NS
+from fastgate.tree import ConfigErrors, Problem
+
+PRICES_S = 3600
+"""How often list prices are taken anew: some change on a date."""
+
+READ_AT_START = ("listen", "control", "workers", "state", "journal")
+"""Parts of the configuration that a reload cannot change."""
+
+log = Log("control")
+
+
+class Loaded(msgspec.Struct, frozen=True):
+    """Both files, read and checked; `text` is what the configuration's holds."""
+
+    text: bytes
+    config: Config
+    directory: Directory | None
+    warnings: list[Problem]
+
+
+class Swap(msgspec.Struct, frozen=True):
+    """What a reload did."""
+
+    generation: int
+    version: str
+    changed: bool
+    directory_changes: int
+    warnings: list[Problem]
+    needs_restart: list[str]
+
+
+def load(path: Path, environ: Mapping[str, str], text: bytes | None = None) -> Loaded:
+    """Reads the configuration and the directory it names. Raises ConfigErrors with what is wrong. `text` stands in for
+    the configuration's content."""
+    if text is None:
+        try:
+            text = path.read_bytes()
+        except OSError as error:
+            raise ConfigErrors([Problem(str(path), 0, "", f"cannot be read: {error.strerror}")]) from None
+    config, warnings = load_config(path, environ, text)
+    if config.directory is None:
+        return Loaded(text, config, None, warnings)
+    directory, more = load_directory(Path(config.directory), environ)
+    return Loaded(text, config, directory, [*warnings, *more])
+
+
+class World:
+    """What is in force. One change at a time; each ends with a published snapshot."""
+
+    def __init__(self, path: Path, state: StateDir, store: EmbeddedDirectory, board: Board, first: Loaded) -> None:
+        self.path = path
+        self.config = first.config
+        self._state = state
+        self._store = store
+        self._board = board
+        self._lock = threading.RLock()
+        self._prices: PriceData = compile_prices(first.config.prices, _now())
+        self._prices_ns = wall_ns()
+        self._expiry_ns = 0
+        self.keys = 0
+        self.version = published(state.snapshot)[1]
+
+    # -- start ------------------------------------------------------------------------------------------------------
+
+    def open(self, first: Loaded, actor: str) -> None:
+        """Applies the declared directory and publishes the first snapshot of this process. Raises ConfigErrors."""
+        with self._lock:
+            if first.directory is not None:
+                self._apply(first.directory, actor)
+            self._remember(first.text)
+            self.refresh()
+
+    # -- change -----------------------------------------------------------------------------------------------------
+
+    def reload(self, environ: Mapping[str, str], actor: str) -> Swap:
+        """Reads both files again and puts them in force. Raises ConfigErrors, and then nothing has changed."""
+        with self._lock:
+            fresh = load(self.path, environ)
+            prices = compile_prices(fresh.config.prices, _now())
+            needs_restart = [
+                name for name in READ_AT_START if getattr(fresh.config, name) != getattr(self.config, name)
+            ]
+            changes = self._apply(fresh.directory, actor) if fresh.directory is not None else 0
+            kept = {name: getattr(self.config, name) for name in READ_AT_START}
+            self.config = msgspec.structs.replace(fresh.config, **kept)
+            self._prices, self._prices_ns = prices, wall_ns()
+            self._remember(fresh.text)
+            changed = self.refresh()
+            return Swap(self.generation, self.version, changed, changes, fresh.warnings, needs_restart)
+
+    def refresh(self) -> bool:
+        """Compiles and publishes what is in force now, unless it is what workers have already. True if published."""
+        with self._lock:
+            now_ns = wall_ns()
+            if now_ns - self._prices_ns >= PRICES_S * NS:
+                self._prices, self._prices_ns = compile_prices(self.config.prices, _now()), now_ns
+            generation = next_generation(self._state.snapshot, self._board)
+            data = compile_snapshot(self.config, self._store.rows(), self._prices, generation, now_ns)
+            self._expiry_ns = next_expiry_ns(data)
+            self.keys = len(data.keys)
+            at, version = published(self._state.snapshot)
+            if version == data.version and at == self._board.generation:
+                self.version = version
+                return False
+            publish(self._state.snapshot, data, self._board)
+            self.version = data.version
+            log.info("published", generation=generation, version=data.version, keys=self.keys)
+            return True
+
+    def tick(self) -> None:
+        """Publishes anew when a key has expired or prices are due."""
+        now_ns = wall_ns()
+        if 0 < self._expiry_ns <= now_ns or now_ns - self._prices_ns >= PRICES_S * NS:
+            self.refresh()
+
+    @property
+    def generation(self) -> int:
+        return self._board.generation
+
+    def published(self) -> snapshot.SnapshotData:
+        """What workers use."""
+        return snapshot.decode(self._state.snapshot.read_bytes())
+
+    def _apply(self, directory: Directory, actor: str) -> int:
+        """Makes the declared directory so; the number of changes. A conflict is an error of the file."""
+        try:
+            return len(self._store.apply_directory(directory, actor))
+        except StoreError as error:
+            raise ConfigErrors([Problem(self.config.directory or str(self.path), 0, "", str(error))]) from None
+
+    def _remember(self, text: bytes) -> None:
+        """Keeps the text of the file that is in force: a restarted control plane must not depend on an edited one."""
+        kept = kept_config(self._state)
+        temporary = kept.with_name(f".{kept.name}.{os.getpid()}")
+        fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, PRIVATE_FILE)
+        with os.fdopen(fd, "wb") as file:
+            file.write(text)
+        os.replace(temporary, kept)
+
+
+def kept_config(state: StateDir) -> Path:
+    """The text of the configuration in force."""
+    return state.path / "in-force.yaml"
+
+
+def _now() -> datetime:
+    return datetime.fromtimestamp(wall_ns() // NS, UTC)
