@@ -1,9 +1,9 @@
-/* The byte loops that Cython cannot express: 64 bytes a step, as bit masks.
+/* The byte loops that Cython cannot express.
  *
  * Contract: nothing here reads at or past `end`, needs a terminator, allocates, or knows what the bytes mean beyond JSON
- * strings and line ends. A block of 64 bytes becomes one 64-bit mask per question (bit i answers for byte i), so the
- * logic below is plain integer arithmetic and is the same on every machine; only the making of masks differs: SSE2, or
- * eight bytes a step in an integer (arm64 and the rest; FASTGATE_PORTABLE forces it, so that it can be tested anywhere).
+ * strings and line ends. Strings are read 64 bytes a step (skip_block.h), by the widest instructions that the machine at
+ * hand has: AVX2 where it is found at run time, else SSE2 on x86-64, else eight bytes a step in an integer (arm64 and
+ * the rest; FASTGATE_PORTABLE forces it, so that it can be tested anywhere).
  */
 #ifndef FASTGATE_SKIP_H
 #define FASTGATE_SKIP_H
@@ -12,85 +12,30 @@
 #include <stdint.h>
 #include <string.h>
 
+#define FG_WORDS 0
+#define FG_SSE2 1
+#define FG_AVX2 2
+#if defined(__x86_64__) && defined(__SSE2__) && !defined(FASTGATE_PORTABLE)
+#define FG_BASE FG_SSE2
+#include <immintrin.h>
+#else
+#define FG_BASE FG_WORDS
+#endif
+
 #define FG_BLOCK 64
 #define FG_EVEN UINT64_C(0x5555555555555555)
-
-#if defined(__SSE2__) && !defined(FASTGATE_PORTABLE)
-#define FG_SSE2 1
-#include <emmintrin.h>
-
-typedef struct { __m128i part[4]; } fg_block;
-
-static inline fg_block fg_load(const unsigned char *p) {
-    fg_block block;
-    for (int i = 0; i < 4; i++) block.part[i] = _mm_loadu_si128((const __m128i *)(p + 16 * i));
-    return block;
-}
-
-static inline uint64_t fg_join(__m128i a, __m128i b, __m128i c, __m128i d) {
-    uint64_t low = (uint32_t)_mm_movemask_epi8(a) | ((uint32_t)_mm_movemask_epi8(b) << 16);
-    uint64_t high = (uint32_t)_mm_movemask_epi8(c) | ((uint32_t)_mm_movemask_epi8(d) << 16);
-    return low | (high << 32);
-}
-
-static inline uint64_t fg_equal(const fg_block *block, unsigned char c) {
-    const __m128i all = _mm_set1_epi8((char)c), *v = block->part;
-    return fg_join(_mm_cmpeq_epi8(v[0], all), _mm_cmpeq_epi8(v[1], all), _mm_cmpeq_epi8(v[2], all),
-                   _mm_cmpeq_epi8(v[3], all));
-}
-
-/* Bytes below `c` as signed numbers: 0x80..0xFF are -128..-1. */
-static inline uint64_t fg_less(const fg_block *block, signed char c) {
-    const __m128i all = _mm_set1_epi8(c), *v = block->part;
-    return fg_join(_mm_cmplt_epi8(v[0], all), _mm_cmplt_epi8(v[1], all), _mm_cmplt_epi8(v[2], all),
-                   _mm_cmplt_epi8(v[3], all));
-}
-
-#else
-
-typedef struct { uint64_t part[8]; } fg_block;
-
 #define FG_ONES UINT64_C(0x0101010101010101)
 #define FG_TOPS UINT64_C(0x8080808080808080)
 
-static inline fg_block fg_load(const unsigned char *p) {
-    fg_block block;
-    memcpy(block.part, p, FG_BLOCK);
-#if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
-    for (int i = 0; i < 8; i++) block.part[i] = __builtin_bswap64(block.part[i]);
-#endif
-    return block;
+/* Where a byte of the word is `c`, its top bit; exactly (no carry between bytes). */
+static inline uint64_t fg_tops_equal(uint64_t word, unsigned char c) {
+    uint64_t x = word ^ (FG_ONES * c);
+    return ~(((x & ~FG_TOPS) + ~FG_TOPS) | x | ~FG_TOPS);
 }
-
-/* The top bit of each byte, gathered into eight bits: the product puts bit 8k+7 at bit 56+k and nothing carries. */
-static inline uint64_t fg_gather(uint64_t tops) { return ((tops >> 7) * UINT64_C(0x0102040810204080)) >> 56; }
-
-static inline uint64_t fg_equal(const fg_block *block, unsigned char c) {
-    uint64_t mask = 0;
-    for (int i = 0; i < 8; i++) {
-        uint64_t x = block->part[i] ^ (FG_ONES * c);
-        uint64_t tops = ~(((x & ~FG_TOPS) + ~FG_TOPS) | x | ~FG_TOPS);
-        mask |= fg_gather(tops) << (8 * i);
-    }
-    return mask;
-}
-
-/* Bytes below `c` as signed numbers: with the top bits turned, signed order is unsigned order. */
-static inline uint64_t fg_less(const fg_block *block, signed char c) {
-    const uint64_t y = (FG_ONES * (unsigned char)c) ^ FG_TOPS;
-    uint64_t mask = 0;
-    for (int i = 0; i < 8; i++) {
-        uint64_t x = block->part[i] ^ FG_TOPS;
-        uint64_t rest = (x | FG_TOPS) - (y & ~FG_TOPS);
-        mask |= fg_gather(((~x & y) | (~(x ^ y) & ~rest)) & FG_TOPS) << (8 * i);
-    }
-    return mask;
-}
-#endif
 
 /* The first line feed or carriage return, or `end`. */
 static inline const unsigned char *fg_line_end(const unsigned char *p, const unsigned char *end) {
-#ifdef FG_SSE2
+#if FG_BASE == FG_SSE2
     const __m128i feed = _mm_set1_epi8('\n'), back = _mm_set1_epi8('\r');
     for (; end - p >= 16; p += 16) {
         __m128i v = _mm_loadu_si128((const __m128i *)p);
@@ -98,10 +43,10 @@ static inline const unsigned char *fg_line_end(const unsigned char *p, const uns
         if (found) return p + __builtin_ctz((unsigned)found);
     }
 #else
-    for (; end - p >= FG_BLOCK; p += FG_BLOCK) {
-        fg_block block = fg_load(p);
-        uint64_t found = fg_equal(&block, '\n') | fg_equal(&block, '\r');
-        if (found) return p + __builtin_ctzll(found);
+    for (; end - p >= 8; p += 8) {
+        uint64_t word;
+        memcpy(&word, p, 8);
+        if (fg_tops_equal(word, '\n') | fg_tops_equal(word, '\r')) break;
     }
 #endif
     while (p < end && *p != '\n' && *p != '\r') p++;
@@ -158,37 +103,6 @@ static inline uint64_t fg_escaped(uint64_t back, uint64_t *carry) {
  * second byte after E0, ED, F0 and F4. */
 typedef struct { uint64_t owed, e0, ed, f0, f4; } fg_utf8;
 
-/* Bits of the bytes in `inside` that break UTF-8; `beyond` gets the continuation bytes owed after the last of them. */
-static inline uint64_t fg_utf8_faults(const fg_block *block, uint64_t inside, fg_utf8 *state, uint64_t *beyond) {
-    uint64_t high = fg_less(block, 0) & inside;
-    uint64_t cont = fg_less(block, -0x40) & inside;
-    uint64_t lead = high & ~cont;
-    uint64_t lead3 = lead & ~fg_less(block, -0x20);
-    uint64_t need = (lead << 1) | (lead3 << 2) | state->owed;
-    uint64_t owed = (lead >> 63) | (lead3 >> 62);
-    uint64_t faults = fg_equal(block, 0xC0) | fg_equal(block, 0xC1);
-    if (lead3 | state->e0 | state->ed | state->f0 | state->f4) {
-        uint64_t lead4 = lead & ~fg_less(block, -0x10);
-        uint64_t below_90 = fg_less(block, -0x70), below_a0 = fg_less(block, -0x60);
-        uint64_t e0 = fg_equal(block, 0xE0), ed = fg_equal(block, 0xED);
-        uint64_t f0 = fg_equal(block, 0xF0), f4 = fg_equal(block, 0xF4);
-        need |= lead4 << 3;
-        owed |= lead4 >> 61;
-        faults |= lead4 & ~fg_less(block, -0x0B);
-        faults |= ((e0 << 1) | state->e0) & below_a0;
-        faults |= ((ed << 1) | state->ed) & ~below_a0;
-        faults |= ((f0 << 1) | state->f0) & below_90;
-        faults |= ((f4 << 1) | state->f4) & ~below_90;
-        state->e0 = e0 >> 63;
-        state->ed = ed >> 63;
-        state->f0 = f0 >> 63;
-        state->f4 = f4 >> 63;
-    }
-    state->owed = owed;
-    *beyond = need & ~inside;
-    return (faults | (need ^ cont)) & inside;
-}
-
 /* One \u escape whose `u` is at `at`: how much more it shrinks than the one byte already counted, or a fault.
  * `paired` is the `u` of the low surrogate that the last high one took; a strict reader refuses any other surrogate. */
 static inline int fg_unicode(const unsigned char *at, const unsigned char *end, int strict,
@@ -231,46 +145,23 @@ static inline int fg_rare_escapes(const unsigned char *p, const unsigned char *e
     return FG_FINE;
 }
 
-/* See fg_string_end. */
-static const unsigned char *fg_string_long(const unsigned char *p, const unsigned char *end, int strict,
-                                           fg_text *text) {
-    uint64_t carry = 0, beyond = 0;
-    fg_utf8 utf8 = {0, 0, 0, 0, 0};
-    const unsigned char *paired = NULL, *at = NULL;
-    unsigned char tail[FG_BLOCK];
-    for (;; p += FG_BLOCK) {
-        uint64_t inside = ~UINT64_C(0);
-        fg_block block;
-        if (end - p >= FG_BLOCK) {
-            block = fg_load(p);
-        } else {
-            if (p >= end) return fg_refuse(text, FG_OPEN, end);
-            memset(tail, 0, FG_BLOCK);
-            memcpy(tail, p, (size_t)(end - p));
-            block = fg_load(tail);
-            inside = (UINT64_C(1) << (end - p)) - 1;
-        }
-        uint64_t quote = fg_equal(&block, '"'), back = fg_equal(&block, '\\') & inside;
-        uint64_t low = fg_less(&block, 0x20), high = fg_less(&block, 0);
-        uint64_t escaped = back | carry ? fg_escaped(back, &carry) : 0;
-        uint64_t close = quote & ~escaped & inside;
-        if (close) inside &= (close & -close) - 1;
-        escaped &= inside;
-        if (low & ~high & inside) return fg_refuse(text, FG_CONTROL, p + __builtin_ctzll(low & ~high & inside));
-        if (escaped) {
-            uint64_t rare = escaped & ~(quote | back | fg_equal(&block, 'n') | fg_equal(&block, 't'));
-            text->shrink += (size_t)__builtin_popcountll(escaped);
-            int fault = rare ? fg_rare_escapes(p, end, rare, strict, &paired, text, &at) : FG_FINE;
-            if (fault) return fg_refuse(text, fault, at);
-        }
-        if (strict && ((high & inside) | utf8.owed)) {
-            uint64_t faults = fg_utf8_faults(&block, inside, &utf8, &beyond);
-            if (faults) return fg_refuse(text, FG_UTF8, p + __builtin_ctzll(faults));
-            if (close && beyond) return fg_refuse(text, FG_UTF8, p + __builtin_ctzll(close));
-        }
-        if (close) return p + __builtin_ctzll(close);
-    }
-}
+#define FG_JOINED(name, kind) fg_##name##_##kind
+#define FG_WITH FG_BASE
+#define FG(name) FG_JOINED(name, base)
+#include "skip_block.h"
+#undef FG
+#undef FG_WITH
+
+#if FG_BASE == FG_SSE2
+#pragma GCC push_options
+#pragma GCC target("avx2,bmi,popcnt")
+#define FG_WITH FG_AVX2
+#define FG(name) FG_JOINED(name, avx2)
+#include "skip_block.h"
+#undef FG
+#undef FG_WITH
+#pragma GCC pop_options
+#endif
 
 /* The closing quote of the JSON string whose first byte after the opening quote is `p`, or NULL with the fault. `text` is
  * always set. A strict reader also refuses what is not UTF-8 and surrogates that are not a pair. */
@@ -279,7 +170,7 @@ static inline const unsigned char *fg_string_end(const unsigned char *p, const u
     text->shrink = 0;
     text->fault = FG_FINE;
     text->at = NULL;
-#ifdef FG_SSE2
+#if FG_BASE == FG_SSE2
     if (end - p >= 16) {
         __m128i v = _mm_loadu_si128((const __m128i *)p);
         __m128i special = _mm_or_si128(_mm_cmpeq_epi8(v, _mm_set1_epi8('"')), _mm_cmpeq_epi8(v, _mm_set1_epi8('\\')));
@@ -287,7 +178,10 @@ static inline const unsigned char *fg_string_end(const unsigned char *p, const u
         if (found && p[__builtin_ctz((unsigned)found)] == '"') return p + __builtin_ctz((unsigned)found);
     }
 #endif
-    return fg_string_long(p, end, strict, text);
+#if FG_BASE == FG_SSE2
+    if (__builtin_cpu_supports("avx2")) return fg_string_long_avx2(p, end, strict, text);
+#endif
+    return fg_string_long_base(p, end, strict, text);
 }
 
 /* The bytes of a string that fg_string_end accepted, unescaped to UTF-8 at `out` (room: n less shrink); their number.
@@ -324,6 +218,30 @@ static inline size_t fg_unescape(const unsigned char *p, size_t n, unsigned char
         if (code >= 0x80) *out++ = (unsigned char)(0x80 | (code & 0x3F));
     }
     return (size_t)(out - start);
+}
+
+#define FG_PRIME ((UINT64_C(1) << 61) - 1)
+
+/* (sum * by + word) modulo 2^61 - 1; sum and by are below it. */
+static inline uint64_t fg_step(uint64_t sum, uint64_t by, uint64_t word) {
+    __uint128_t product = (__uint128_t)sum * by + word;
+    sum = (uint64_t)(product & FG_PRIME) + (uint64_t)(product >> 61);
+    return sum >= FG_PRIME ? sum - FG_PRIME : sum;
+}
+
+/* A number below 2^61 - 1 from all `n` bytes: the value of a polynomial, whose coefficients are the bytes, at a secret
+ * point, then spread over all bits by a second secret. Whoever does not know them cannot choose strings that meet more
+ * often than by chance (Carter and Wegman), so a table on it cannot be made slow from outside. */
+static inline uint64_t fg_digest(const unsigned char *p, size_t n, uint64_t point, uint64_t spread) {
+    uint64_t sum = n;
+    for (; n >= 7; n -= 7, p += 7) {
+        uint64_t word = 0;
+        memcpy(&word, p, 7);
+        sum = fg_step(sum, point, word);
+    }
+    uint64_t word = 0;
+    memcpy(&word, p, n);
+    return fg_step(fg_step(sum, point, word), spread, 0);
 }
 
 #endif

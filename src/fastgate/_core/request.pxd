@@ -1,0 +1,26 @@
+# One validating pass over a request body. Rules and reasons: request.pyx.
+
+from libc.stdint cimport int64_t
+
+
+cdef class RequestView:
+    # Where the value of the top-level `model` stands, quotes included; `system` as it was sent. -1 when absent.
+    cdef readonly Py_ssize_t model_start
+    cdef readonly Py_ssize_t model_end
+    cdef readonly Py_ssize_t system_start
+    cdef readonly Py_ssize_t system_end
+    cdef readonly str model
+    cdef readonly str metadata_user_id
+    cdef readonly str speed
+    cdef readonly str anthropic_version
+    cdef readonly tuple tools
+    cdef readonly bint stream
+    cdef readonly bint has_server_tools
+    cdef readonly int64_t max_tokens
+    cdef readonly int64_t thinking_budget
+    cdef readonly Py_ssize_t text_bytes
+    cdef readonly Py_ssize_t tool_count
+    cdef readonly Py_ssize_t messages_count
+    cdef readonly Py_ssize_t user_turns
+    cdef readonly Py_ssize_t image_count
+    cdef readonly Py_ssize_t document_count
