@@ -42,7 +42,7 @@ $(VENV)/.installed: pyproject.toml setup.py requirements/constraints.txt | $(VEN
 	@$(BIN)/python scripts/requirements.py build run > $(VENV)/run.txt
 	@$(PIP) -r $(VENV)/run.txt
 	@$(PIP) --no-build-isolation --no-deps -e .
-	@touch $@
+	@touch $@ $(VENV)/.compiled
 
 $(VENV)/.installed-test: $(VENV)/.installed
 	@echo 'Installing what the tests need'
@@ -50,15 +50,15 @@ $(VENV)/.installed-test: $(VENV)/.installed
 	@$(PIP) -r $(VENV)/test.txt
 	@touch $@
 
-$(VENV)/.compiled: $(CORE) setup.py $(VENV)/.installed
-	@$(BIN)/python setup.py -q build_ext --inplace
+# The installation has just compiled what was there; only what changed since then is left.
+$(VENV)/.compiled: $(CORE) setup.py | $(VENV)/.installed
+	@[ -e $@ ] && [ -z "$$(find $? -newer $@)" ] || $(BIN)/python setup.py -q build_ext --inplace
 	@touch $@
 
 build: | $(VENV)/.made
 	@$(BIN)/python setup.py -q build_ext --inplace
 
-# The newest versions that the lower bounds of pyproject.toml allow, written down as the ones to install.
-lock:
+lock: # writes down the newest versions that pyproject.toml allows as the ones to install
 	scripts/lock.sh $(PYTHON)
 
 # ARGS="--check" fails when a goal is missed, ARGS="--quick" shows only that it runs. Needs wrk and nginx.
