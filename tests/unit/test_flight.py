@@ -3,6 +3,8 @@
 import os
 import shutil
 from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
 
 import msgspec
 import pytest
@@ -11,9 +13,10 @@ from hypothesis import strategies as st
 
 from fastgate._core.flight import HEADER_BYTES, NOTE_BYTES, SLOT_BYTES, FlightTable
 from fastgate._core.usage import Usage
+from fastgate.call import Call
 from fastgate.journal import new_epoch
-from fastgate.journal.flight import FlightError, FlightNote, abandoned, fit_note, peek
-from tests.support.flights import note
+from fastgate.journal.flight import FlightError, FlightNote, abandoned, encode_note, fit_note, peek
+from tests.support.flights import PRICE, note
 
 
 @pytest.fixture
@@ -236,3 +239,27 @@ def test_any_note_fits_and_names_its_principal(
     assert kept.tags in (tags, {})
     for name in ("session", "agent", "model_asked", "endpoint"):
         assert getattr(plain, name).startswith(getattr(kept, name))
+
+
+def test_the_note_of_a_call_is_the_struct_in_its_order() -> None:
+    whole = note()
+    plain = msgspec.structs.asdict(whole)
+    call = SimpleNamespace(
+        principal=SimpleNamespace(**{name: plain[name] for name in whole.__struct_fields__[:6]}),
+        request=SimpleNamespace(model=whole.model_used, stream=whole.stream, tools=whole.tools),
+        head=SimpleNamespace(agent="a", parent_agent="p", request_class="main"),
+        endpoint=SimpleNamespace(name=whole.endpoint, kind=whole.provider),
+        price=PRICE,
+        session=whole.session,
+        route=whole.route,
+        snapshot=SimpleNamespace(version=whole.policy),
+        system_sha256=whole.system_sha256,
+        body=bytes(whole.request_bytes),
+        bound_nano=whole.bound_nano,
+    )
+    kept = msgspec.msgpack.decode(encode_note(cast(Call, call)), type=FlightNote)
+    assert kept == note(agent="a", parent_agent="p")
+    call.endpoint = call.price = None
+    call.request.tools = tuple(f"tool-{n}" for n in range(1000))
+    kept = msgspec.msgpack.decode(encode_note(cast(Call, call)), type=FlightNote)
+    assert kept == note(agent="a", parent_agent="p", endpoint="", provider="", price=(), tools=())

@@ -241,16 +241,16 @@ def test_unknown_usage_is_never_free(
 
 def test_a_free_route_stays_free_and_earlier_attempts_are_kept(house: House) -> None:
     table, journal = house.worker()
-    table.claim(1, 1, fit_note(note(price=(), route="count_tokens", bound_nano=5)))
+    table.claim(1, 1, fit_note(note(route="count_tokens", bound_nano=5)))
     table.claim(2, 1, fit_note(note(price=PRICE.ints(), request_bytes=4, spent_nano=1_000_000)))
-    table.claim(3, 1, fit_note(note(endpoint="")))
+    table.claim(3, 1, fit_note(note(endpoint="", price=())))
     table.close()
     journal.close()
     house.recover()
     free, later, undialled = house.records()
     assert (free.route, free.cost_nano, free.usage_state) == ("count_tokens", 0, "none")
     assert later.cost_nano == 3000 + 1_000_000
-    assert undialled.attempts == []
+    assert (undialled.attempts, undialled.cost_nano) == ([], 0)
 
 
 def test_impossible_figures_are_charged_at_the_bound(house: House) -> None:

@@ -1,5 +1,5 @@
-# The flight table: which calls of one worker are in flight, in a file that outlives the worker.
-#
+"""Layout of the flight table: which calls of one worker are in flight, in a file that outlives the worker."""
+
 # Layout of the file (native byte order, read on the machine that wrote it):
 #
 #   page 0, the header                          then `slots` slots of SLOT_BYTES

@@ -16,9 +16,10 @@ from __future__ import annotations
 
 import os
 import struct
-import time
 from pathlib import Path
 from typing import NamedTuple
+
+from fastgate.clock import wall_ns
 
 VERSION = 1
 
@@ -85,7 +86,7 @@ class Damage(NamedTuple):
 def new_epoch() -> str:
     """Time-ordered name of one life of a worker: 48 bits of milliseconds, 12 random bits, Crockford base32."""
     noise = int.from_bytes(os.urandom(2), "big") >> (16 - _EPOCH_RANDOM_BITS)
-    return epoch_text((time.time_ns() // 1_000_000) << _EPOCH_RANDOM_BITS | noise)
+    return epoch_text((wall_ns() // 1_000_000) << _EPOCH_RANDOM_BITS | noise)
 
 
 def epoch_text(number: int) -> str:

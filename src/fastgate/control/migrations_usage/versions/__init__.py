@@ -1,0 +1,1 @@
+"""Revisions in order. Once released, a revision is never edited."""
