@@ -27,7 +27,7 @@ forwards and does nothing else, so it is the bar for what forwarding costs. **fa
 call: identity, price, response headers, journal. Both are driven in the same rounds, one after the other; the ratio
 to nginx is the median of the ratios within each round. **mock** is the upstream alone; below {CEILING} times nginx's
 rate it would be what is measured. CPU is that of all processes of a server, supervisor and control plane included,
-divided by the calls answered."""
+divided by the calls answered; no call waits for the control plane, but it uses the same cores."""
 
 
 def page(load: dict[str, Any] | None, micro: dict[str, Any] | None) -> str:

@@ -99,12 +99,10 @@ def load_target(chosen: argparse.Namespace, rows: list[Row], folder: Path) -> in
         result = Result(row.name, "target")
         for turn in range(chosen.rounds):
             sample = wrk.run(base + PATH, shot, row.connections, chosen.seconds)
-            result.take(sample, 0.0)
+            result.take(sample)
             note(f"{turn + 1}/{chosen.rounds} {row.name:10} {sample.requests_per_s:10,.0f}/s, {sample.errors} errors")
         results.append(result)
-    faults = [
-        f"{r.row}: {sum(s['errors'] for s in r.samples)} errors" for r in results if any(s["errors"] for s in r.samples)
-    ]
+    faults = [fault for result in results if (fault := result.fault())]
     document = {"machine": facts(), "plan": {"target": base}, "results": [asdict(r) for r in results], "faults": faults}
     return conclude(chosen, document)
 

@@ -11,6 +11,7 @@ import time
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
+from typing import NamedTuple
 from urllib.parse import urlsplit
 
 import psutil
@@ -20,6 +21,16 @@ START_S = 30.0
 """Longest wait for a server to answer; each takes a second or two."""
 STOP_S = 30.0
 """Longest wait for one to end after SIGTERM; then it is killed."""
+
+
+class Used(NamedTuple):
+    """What one process has used. `control`: it is fastgate's control plane, which no call waits for."""
+
+    seconds: float
+    control: bool
+
+
+NOTHING = Used(0.0, False)
 
 
 def environ() -> dict[str, str]:
@@ -85,15 +96,15 @@ class Server:
         except psutil.NoSuchProcess:
             return []
 
-    def cpu_s(self) -> dict[int, float]:
+    def cpu_s(self) -> dict[int, Used]:
         """CPU seconds that each process of the server has used, by pid."""
         used = {}
         for process in self.family():
             try:
-                times = process.cpu_times()
+                times, command = process.cpu_times(), process.cmdline()
             except psutil.NoSuchProcess:
                 continue
-            used[process.pid] = times.user + times.system
+            used[process.pid] = Used(times.user + times.system, "fastgate.control" in command)
         return used
 
     def said(self) -> str:
@@ -123,6 +134,8 @@ def answers(url: str, path: str) -> bool:
         connection.close()
 
 
-def cpu_used_s(before: dict[int, float], after: dict[int, float]) -> float:
-    """CPU seconds between two looks. A process that ended in between is missing, one that came counts whole."""
-    return sum(seconds - before.get(pid, 0.0) for pid, seconds in after.items())
+def cpu_between(before: dict[int, Used], after: dict[int, Used]) -> tuple[float, float]:
+    """CPU seconds between two looks: all of it, and the control plane's part. A process that ended in between is
+    missing, one that came counts whole."""
+    spent = [(now.seconds - before.get(pid, NOTHING).seconds, now.control) for pid, now in after.items()]
+    return sum(seconds for seconds, _ in spent), sum(seconds for seconds, control in spent if control)

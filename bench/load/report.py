@@ -9,7 +9,7 @@ from typing import Any
 from bench.figures import median, paired_ratio, spread
 from bench.load.rows import CEILING, HEADLINE, HEADLINE_P99_MS, HEADLINE_REQUESTS_PER_S, ROWS
 
-COLUMNS = ("requests/s", "spread", "p50 ms", "p99 ms", "CPU µs/call", "of nginx")
+COLUMNS = ("requests/s", "spread", "p50 ms", "p99 ms", "CPU µs/call", "of it control", "of nginx")
 
 
 @dataclass(frozen=True)
@@ -23,6 +23,7 @@ class Line:
     p50_ms: float
     p99_ms: float
     cpu_us: float
+    control_us: float
     ratio: float
     errors: int
 
@@ -34,6 +35,7 @@ class Line:
             f"{self.p50_ms:.2f}",
             f"{self.p99_ms:.2f}",
             f"{self.cpu_us:.1f}" if self.cpu_us else "",
+            f"{self.control_us:.1f}" if self.control_us else "",
             ratio,
         ]
 
@@ -86,9 +88,9 @@ def as_text(found: list[Line]) -> str:
     out = []
     for name in dict.fromkeys(line.row for line in found):
         out.append(f"\n{title(name)}")
-        out.append(f"  {'':10}" + "".join(f"{column:>13}" for column in COLUMNS))
+        out.append(f"  {'':10}" + "".join(f"{column:>14}" for column in COLUMNS))
         of_row = [line for line in found if line.row == name]
-        out += [f"  {line.target:10}" + "".join(f"{cell:>13}" for cell in line.cells()) for line in of_row]
+        out += [f"  {line.target:10}" + "".join(f"{cell:>14}" for cell in line.cells()) for line in of_row]
     return "\n".join(out)
 
 
@@ -103,6 +105,7 @@ def _line(result: dict[str, Any], nginx: list[float]) -> Line:
         p50_ms=median([sample["p50_ms"] for sample in samples]),
         p99_ms=median([sample["p99_ms"] for sample in samples]),
         cpu_us=median([sample["cpu_us"] for sample in samples]),
+        control_us=median([sample["control_us"] for sample in samples]),
         ratio=paired_ratio(rates, nginx) if len(nginx) == len(rates) else 0.0,
         errors=sum(sample["errors"] for sample in samples),
     )

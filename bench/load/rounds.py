@@ -9,6 +9,7 @@ import http.client
 import json
 import sys
 import time
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass, field
@@ -17,7 +18,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from bench.load import gateway, nginx, payloads, wrk
-from bench.load.processes import Server, cpu_used_s
+from bench.load.processes import Server, cpu_between
 from bench.load.rows import Mock, Row
 
 PATH = "/v1/messages?beta=true"
@@ -45,9 +46,18 @@ class Result:
     target: str
     samples: list[dict[str, Any]] = field(default_factory=list)
 
-    def take(self, sample: wrk.Sample, cpu_s: float) -> None:
-        per_call = {"cpu_us": cpu_s / max(sample.requests, 1) * 1e6, "requests_per_s": sample.requests_per_s}
-        self.samples.append(asdict(sample) | per_call)
+    def take(self, sample: wrk.Sample, cpu_s: tuple[float, float] = (0.0, 0.0)) -> None:
+        """Adds a run; `cpu_s` is all CPU that the target used in it, and its control plane's part."""
+        each = 1e6 / max(sample.requests, 1)
+        cpu = {"cpu_us": cpu_s[0] * each, "control_us": cpu_s[1] * each}
+        derived = {"requests_per_s": sample.requests_per_s, "errors": sample.errors}
+        self.samples.append(asdict(sample) | cpu | derived)
+
+    def fault(self) -> str:
+        """What failed, in words; empty when nothing did."""
+        kinds = sum((Counter(sample["error_kinds"]) for sample in self.samples), Counter())
+        told = ", ".join(f"{count} {kind}" for kind, count in kinds.items())
+        return f"{self.row}, {self.target}: errors: {told}" if told else ""
 
 
 def measure(rows: list[Row], plan: Plan, folder: Path) -> tuple[list[Result], list[str]]:
@@ -65,11 +75,7 @@ def measure(rows: list[Row], plan: Plan, folder: Path) -> tuple[list[Result], li
             note(f"fastgate answered {answered:,} calls and recorded {recorded:,}")
             if recorded < answered:
                 faults.append(f"fastgate answered {answered:,} calls and recorded {recorded:,}")
-    for result in results:
-        errors = sum(sample["errors"] for sample in result.samples)
-        if errors:
-            faults.append(f"{result.row}, {result.target}: {errors} errors")
-    return results, faults
+    return results, faults + [fault for result in results if (fault := result.fault())]
 
 
 @contextmanager
@@ -105,7 +111,7 @@ def measure_stage(rows: list[Row], targets: list[Server], plan: Plan, folder: Pa
                 time.sleep(SETTLE_S)
                 before = target.cpu_s()
                 sample = wrk.run(target.url + PATH, shots[row.name], row.connections, plan.seconds)
-                table[row.name, target.name].take(sample, cpu_used_s(before, target.cpu_s()))
+                table[row.name, target.name].take(sample, cpu_between(before, target.cpu_s()))
                 answered += sample.requests if target.name == "fastgate" else 0
                 note(f"{turn + 1}/{plan.rounds} {row.name:10} {target.name:9} {sample.requests_per_s:10,.0f}/s")
     return list(table.values()), answered

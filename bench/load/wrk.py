@@ -30,7 +30,7 @@ class Shot:
 
 @dataclass(frozen=True)
 class Sample:
-    """One run. `errors` counts answers of status 400 and up, and connections that failed or ran out of time."""
+    """One run. `error_kinds` counts answers of status 400 and up, and connections that failed or ran out of time."""
 
     requests: int
     seconds: float
@@ -39,7 +39,11 @@ class Sample:
     p90_ms: float
     p99_ms: float
     max_ms: float
-    errors: int
+    error_kinds: dict[str, int]
+
+    @property
+    def errors(self) -> int:
+        return sum(self.error_kinds.values())
 
     @property
     def requests_per_s(self) -> float:
@@ -66,5 +70,5 @@ def _sample(found: dict[str, Any]) -> Sample:
         p90_ms=found["p90_us"] / 1e3,
         p99_ms=found["p99_us"] / 1e3,
         max_ms=found["max_us"] / 1e3,
-        errors=sum(found["errors"].values()),
+        error_kinds={kind: count for kind, count in found["errors"].items() if count},
     )

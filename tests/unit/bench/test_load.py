@@ -16,7 +16,7 @@ import pytest
 from bench.figures import median, paired_ratio, spread
 from bench.load import payloads, report, wrk
 from bench.load.nginx import fixed_upstream
-from bench.load.processes import Server, cpu_used_s
+from bench.load.processes import Server, Used, cpu_between
 from bench.load.rows import ROWS
 from bench.lock import BusyError, only_one
 from bench.render import page
@@ -53,7 +53,7 @@ def test_figures_of_repeated_runs() -> None:
 def sample(rate: float, errors: int = 0, p99_ms: float = 5.0) -> dict[str, Any]:
     return {
         "requests": int(rate * 10), "seconds": 10.0, "bytes": 1, "p50_ms": 1.0, "p90_ms": 2.0, "p99_ms": p99_ms,
-        "max_ms": 9.0, "errors": errors, "cpu_us": 20.0, "requests_per_s": rate,
+        "max_ms": 9.0, "errors": errors, "cpu_us": 20.0, "control_us": 0.0, "requests_per_s": rate,
     }  # fmt: skip
 
 
@@ -105,8 +105,8 @@ def test_the_page_shows_every_row_verdict_and_fault() -> None:
     }
     timings = [{"module": "money", "name": "cost of a call", "best_us": 0.0625, "median_us": 0.07, "spread": 0.1}]
     text = page(load, {"machine": machine, "timings": timings})
-    assert "|fastgate|60|±22 %|1.00|5.00|20.0|0.60|" in text
-    assert "|nginx|100|±10 %|1.00|5.00|20.0|1.00|" in text
+    assert "|fastgate|60|±22 %|1.00|5.00|20.0||0.60|" in text
+    assert "|nginx|100|±10 %|1.00|5.00|20.0||1.00|" in text
     assert "- met: small body, 64 connections: fastgate does 0.60 of nginx (>= 0.5)" in text
     assert "**fault**: fastgate answered 5 calls and recorded 4" in text
     assert "|money|cost of a call|0.062|0.070|" in text
@@ -124,7 +124,9 @@ def test_two_benchmarks_do_not_run_at_once(monkeypatch: pytest.MonkeyPatch, tmp_
 
 
 def test_cpu_between_two_looks_counts_a_new_process_whole() -> None:
-    assert cpu_used_s({1: 10.0, 2: 5.0}, {1: 12.5, 3: 1.0}) == pytest.approx(3.5)
+    before = {1: Used(10.0, False), 2: Used(5.0, True)}
+    after = {1: Used(12.5, False), 3: Used(1.0, True)}
+    assert cpu_between(before, after) == pytest.approx((3.5, 1.0))
 
 
 def test_a_server_that_cannot_start_says_why(tmp_path: Path) -> None:
