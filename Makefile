@@ -22,7 +22,7 @@ help:
 	@echo 'make clean   remove .venv and everything that was built'
 
 up: $(VENV)/.compiled
-	@exec $(BIN)/fastgate $(if $(wildcard fastgate.yaml),serve,demo) $(ARGS)
+	@exec $(BIN)/python scripts/foreground.py $(BIN)/fastgate $(if $(wildcard fastgate.yaml),serve,demo) $(ARGS)
 
 test: install-test
 	@$(PYTEST) $(ARGS)
