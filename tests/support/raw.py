@@ -20,7 +20,7 @@ class Reply:
 
     @property
     def head(self) -> bytes:
-        return self.data.partition(b"\r\n\r\n")[0]
+        return past_interim(self.data).partition(b"\r\n\r\n")[0]
 
     @property
     def status(self) -> int:
@@ -34,7 +34,7 @@ class Reply:
     @property
     def body(self) -> bytes:
         """The body without its framing; as far as it came."""
-        rest = self.data.partition(b"\r\n\r\n")[2]
+        rest = past_interim(self.data).partition(b"\r\n\r\n")[2]
         return dechunk(rest) if self.headers.get("transfer-encoding") == "chunked" else rest
 
     def json(self) -> Any:
@@ -48,6 +48,13 @@ class Reply:
             if fields:
                 found.append((fields["event"], json.loads(fields["data"])))
         return found
+
+
+def past_interim(data: bytes) -> bytes:
+    """What follows the 1xx heads."""
+    while data.startswith(b"HTTP/1.1 1"):
+        data = data.partition(b"\r\n\r\n")[2]
+    return data
 
 
 def dechunk(data: bytes) -> bytes:
@@ -93,7 +100,7 @@ async def read_reply(reader: asyncio.StreamReader, timeout_s: float = 5.0) -> Re
 
 
 def _whole(data: bytes) -> bool:
-    head, separator, rest = data.partition(b"\r\n\r\n")
+    head, separator, rest = past_interim(data).partition(b"\r\n\r\n")
     if not separator:
         return False
     lower = head.lower()

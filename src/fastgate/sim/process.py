@@ -18,6 +18,7 @@ from pathlib import Path
 import msgspec
 import uvloop
 
+from fastgate.proc import die_with_parent, take_limits
 from fastgate.sim.behaviour import SCENARIOS
 from fastgate.sim.server import Settings, Simulator
 
@@ -62,6 +63,7 @@ def run(arguments: Sequence[str] | None) -> int:
         gap_ms=chosen.gap_ms,
         tokens=chosen.tokens,
     )
+    take_limits()
     try:
         port = chosen.port or _free_port(chosen.host)
         children = [_fork(settings, chosen.host, port) for _ in range(chosen.workers - 1)]
@@ -84,10 +86,12 @@ def _free_port(host: str) -> int:
 
 
 def _fork(settings: Settings, host: str, port: int) -> int:
+    parent = os.getpid()
     child = os.fork()
     if child == 0:
         status = 1
         try:
+            die_with_parent(parent)
             uvloop.run(_serve(settings, host, port, shared=True, announce=False))
             status = 0
         finally:
