@@ -20,6 +20,7 @@ from fastgate.bulk import burst
 from fastgate.keys import MIN_DECLARED_CHARS, check_form, sha256_hex_problem
 from fastgate.refs import Secret
 from fastgate.strict import BAD, Check, Reading, read, read_file
+from fastgate.times import LAST_NS
 from fastgate.tree import Problem
 
 MAX_TAGS = 32
@@ -68,6 +69,10 @@ def _secret_problem(value: Secret) -> str | None:
     if len(secret) >= MIN_DECLARED_CHARS and _VISIBLE.fullmatch(secret):
         return None
     return f"must be {MIN_DECLARED_CHARS} or more visible ASCII characters"
+
+
+def moment_problem(value: datetime) -> str | None:
+    return None if moment_ns(value) <= LAST_NS else "lies beyond the year 2262, where 64 bits of nanoseconds end"
 
 
 Id = Annotated[str, Check(id_problem)]
@@ -145,7 +150,7 @@ class Key(msgspec.Struct, frozen=True, kw_only=True):
     """Written into every record of its calls."""
     models: Models = ()
     """Globs of the models it may use; empty allows all."""
-    expires: datetime | None = None
+    expires: Annotated[datetime, Check(moment_problem)] | None = None
     """When it stops working: a date is that day's first instant in UTC; a time without a zone is UTC."""
     cost_center: Id | None = None
     """Where its spend is booked; else its user's, else its team's."""

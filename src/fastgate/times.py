@@ -7,6 +7,9 @@ from datetime import UTC, datetime
 
 NS = 1_000_000_000
 
+LAST_NS = 2**63 - 1
+"""2262-04-11: what 64 bits hold. Stores, journals and snapshots keep moments so."""
+
 _EPOCH = re.compile(r"\d{1,10}(\.\d{1,9})?")
 
 
@@ -20,9 +23,18 @@ def parse_moment(text: str) -> int:
     """Nanoseconds since the epoch. A date is its first instant in UTC; a time without a zone is UTC.
 
     Raises ValueError with what is wrong."""
-    if _EPOCH.fullmatch(text):
-        seconds, _, fraction = text.partition(".")
-        return int(seconds) * NS + int(fraction.ljust(9, "0"))
+    at_ns = _epoch_ns(text) if _EPOCH.fullmatch(text) else _iso_ns(text)
+    if not -LAST_NS <= at_ns <= LAST_NS:
+        raise ValueError(f"{text[:40]!r} lies beyond the year 2262, where 64 bits of nanoseconds end")
+    return at_ns
+
+
+def _epoch_ns(text: str) -> int:
+    seconds, _, fraction = text.partition(".")
+    return int(seconds) * NS + int(fraction.ljust(9, "0"))
+
+
+def _iso_ns(text: str) -> int:
     try:
         moment = datetime.fromisoformat(text)
     except ValueError:
