@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from fastgate.clock import mono_ns, wall_ns
-from fastgate.record import Attempt, Outcome, UsageState
+from fastgate.record import Outcome, UsageState
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from fastgate.snapshot import Endpoint, KeyRow, Snapshot
 
 Route = Literal["messages", "count_tokens"]
+
+AttemptFields = tuple[str, str, int, str, int, int]
+"""One try, in the order of fastgate.record.Attempt: endpoint, model, status, error, duration_us, cost_nano."""
 
 
 class Downstream(Protocol):
@@ -36,15 +39,50 @@ class Downstream(Protocol):
 class Call:
     """The state of one call. Rooms fill it in the order of pipeline.py; nothing of it outlives the call.
 
-    `answered` is set once a response head was given to the server: from then on no other answer can be given.
+    What a room has not reached yet is the class's default: an instance stores only what was found out.
     """
 
-    __slots__ = (
-        "answered", "at_ns", "attempts", "body", "bound_nano", "client", "cost_nano", "endpoint", "error", "head",
-        "head_us", "id", "meter", "n", "outcome", "price", "principal", "proto", "pump", "query", "reading", "request",
-        "response_bytes", "route", "sent", "session", "slot", "snapshot", "start_ns", "status", "system_sha256", "task",
-        "upstream_request_id", "usage", "usage_state", "watched",
-    )  # fmt: skip
+    # edge
+    head: RequestHead
+    body = b""
+    query = ""
+    session = ""
+    system_sha256 = ""
+    request: RequestView | None = None
+    reading = False
+    """The body is being read; `task` may be cancelled for it."""
+    task: Any = None
+
+    # identity
+    principal: KeyRow | None = None
+
+    # route and relay
+    endpoint: Endpoint | None = None
+    price: PriceRow | None = None
+    bound_nano = 0
+    meter: Meter | None = None
+    pump: Pump | None = None
+    slot = -1
+    """The call's place in the flight table, -1 for none."""
+    sent = False
+    """A request went out: from now on the call may cost money."""
+    watched: Any = None
+    """The server's future of the client's departure."""
+
+    # the answer
+    answered = False
+    """A response head was given to the server: no other answer can be given."""
+    status = 0
+    head_us = 0
+    response_bytes = 0
+    upstream_request_id = ""
+    outcome: Outcome = "ok"
+    error = ""
+
+    # ledger
+    usage: Usage | None = None
+    usage_state: UsageState = "none"
+    cost_nano = 0
 
     def __init__(self, n: int, epoch: str, snapshot: Snapshot, route: Route, proto: Downstream, client: str) -> None:
         self.n = n
@@ -53,41 +91,9 @@ class Call:
         self.route: Route = route
         self.proto = proto
         self.client = client
-        self.query = ""
         self.at_ns = wall_ns()
         self.start_ns = mono_ns()
-        # edge
-        self.head: RequestHead
-        self.body = b""
-        self.request: RequestView | None = None
-        self.session = ""
-        self.system_sha256 = ""
-        self.reading = False
-        self.task: Any = None
-        # identity
-        self.principal: KeyRow | None = None
-        # route and relay
-        self.endpoint: Endpoint | None = None
-        self.price: PriceRow | None = None
-        self.bound_nano = 0
-        self.meter: Meter | None = None
-        self.pump: Pump | None = None
-        self.slot = -1
-        self.sent = False
-        self.watched: Any = None
-        self.attempts: list[Attempt] = []
-        # the answer
-        self.answered = False
-        self.status = 0
-        self.head_us = 0
-        self.response_bytes = 0
-        self.upstream_request_id = ""
-        self.outcome: Outcome = "ok"
-        self.error = ""
-        # ledger
-        self.usage: Usage | None = None
-        self.usage_state: UsageState = "none"
-        self.cost_nano = 0
+        self.attempts: list[AttemptFields] = []
 
     def fail(self, error: GatewayError) -> None:
         """Note how the call ended when the gateway answers it itself."""

@@ -1,42 +1,45 @@
-"""Response header names of one configuration, spelled once per snapshot, and what may come back from an upstream."""
+"""Response header names of one configuration, spelled once per snapshot, and the part of them that rarely changes."""
 
 from __future__ import annotations
 
 CLASSIC = ("model-used", "cost", "cost-bound", "latency-ms", "provider", "cache")
 """What `headers.also` repeats under other prefixes; `cost-bound` stands in for `cost` on a stream."""
 
-QUOTA_PREFIX = b"anthropic-ratelimit-"
-"""Quota headers describe the shared provider key, not the caller: never passed on."""
+KEPT_MAX = 1024
+"""Combinations of model and endpoint kept ready; a client that invents models must not fill memory."""
 
-PASSED_BACK = frozenset((b"content-type", b"retry-after", b"retry-after-ms", b"x-should-retry", b"content-encoding"))
-"""Upstream response headers that reach the client; besides these, `anthropic-*` without the quota headers."""
+Lines = list[tuple[str, str]]
 
 
 class HeaderSet:
     """The gateway's header names under the configured prefix, and the classic ones under each further prefix."""
 
-    __slots__ = (
-        "also", "cache", "call_id", "cost", "cost_bound", "guard", "latency_ms", "model_used", "policy", "provider",
-        "routed", "saved",
-    )  # fmt: skip
+    __slots__ = ("_kept", "call_id", "cost", "cost_bound", "latency_ms", "names", "others")
 
-    def __init__(self, prefix: str, also: tuple[str, ...]) -> None:
+    def __init__(self, prefix: str, also: tuple[str, ...], policy: str) -> None:
+        self.names = {name: f"{prefix}-{name}" for name in (*CLASSIC, "guard", "policy")}
+        self.others = tuple({name: f"{other}-{name}" for name in CLASSIC} for other in also)
         self.call_id = f"{prefix}-call-id"
-        self.model_used = f"{prefix}-model-used"
-        self.provider = f"{prefix}-provider"
-        self.cost = f"{prefix}-cost"
-        self.cost_bound = f"{prefix}-cost-bound"
-        self.saved = f"{prefix}-saved"
-        self.latency_ms = f"{prefix}-latency-ms"
-        self.cache = f"{prefix}-cache"
-        self.guard = f"{prefix}-guard"
-        self.routed = f"{prefix}-routed"
-        self.policy = f"{prefix}-policy"
-        self.also = tuple({name: f"{other}-{name}" for name in CLASSIC} for other in also)
+        self.cost = (self.names["cost"], *(other["cost"] for other in self.others))
+        self.cost_bound = (self.names["cost-bound"], *(other["cost-bound"] for other in self.others))
+        self.latency_ms = (self.names["latency-ms"], *(other["latency-ms"] for other in self.others))
+        self._kept: dict[tuple[str, str, str], Lines] = {("", "", ""): self._steady("none", "none", "none", policy)}
 
+    def steady(self, model: str, endpoint: str, kind: str) -> Lines:
+        """The headers that are the same for every call of one model at one endpoint; all empty when none was reached.
+        Not to be changed."""
+        lines = self._kept.get((model, endpoint, kind))
+        if lines is None:
+            if len(self._kept) >= KEPT_MAX:
+                self._kept = {("", "", ""): self._kept["", "", ""]}
+            policy = self._kept["", "", ""][-1][1]
+            lines = self._kept[model, endpoint, kind] = self._steady(model, endpoint, kind, policy)
+        return lines
 
-def passed_back(name: bytes) -> bool:
-    """Whether an upstream response header travels on to the client. Names are lower case."""
-    if name in PASSED_BACK:
-        return True
-    return name.startswith(b"anthropic-") and not name.startswith(QUOTA_PREFIX)
+    def _steady(self, model: str, endpoint: str, kind: str, policy: str) -> Lines:
+        lines = []
+        for other in self.others:
+            lines += [(other["model-used"], model), (other["provider"], kind), (other["cache"], "miss")]
+        names = self.names
+        lines += [(names["model-used"], model), (names["provider"], endpoint), (names["cache"], "bypass")]
+        return [*lines, (names["guard"], "not-scanned"), (names["policy"], policy)]

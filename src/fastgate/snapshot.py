@@ -94,7 +94,7 @@ class Snapshot:
         self.data = data
         self.generation = data.generation
         self.version = data.version
-        self.headers = HeaderSet(data.headers.prefix, data.headers.also)
+        self.headers = HeaderSet(data.headers.prefix, data.headers.also, data.version)
         self.limits = data.limits
         self.endpoints = data.endpoints
         self.principals = {row.digest: row for row in data.keys}

@@ -158,14 +158,15 @@ def test_calls_past_the_drain_deadline_are_ended_and_recorded(plane: Plane) -> N
 
 
 def test_a_body_that_does_not_arrive(plane: Plane) -> None:
+    begun = f"POST /v1/messages HTTP/1.1\r\nhost: x\r\nx-api-key: {KEY}\r\ncontent-length: 9\r\n\r\n{{".encode()
     plane.limits = msgspec.structs.replace(LIMITS, body_s=0.5)
     plane.publish()
     plane.start()
     with socket.create_connection(("127.0.0.1", plane.port), timeout=5) as client:
-        client.sendall(f"POST /v1/messages HTTP/1.1\r\nhost: x\r\nx-api-key: {KEY}\r\ncontent-length: 9\r\n\r\n{{".encode())
+        client.sendall(begun)
         assert client.recv(4096).startswith(b"HTTP/1.1 408")
     with socket.create_connection(("127.0.0.1", plane.port), timeout=5) as client:
-        client.sendall(f"POST /v1/messages HTTP/1.1\r\nhost: x\r\nx-api-key: {KEY}\r\ncontent-length: 9\r\n\r\n{{".encode())
+        client.sendall(begun)
     late, left = plane.settled(2)
     assert (late.error, late.status) == ("body_timeout", 408)
     assert (left.error, left.outcome) == ("client_gone", "client_gone")
@@ -232,8 +233,5 @@ def test_a_worker_that_is_killed_is_replaced_at_once_again_and_again(plane: Plan
                 break
             time.sleep(0.05)
         time.sleep(0.3)
-    answers = []
-    for _ in range(10):
-        answers.append(plane.message().status)
-    assert answers == [200] * 10
+    assert [plane.message().status for _ in range(10)] == [200] * 10
     assert plane.process.poll() is None

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 import http.client
 import json
 import re
 import time
 from typing import Any
 
+import msgspec
 import pytest
 
 from fastgate._core.money import format_usd
@@ -16,6 +18,7 @@ from fastgate.prices.book import PriceBook
 from fastgate.prices.catalog import compile_prices
 from fastgate.prices.settings import PriceSettings
 from fastgate.record import CallRecord
+from fastgate.record import Usage as RecordedUsage
 from fastgate.sim.behaviour import Behaviour
 from fastgate.sim.traffic import conversation
 from tests.gateway.conftest import World
@@ -60,6 +63,29 @@ def test_a_whole_answer_is_priced_to_the_nano_dollar(world: World) -> None:
     assert (record.org, record.team, record.user, record.key) == ("acme", "platform", "alice", "alice-laptop")
     assert (record.cost_center, record.tags) == ("CC-1001", {"project": "checkout"})
     assert (record.model_asked, record.model_used, record.endpoint) == ("claude-sonnet-5-5",) * 2 + ("up",)
+
+
+def test_a_record_has_every_field_in_its_place(world: World) -> None:
+    prompt = "[[sim:usage usage=input:5,output:6,cache_read:7,cache_write_5m:8,cache_write_1h:9,web_search:2]]"
+    headers = {"x_claude_code_session_id": "s", "x_claude_code_agent_id": "a", "x_claude_code_request_class": "main"}
+    system = "be brief"
+    answer = world.plane.message(prompt, stream=True, tools=TOOLS, system=system, headers=headers)
+    (body_bytes,) = world.plane.bodies()[world.seen_records :]
+    assert len(msgspec.msgpack.decode(body_bytes)) == len(CallRecord.__struct_fields__)
+    record = world.record()
+    assert record.usage == RecordedUsage(5, 6, 8, 9, 7, {"web_search": 2})
+    assert (record.session, record.agent, record.parent_agent, record.request_class) == ("s", "a", "", "main")
+    assert (record.route, record.provider) == ("messages", "anthropic")
+    assert (record.cache, record.guard) == ("bypass", "not-scanned")
+    assert record.system_sha256 == hashlib.sha256(json.dumps(system).encode()).hexdigest()
+    assert record.tools == ["Read", "Edit", "Bash"]
+    assert record.response_bytes == len(answer.body) - len(answer.body.rstrip(b"\n").rpartition(b"\n")[2]) - 2
+    assert record.stop_reason == "end_turn"
+    assert record.cost_asked_nano == record.cost_nano
+    assert [(attempt.endpoint, attempt.model, attempt.status) for attempt in record.attempts] == [
+        ("up", "claude-sonnet-5-5", 200)
+    ]
+    assert 0 < record.head_us <= record.duration_us
 
 
 def test_response_headers_of_a_whole_answer(world: World) -> None:

@@ -161,9 +161,7 @@ class Plane:
     def url(self) -> str:
         return f"http://127.0.0.1:{self.port}"
 
-    def request(
-        self, method: str, path: str, body: bytes | dict[str, Any] | None = None, **headers: str
-    ) -> Answer:
+    def request(self, method: str, path: str, body: bytes | dict[str, Any] | None = None, **headers: str) -> Answer:
         """One request on its own connection; header names with `_` for `-`. A dict body is sent as JSON."""
         data = json.dumps(body).encode() if isinstance(body, dict) else body
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
@@ -183,14 +181,17 @@ class Plane:
     def records(self) -> list[CallRecord]:
         """Every record in the journals, in order of arrival."""
         decode = msgspec.msgpack.Decoder(CallRecord).decode
+        return sorted((decode(body) for body in self.bodies()), key=lambda record: record.at_ns)
+
+    def bodies(self) -> list[bytes]:
+        """The same, undecoded, in the order of the journals."""
         reader = JournalReader(self.state.journal_dir)
-        found = [
-            decode(record.body)
+        return [
+            record.body
             for epoch in reader.epochs()
-            for record in reader.read(epoch, START).records
+            for record in reader.records(epoch, START)
             if record.kind == KIND_CALL
         ]
-        return sorted(found, key=lambda record: record.at_ns)
 
     def settled(self, count: int, within_s: float = 5.0) -> list[CallRecord]:
         """The records, once there are `count` of them."""

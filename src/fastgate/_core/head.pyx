@@ -1,14 +1,14 @@
 # cython: language_level=3
 """One pass over a client's request headers: who it says it is, and the lines that may travel upstream.
 
-Owns the allow-list. Nothing that is not named here is copied upstream, whatever the client sends; framing headers are
+Owns the allow-lists of both ways (`forwarded` here, `returned` in head.pxd). Nothing that is not named here is copied upstream, whatever the client sends; framing headers are
 never copied. Knows nothing of keys, endpoints or policy.
 """
 
 cimport cython
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize
 from cpython.unicode cimport PyUnicode_AsUTF8AndSize
-from libc.string cimport memcmp, memcpy
+from libc.string cimport memcpy
 
 __all__ = ["RequestHead", "read_head"]
 
@@ -18,30 +18,22 @@ HEAD_BYTES_MAX = 64 * 1024
 cdef Py_ssize_t HEAD_MAX = HEAD_BYTES_MAX
 
 
-cdef inline bint same(const char *name, Py_ssize_t size, const char *other, Py_ssize_t other_size) noexcept nogil:
-    return size == other_size and memcmp(name, other, <size_t>size) == 0
-
-
-cdef inline bint starts(const char *name, Py_ssize_t size, const char *prefix, Py_ssize_t prefix_size) noexcept nogil:
-    return size > prefix_size and memcmp(name, prefix, <size_t>prefix_size) == 0
-
-
 cdef inline bint forwarded(const char *name, Py_ssize_t size) noexcept nogil:
     """Whether a header travels upstream verbatim: all of `anthropic-*` (open list), the SDK's own and tracing."""
     if starts(name, size, b"anthropic-", 10) or starts(name, size, b"x-stainless-", 12):
         return True
     if size == 5:
-        return memcmp(name, b"x-app", 5) == 0
+        return same(name, size, b"x-app", 5)
     if size == 6:
-        return memcmp(name, b"accept", 6) == 0
+        return same(name, size, b"accept", 6)
     if size == 10:
-        return memcmp(name, b"user-agent", 10) == 0 or memcmp(name, b"tracestate", 10) == 0
+        return same(name, size, b"user-agent", 10) or same(name, size, b"tracestate", 10)
     if size == 11:
-        return memcmp(name, b"traceparent", 11) == 0
+        return same(name, size, b"traceparent", 11)
     if size == 12:
-        return memcmp(name, b"content-type", 12) == 0
+        return same(name, size, b"content-type", 12)
     if size == 15:
-        return memcmp(name, b"idempotency-key", 15) == 0
+        return same(name, size, b"idempotency-key", 15)
     return False
 
 

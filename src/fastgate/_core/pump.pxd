@@ -17,7 +17,8 @@ cdef class Pump:
     cdef FlightTable flight
     cdef Credit credit
     cdef list pieces                # body read and not yet passed on
-    cdef readonly list headers      # (lower-case name, value) in bytes
+    cdef readonly list headers      # (lower-case name, value) of what may be passed back
+    cdef readonly str request_id    # the upstream's, or empty
     cdef readonly object failure    # errors.Kind value or None
     cdef readonly int status        # 0 until a final head has come
     cdef readonly bint received     # any byte of the answer has come

@@ -19,13 +19,14 @@ Knows nothing of routes, prices, keys or journals. Never raises into the event l
 cimport cython
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
 from libc.stdint cimport int64_t
+from posix.time cimport CLOCK_MONOTONIC, clock_gettime, timespec
 
 from fastgate._core.credit cimport WINDOW, Credit
 from fastgate._core.flight cimport FlightTable
+from fastgate._core.head cimport returned, same
 from fastgate._core.meter cimport Meter
 
 import httptools
-from time import monotonic_ns
 
 __all__ = ["BODY_BYTES_MAX", "INFORMATIONAL_MAX", "PING", "Pump"]
 
@@ -35,8 +36,8 @@ BODY_BYTES_MAX = 64 * 1024 * 1024
 INFORMATIONAL_MAX = 8
 """1xx heads accepted before the real one; more is an attack or a loop."""
 
-HEADERS_MAX = 128
-"""Response header lines; Anthropic sends about 25."""
+HEADERS_MAX = 64
+"""Response header lines that are passed back; Anthropic sends about ten of them."""
 
 PING = b'event: ping\ndata: {"type": "ping"}\n\n'
 """What Anthropic sends itself; Claude Code gives a silent stream up after 300 s and shows a banner after 20 s."""
@@ -47,6 +48,9 @@ RECHECK_MAX_S = 0.1
 
 cdef Py_ssize_t BODY_MAX = BODY_BYTES_MAX
 cdef int HEADER_LINES_MAX = HEADERS_MAX
+
+cdef enum:
+    NAME_ROOM = 64  # longer header names are nobody's that we know
 
 cdef enum State:
     IDLE, HEAD, COLLECT, STREAM, CLOSED
@@ -75,6 +79,7 @@ cdef class Pump:
         self.outcome = RUNNING
         self.status = 0
         self.headers = []
+        self.request_id = ""
         self.pieces = []
         self.collected = 0
         self.received = False
@@ -217,16 +222,27 @@ cdef class Pump:
     # -- httptools callbacks ----------------------------------------------------------------------------------------
 
     def on_header(self, bytes name, bytes value):
-        cdef Py_ssize_t size = PyBytes_GET_SIZE(name)
-        name = name.lower()
-        if size == 14 and name == b"content-length" or size == 17 and name == b"transfer-encoding":
+        cdef char lower[NAME_ROOM]
+        cdef Py_ssize_t i, size = PyBytes_GET_SIZE(name)
+        cdef const char *raw = PyBytes_AS_STRING(name)
+        if size > NAME_ROOM:
+            return
+        for i in range(size):
+            lower[i] = raw[i] | 0x20 if c"A" <= raw[i] <= c"Z" else raw[i]
+        if same(lower, size, b"content-length", 14) or same(lower, size, b"transfer-encoding", 17):
             self.framed = True
-        elif size == 12 and name == b"content-type":
+            return
+        if same(lower, size, b"request-id", 10):
+            self.request_id = value.decode("latin-1")
+            return
+        if same(lower, size, b"content-type", 12):
             self.event_stream = value.startswith(b"text/event-stream")
-        elif size == 16 and name == b"content-encoding":
+        elif same(lower, size, b"content-encoding", 16):
             self.encoded = value.lower() != b"identity"
+        elif not returned(lower, size):
+            return
         if len(self.headers) < HEADER_LINES_MAX:
-            self.headers.append((name, value))
+            self.headers.append((lower[:size].decode("latin-1"), value.decode("latin-1")))
 
     def on_headers_complete(self):
         cdef int status = self.parser.get_status_code()
@@ -253,6 +269,7 @@ cdef class Pump:
         if self.status == 0:  # a 1xx: the real head follows
             self.informational += 1
             self.headers = []
+            self.request_id = ""
             self.event_stream = self.framed = self.encoded = False
             if self.informational > INFORMATIONAL_MAX:
                 self.outcome = FAILED
@@ -355,6 +372,12 @@ cdef class Pump:
             if self.transport is not None:
                 self.transport.abort()
         return 0
+
+
+cdef inline int64_t monotonic_ns() noexcept:
+    cdef timespec now
+    clock_gettime(CLOCK_MONOTONIC, &now)
+    return <int64_t>now.tv_sec * 1_000_000_000 + now.tv_nsec
 
 
 cdef int wake(object future) except -1:

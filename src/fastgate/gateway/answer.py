@@ -8,7 +8,6 @@ import msgspec
 
 from fastgate._core.money import format_usd
 from fastgate.errors import GatewayError, envelope
-from fastgate.headers import passed_back
 
 if TYPE_CHECKING:
     from fastgate._core.pump import Pump
@@ -21,47 +20,28 @@ Headers = list[tuple[str, str]]
 
 def audit_headers(call: Call, stream: bool) -> Headers:
     """What every answer to an identified call carries; `none`, zero and bypass where a room was not reached."""
-    names = call.snapshot.headers
-    reached = call.pump is not None
-    model = call.request.model if reached and call.request is not None else "none"
-    provider = call.endpoint.name if reached and call.endpoint is not None else "none"
+    names, endpoint, request = call.snapshot.headers, call.endpoint, call.request
+    if call.pump is not None and endpoint is not None and request is not None:
+        steady = names.steady(request.model, endpoint.name, endpoint.kind)
+    else:
+        steady = names.steady("", "", "")
     latency_ms = str(call.elapsed_us // 1000)
     cost = format_usd(call.bound_nano if stream else call.cost_nano)
-    headers = [
-        (names.call_id, call.id),
-        (names.model_used, model),
-        (names.provider, provider),
-        (names.cost_bound if stream else names.cost, cost),
-        (names.latency_ms, latency_ms),
-        (names.cache, "bypass"),
-        (names.guard, "not-scanned"),
-        (names.policy, call.snapshot.version),
-    ]
-    for other in names.also:
-        headers.append((other["model-used"], model))
-        headers.append((other["provider"], call.endpoint.kind if reached and call.endpoint is not None else "none"))
-        headers.append((other["cost-bound" if stream else "cost"], cost))
-        headers.append((other["latency-ms"], latency_ms))
-        headers.append((other["cache"], "miss"))
+    headers = [(names.call_id, call.id), *steady]
+    headers += [(name, cost) for name in (names.cost_bound if stream else names.cost)]
+    headers += [(name, latency_ms) for name in names.latency_ms]
     return headers
 
 
-def upstream_headers(pump: Pump) -> tuple[Headers, str]:
-    """The upstream's headers that may pass, and its request id."""
-    request_id = ""
-    headers: Headers = []
-    for name, value in pump.headers:
-        if name == b"request-id":
-            request_id = value.decode("latin-1")
-        elif passed_back(name):
-            headers.append((name.decode("ascii"), value.decode("latin-1")))
-    return headers, request_id
+def upstream_headers(call: Call, pump: Pump) -> Headers:
+    """What may be passed back of the upstream's headers, and its request id, or ours."""
+    call.upstream_request_id = pump.request_id
+    return [*pump.headers, ("request-id", pump.request_id or call.id)]
 
 
 def begin_stream(call: Call, pump: Pump) -> Any:
     """Send a stream's head; returns the server's transport."""
-    headers, call.upstream_request_id = upstream_headers(pump)
-    headers.append(("request-id", call.upstream_request_id or call.id))
+    headers = upstream_headers(call, pump)
     headers.append(("cache-control", "no-cache"))
     headers += audit_headers(call, stream=True)
     call.head_us = call.elapsed_us
@@ -72,8 +52,7 @@ def begin_stream(call: Call, pump: Pump) -> Any:
 
 def send_whole(call: Call, pump: Pump) -> None:
     """Pass a whole answer on as it came, with what it cost."""
-    headers, call.upstream_request_id = upstream_headers(pump)
-    headers.append(("request-id", call.upstream_request_id or call.id))
+    headers = upstream_headers(call, pump)
     headers += audit_headers(call, stream=False)
     call.head_us = call.elapsed_us
     call.answered = True

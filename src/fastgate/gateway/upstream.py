@@ -40,6 +40,9 @@ class Pool:
         self.port = url.port or (443 if tls else 80)
         self._ssl = ssl.create_default_context(cafile=endpoint.ca_file or None) if tls else None
         self._keepalive_ns = int(limits.keepalive_s * 1e9)
+        self.first_byte_ns = int(limits.first_byte_s * 1e9)
+        self.idle_ns = int(limits.idle_s * 1e9)
+        self.ping_ns = int(limits.ping_s * 1e9)
         base = url.path.rstrip("/").removesuffix("/v1")
         key = resolve_refs(endpoint.api_key, os.environ)
         auth = f"authorization: Bearer {key}" if endpoint.auth == "bearer" else f"x-api-key: {key}"

@@ -16,7 +16,6 @@ from fastgate.clock import mono_ns
 from fastgate.errors import GatewayError, Kind, client_gone, endpoint_down, overloaded, provider_credential
 from fastgate.gateway import answer
 from fastgate.journal.flight import encode_note
-from fastgate.record import Attempt
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -52,7 +51,7 @@ async def carry(call: Call, plan: tuple[Endpoint, ...], upstreams: Upstreams, fl
         try:
             await attempt(call, pool, flight)
         except GatewayError as exc:
-            note_attempt(call, endpoint, begun_ns, exc.kind)
+            note_attempt(call, endpoint, begun_ns, exc.kind.value)
             failure = exc
             if not (exc.kind is Kind.CONNECT or exc.kind is Kind.CONNECT_TIMEOUT):
                 raise
@@ -72,7 +71,7 @@ def claim(call: Call, flight: FlightTable) -> None:
 
 async def attempt(call: Call, pool: Pool, flight: FlightTable) -> None:
     """One try at one endpoint; a kept connection that turns out closed is replaced once."""
-    request, limits, endpoint = call.request, call.snapshot.limits, pool.endpoint
+    request, endpoint = call.request, pool.endpoint
     assert request is not None
     stream = request.stream and call.route == "messages"
     call.endpoint = endpoint
@@ -88,9 +87,9 @@ async def attempt(call: Call, pool: Pool, flight: FlightTable) -> None:
             flight,
             call.slot,
             stream,
-            int(limits.first_byte_s * 1e9),
-            int(limits.idle_s * 1e9),
-            int(limits.ping_s * 1e9),
+            pool.first_byte_ns,
+            pool.idle_ns,
+            pool.ping_ns,
         )
         if not (pump.failure == "reset" and pump.exchanges > 1 and not pump.received):
             break
@@ -128,7 +127,7 @@ def note_attempt(call: Call, endpoint: Endpoint, begun_ns: int, error: str) -> N
     pump = call.pump
     status = pump.status if pump is not None and call.endpoint is endpoint else 0
     model = call.request.model if call.request is not None else ""
-    call.attempts.append(Attempt(endpoint.name, model, status, str(error), (mono_ns() - begun_ns) // 1000))
+    call.attempts.append((endpoint.name, model, status, error, (mono_ns() - begun_ns) // 1000, 0))
 
 
 async def pass_on(call: Call, locate: Callable[[Callable[[], None]], None]) -> object:
