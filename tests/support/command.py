@@ -33,6 +33,7 @@ class Done:
 
     @property
     def json(self) -> Any:
+        assert self.out, f"nothing on standard output, exit code {self.code}: {self.err}"
         return json.loads(self.out)
 
     @property

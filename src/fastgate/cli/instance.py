@@ -24,8 +24,10 @@ CONFIG_ENV = "FASTGATE_CONFIG"
 STATE_NAME = "fastgate-data"
 RUN_NAME = "run.json"
 
-UNSET_STAND_IN = "not-set-in-this-environment"
-"""Passes as any text; as a number it does not, so a price that needs a missing variable is still an error."""
+UNSET = "unset"
+"""Stands in for a variable of fastgate.yaml. Passes as text, not as a number, and is too short for a secret."""
+UNSET_SECRET_CHARS = 24
+"""A stand-in of this length passes as a declared secret; used for reading only, where nothing is applied."""
 
 NOTHING_FOUND = "there is no ./fastgate.yaml, $FASTGATE_CONFIG is not set, and no gateway runs in ./fastgate-data."
 START_FIX = "`fastgate demo` starts one to try, `fastgate init` writes a configuration"
@@ -83,13 +85,24 @@ def find_place() -> Place:
     return Place(named, Path(running.state) if running.state else state, running)
 
 
-def lenient_environ(config: Path) -> Mapping[str, str]:
-    """The environment, with a stand-in for every variable that the file names and this shell lacks: commands that do
-    not call a provider need no provider key."""
+def lenient_environ(config: Path, directory: Path | None = None) -> Mapping[str, str]:
+    """The environment, with a stand-in for every variable that fastgate.yaml names and this shell lacks: commands that
+    call no provider need no provider key. With `directory` the same for the directory.yaml there, for reading only."""
+    environ = ChainMap(dict(os.environ), dict.fromkeys(names_in(config), UNSET))
+    if directory is not None:
+        secrets = {name: f"unset-{name}".ljust(UNSET_SECRET_CHARS, "-") for name in names_in(directory)}
+        environ = ChainMap(*environ.maps[:1], secrets, *environ.maps[1:])
+    return environ
+
+
+def names_in(path: Path) -> list[str]:
+    """The variables that a file refers to; none where it cannot be read."""
     from fastgate.refs import REF
 
-    named = REF.findall(config.read_text(encoding="utf-8", errors="replace"))
-    return ChainMap(dict(os.environ), dict.fromkeys(named, UNSET_STAND_IN))
+    try:
+        return REF.findall(path.read_text(encoding="utf-8", errors="replace"))
+    except OSError:
+        return []
 
 
 def state_of(config: Path) -> Path:

@@ -51,9 +51,9 @@ class Moment(click.ParamType[str]):
         from fastgate.times import parse_moment, rfc3339
 
         seconds = duration_s(value)
-        if seconds is not None:
-            return rfc3339(wall_ns() + (seconds if self.ahead else -seconds) * NS)
         try:
+            if seconds is not None:
+                return rfc3339(wall_ns() + (seconds if self.ahead else -seconds) * NS)
             return rfc3339(parse_moment(value))
-        except (ValueError, OverflowError):
-            self.fail(f"{value!r} is no moment; write 7d, 2027-01-01 or 2027-01-01T12:00:00Z.", param, ctx)
+        except (ValueError, OverflowError) as error:
+            self.fail(f"{error}; 7d is seven days {'from now' if self.ahead else 'ago'}.", param, ctx)

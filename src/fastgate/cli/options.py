@@ -65,6 +65,8 @@ class Group(click.Group):
     """A group that takes the shared options and whose commands do."""
 
     command_class = Command
+    group_class = type
+    """Groups within a group are of its own class."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)

@@ -17,6 +17,7 @@ from fastgate.cli.options import as_json
 
 if TYPE_CHECKING:
     from rich.console import Console
+    from rich.table import Table
 
 Row = Mapping[str, Any]
 
@@ -76,16 +77,21 @@ def listing(items: Sequence[Row], columns: Sequence[Column], following: str | No
     if not items:
         click.echo(empty or "none")
         return
-    from rich.table import Table
-
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for column in columns:
-        table.add_column(column.header, justify=column.justify, style=column.style, overflow="fold")
-    for row in items:
-        table.add_row(*(column.cell(row) for column in columns))
-    console().print(table)
+    console().print(table(items, columns))
     if following:
         click.echo(f"more: --cursor {following}")
+
+
+def table(items: Sequence[Row], columns: Sequence[Column]) -> Table:
+    """Rows as a table without lines."""
+    from rich.table import Table
+
+    drawn = Table(box=None, pad_edge=False, header_style="bold")
+    for column in columns:
+        drawn.add_column(column.header, justify=column.justify, style=column.style, overflow="fold")
+    for row in items:
+        drawn.add_row(*(column.cell(row) for column in columns))
+    return drawn
 
 
 def record(item: Row, order: Sequence[str] = ()) -> None:

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import quote, urlencode, urlsplit
 
+from fastgate.cli.actor import user
 from fastgate.cli.failures import BadInput, Failure, Refused, Unreachable
 
 TIMEOUT_S = 30.0
@@ -40,7 +41,7 @@ class Remote:
         return self.call("POST", path, body=body, query=query)
 
     def call(self, method: str, path: str, *, query: Mapping[str, Any] | None = None, body: Any = None) -> Any:
-        """One request. Raises Unreachable, BadInput or Refused."""
+        """One request; a body of bytes is YAML, any other is sent as JSON. Raises Unreachable, BadInput or Refused."""
         status, answer = self._exchange(method, with_query(path, query), body)
         if 200 <= status < 300:
             return answer
@@ -49,11 +50,11 @@ class Remote:
     def _exchange(self, method: str, target: str, body: Any) -> tuple[int, Any]:
         url = urlsplit(f"//{self.address}")
         connection = http.client.HTTPConnection(url.hostname or "", url.port, timeout=self.timeout_s)
-        headers = {"authorization": f"Bearer {self.token}", "accept": "application/json"}
+        headers = {"authorization": f"Bearer {self.token}", "accept": "application/json", "x-fastgate-actor": user()}
         payload = None
         if body is not None:
-            payload = json.dumps(body).encode()
-            headers["content-type"] = "application/json"
+            payload = body if isinstance(body, bytes) else json.dumps(body).encode()
+            headers["content-type"] = "application/yaml" if isinstance(body, bytes) else "application/json"
         try:
             connection.request(method, target, payload, headers)
             response = connection.getresponse()

@@ -18,10 +18,16 @@ from fastgate.cli.options import Group
 
 COMMANDS: dict[str, tuple[str, str]] = {
     "init": ("fastgate.cli.init:init", "Write a commented fastgate.yaml and directory.yaml."),
+    "demo": ("fastgate.cli.demo:demo", "Run a gateway with scripted providers, teams and keys; --tour shows it."),
     "serve": ("fastgate.cli.serve:serve", "Run the gateway in the foreground."),
     "check": ("fastgate.cli.check:check", "Check the configuration; prints every error with its path."),
+    "apply": ("fastgate.cli.apply:apply", "Bring the directory to what a directory.yaml declares."),
+    "keys": ("fastgate.cli.keys:keys", "Create, list, show, rotate and revoke virtual keys."),
+    "calls": ("fastgate.cli.calls:calls", "List and show finished calls."),
+    "spend": ("fastgate.cli.spend:spend", "Sum the cost of finished calls."),
     "prices": ("fastgate.cli.prices:prices", "Show the price of each model, and check what is used against it."),
     "simulate": ("fastgate.cli.simulate:simulate", "Run the scripted upstream alone."),
+    "top": ("fastgate.cli.top:top", "Watch calls and spend live."),
 }
 
 
