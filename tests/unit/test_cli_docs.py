@@ -1,0 +1,129 @@
+"""The documents say what the code does: generated pages are current, documented commands run, tables match."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from docs import generate
+from fastgate import errors
+from fastgate.cli.demo_world import ALICE, exports
+from fastgate.cli.options import Command
+from fastgate.cli.root import root
+from tests.support.command import ROOT
+from tests.support.demo import RunningDemo
+
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+FOREGROUND = {"serve", "demo", "simulate"}
+"""Commands that run until they are stopped: their lines are parsed, not run."""
+LIVE = {"top": ["--once"]}
+"""What makes a command that runs until it is stopped show one view instead."""
+
+BLOCK = re.compile(r"```sh\n(.*?)```", re.DOTALL)
+LINK = re.compile(r"\]\(([^)#]+)(?:#[^)]*)?\)")
+
+
+def commands_in(page: Path) -> Iterator[list[str]]:
+    """The `fastgate …` lines of a page's shell blocks, as words without the command itself."""
+    for block in BLOCK.findall(page.read_text(encoding="utf-8")):
+        for line in block.splitlines():
+            for part in line.split("&&"):
+                words = shlex.split(part, comments=True)
+                if words[:1] == ["fastgate"]:
+                    yield words[1:]
+
+
+DOCUMENTED = sorted({tuple(words) for page in PAGES for words in commands_in(page)})
+
+
+def test_generated_pages_are_current() -> None:
+    assert generate.stale() == [], "run `python docs/generate.py`"
+
+
+def test_there_are_commands_to_check() -> None:
+    assert {"init", "check", "serve", "demo", "keys", "calls", "spend", "apply"} <= {words[0] for words in DOCUMENTED}
+
+
+@pytest.mark.parametrize("words", DOCUMENTED, ids=" ".join)
+def test_documented_commands_parse(words: tuple[str, ...], monkeypatch: pytest.MonkeyPatch) -> None:
+    ran = []
+    monkeypatch.setattr(Command, "invoke", lambda self, _context: ran.append(self.name))
+    assert root.main(list(words), standalone_mode=False) in (0, None)
+    assert len(ran) == 1
+    assert ran[0] in words[:2]
+
+
+@pytest.fixture(scope="module")
+def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningDemo]:
+    running = RunningDemo(tmp_path_factory.mktemp("docs"))
+    yield running
+    running.stop()
+
+
+@pytest.mark.parametrize("words", [w for w in DOCUMENTED if w[0] not in FOREGROUND], ids=" ".join)
+def test_documented_commands_run(demo: RunningDemo, words: tuple[str, ...]) -> None:
+    call = demo.wire.ask(ALICE.secret, "hi").headers["x-fastgate-call-id"]
+    demo.until(lambda: demo.command("calls", "show", call, "--json").code == 0 or None)
+    directory = demo.folder / "fastgate-data" / "demo" / "directory.yaml"
+    (demo.folder / "directory.yaml").write_text(directory.read_text())
+    key = demo.command("keys", "create", "--user", "alice", "--json").json["id"]
+    real = {"KEY": key, "CALL-ID": call, "MODEL": "claude-sonnet-4-5"}
+    line = [real.get(word, word) for word in words] + LIVE.get(words[0], [])
+    if words[0] == "init":
+        line = ["init", str(demo.folder / "elsewhere"), "--force"]
+    done = demo.command(*line)
+    assert done.code == 0, done.err
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_between_pages_lead_somewhere(page: Path) -> None:
+    for target in LINK.findall(page.read_text(encoding="utf-8")):
+        if "://" not in target:
+            assert (page.parent / target).exists(), f"{page.name} links to {target}"
+
+
+def test_the_developers_page_names_what_the_demo_exports() -> None:
+    page = (ROOT / "docs" / "claude-code.md").read_text(encoding="utf-8")
+    for line in exports("127.0.0.1:8080", "sk-fg-…"):
+        assert line.partition("=")[0] in page
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        errors.authentication(),
+        errors.model_not_allowed("m", ("a",)),
+        errors.invalid_request("x"),
+        errors.too_large(1),
+        errors.not_found("/x"),
+        errors.draining(),
+        errors.overloaded("x", 1),
+        errors.internal(),
+        errors.endpoint_down(errors.Kind.CONNECT, "x"),
+        errors.provider_credential("a"),
+    ],
+    ids=lambda error: error.kind.value,
+)
+def test_every_error_is_in_the_table(error: errors.GatewayError) -> None:
+    rows = (ROOT / "docs" / "reference" / "errors.md").read_text(encoding="utf-8").splitlines()
+    row = [row for row in rows if f"| {error.status} | `{error.type}` |" in row]
+    assert row
+    if ("x-should-retry", "false") in error.headers:
+        assert any("x-should-retry: false" in line for line in row)
+
+
+def test_every_response_header_is_described_and_every_described_one_is_sent(demo: RunningDemo) -> None:
+    page = (ROOT / "docs" / "reference" / "headers.md").read_text(encoding="utf-8")
+    stream = demo.wire.stream(ALICE.secret, "hi")
+    list(stream.lines())
+    stream.close()
+    answers = [demo.wire.ask(ALICE.secret, "hi").headers, stream.headers]
+    sent = {name for headers in answers for name in headers if name.startswith("x-fastgate-")}
+    described = set(re.findall(r"^\| `(x-fastgate-[a-z-]+)` \|", page, re.MULTILINE))
+    assert sent == described
+    classic = {name.removeprefix("x-agentcc-") for headers in answers for name in headers if "agentcc" in name}
+    assert classic - {"cost-bound"} == set(re.findall(r"`-(model-used|cost|latency-ms|provider|cache)`", page))
