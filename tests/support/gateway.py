@@ -50,7 +50,9 @@ keys: [{{id: alice-laptop, user: alice, secret: {key}}}]
 class Gateway:
     """A running gateway. `log_text` is what it printed; `cli` runs its own command line beside it."""
 
-    def __init__(self, directory: Path, upstream: str, *, listen: int, control: int, workers: int = 1) -> None:
+    def __init__(
+        self, directory: Path, upstream: str, *, listen: int, control: int, workers: int = 1, more: str = ""
+    ) -> None:
         self.directory = directory
         directory.mkdir(parents=True, exist_ok=True)
         self.url, self.control_url = f"http://127.0.0.1:{listen}", f"http://127.0.0.1:{control}"
@@ -58,7 +60,7 @@ class Gateway:
         config = CONFIG.format(
             listen=listen, control=control, workers=workers, upstream=upstream, provider_key=PROVIDER_KEY
         )
-        (directory / "fastgate.yaml").write_text(config)
+        (directory / "fastgate.yaml").write_text(config + more)
         (directory / "directory.yaml").write_text(DIRECTORY.format(key=KEY))
         self._log = (directory / "gateway.log").open("wb")
         self.process = subprocess.Popen(
@@ -109,9 +111,9 @@ class Gateway:
 
 
 @contextmanager
-def serving(directory: Path, upstream: str, workers: int = 1) -> Iterator[Gateway]:
-    """A ready gateway for the time of a with block."""
-    gateway = Gateway(directory, upstream, listen=free_port(), control=free_port(), workers=workers)
+def serving(directory: Path, upstream: str, workers: int = 1, more: str = "") -> Iterator[Gateway]:
+    """A ready gateway for the time of a with block; `more` is YAML that its configuration ends with."""
+    gateway = Gateway(directory, upstream, listen=free_port(), control=free_port(), workers=workers, more=more)
     try:
         gateway.wait_ready()
         yield gateway

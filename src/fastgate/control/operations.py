@@ -26,10 +26,11 @@ from fastgate.control.members import Members
 from fastgate.control.metrics import CallCounters, exposition
 from fastgate.control.shapes import Page
 from fastgate.control.usage import UsageTable
-from fastgate.control.workers import live_workers
 from fastgate.control.world import World, load
 from fastgate.directory import parse_directory
+from fastgate.journal.flight import FlightHeader
 from fastgate.log import Log
+from fastgate.proc import event_loop_of
 from fastgate.state import StateDir
 from fastgate.stores import ports
 from fastgate.stores.embedded import MAX_PAGE, open_directory
@@ -37,6 +38,7 @@ from fastgate.stores.engine import open_engine
 from fastgate.stores.ports import KeyDraft, StoreError
 from fastgate.times import rfc3339
 from fastgate.tree import ConfigErrors
+from fastgate.workers import in_flight, live_workers
 
 log = Log("control")
 
@@ -180,7 +182,7 @@ class Operations:
     # -- the instance -----------------------------------------------------------------------------------------------
 
     def drain_state(self) -> shapes.DrainState:
-        return shapes.DrainState(self._board.draining, sum(worker.in_flight for worker in live_workers(self.state)))
+        return shapes.DrainState(self._board.draining, in_flight(self.state))
 
     def set_draining(self, draining: bool, actor: str) -> shapes.DrainState:
         """Refuses new calls and reports unready, or takes calls again. Does not stop the gateway."""
@@ -196,7 +198,7 @@ class Operations:
         config, run = self.world.config, runinfo.read(self.state.run_json)
         if run is not None and not runinfo.is_running(run):
             run = None
-        workers = live_workers(self.state)
+        workers = [worker_of(header) for header in live_workers(self.state)]
         return shapes.Status(
             version=fastgate.__version__,
             started=run.started_at if run is not None else rfc3339(self.started_ns),
@@ -226,6 +228,17 @@ def page_size(limit: int) -> int:
     if not 1 <= limit <= MAX_PAGE:
         raise OperationError("invalid", f"limit must be between 1 and {MAX_PAGE}")
     return limit
+
+
+def worker_of(header: FlightHeader) -> shapes.Worker:
+    return shapes.Worker(
+        pid=header.pid,
+        epoch=header.epoch,
+        started=rfc3339(header.started_ns),
+        in_flight=header.in_flight,
+        generation=header.generation,
+        loop=event_loop_of(header.pid),
+    )
 
 
 def key_fields(view: ports.KeyView) -> dict[str, Any]:

@@ -8,10 +8,10 @@ from __future__ import annotations
 from fastgate import snapshot
 from fastgate.board import Board
 from fastgate.clock import mono_ns
-from fastgate.journal.flight import peek
 from fastgate.log import Log
 from fastgate.state import StateDir
 from fastgate.supervisor.child import NS
+from fastgate.workers import in_flight
 
 NOTICE_S = 0.5
 """The drain lasts at least this long: workers look at the board every 50 ms, and a call that came before that must
@@ -23,19 +23,6 @@ CUT_S = 2.0
 TELL_EVERY_S = 10.0
 
 log = Log("supervisor")
-
-
-def in_flight(state: StateDir) -> int:
-    """Calls in flight in all live workers."""
-    total = 0
-    for path in state.flight_dir.glob("*.flight"):
-        try:
-            header = peek(path)
-        except (OSError, ValueError):
-            continue  # gone, or of a worker that has just begun
-        if header.alive:
-            total += header.in_flight
-    return total
 
 
 class Drain:

@@ -26,6 +26,7 @@ from fastgate.supervisor.prepare import Prepared, StartError, prepare
 from fastgate.supervisor.ready import accepts, answers_ready, failure_told, reachable
 from fastgate.supervisor.signals import RELOAD, STOP, Signals
 from fastgate.times import rfc3339
+from fastgate.workers import live_workers
 
 START_S = 60.0
 """A child must be ready within this when the gateway starts: a directory of 100,000 keys takes about ten."""
@@ -104,11 +105,7 @@ class Supervisor:
         paths = ["--config", str(prepared.config_path), "--state", str(state.path)]
         control = self._add(Child("control plane", python("fastgate.control", *paths), lock_fd))
         self._start_control(signals, control)
-        host, port = split_address(config.listen)
-        place = ["--host", host, "--port", str(port), "--workers", str(prepared.workers), "--state", str(state.path)]
-        plane = self._add(Child("data plane", python("fastgate.gateway.serve", *place), lock_fd))
-        plane.start()
-        self._wait_for(signals, plane, partial(answers_ready, host, port))
+        # Before the data plane answers: who finds it ready finds the way to the control plane too.
         info = RunInfo(
             pid=os.getpid(),
             listen=reachable(config.listen),
@@ -120,6 +117,15 @@ class Supervisor:
             state=str(state.path),
         )
         runinfo.write(state.run_json, info)
+        host, port = split_address(config.listen)
+        place = ["--host", host, "--port", str(port), "--workers", str(prepared.workers), "--state", str(state.path)]
+        plane = self._add(Child("data plane", python("fastgate.gateway.serve", *place), lock_fd))
+        plane.start()
+        self._wait_for(
+            signals,
+            plane,
+            lambda: answers_ready(host, port) and len(live_workers(state)) >= prepared.workers,
+        )
         log.info(
             "serving",
             listen=config.listen,
