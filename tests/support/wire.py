@@ -85,22 +85,26 @@ KINDS = [
 NAMES = st.one_of(st.sampled_from(KINDS), st.sampled_from(["", "message", "future_event", "n" * 70, "content_block_"]))
 
 
-def spell(value: Any, style: random.Random) -> str:
-    """`value` as JSON, in one of the many ways to write it."""
+def spell(value: Any, style: random.Random, faults: float = 0.03) -> str:
+    """`value` as JSON, in one of the many ways to write it; of its texts and objects a share has what strict readers
+    refuse: half of a surrogate pair, a name twice."""
     space = style.choice(["", "", " ", "\t", "\n ", "\r\n"]) if style.random() < 0.3 else ""
     if isinstance(value, str):
-        return spell_text(value, style)
+        return spell_text(value, style, faults)
     if isinstance(value, dict):
-        members = [f"{spell_text(k, style)}{space}:{space}{spell(v, style)}" for k, v in value.items()]
-        if members and style.random() < 0.05:
+        members = [
+            f"{spell_text(key, style, faults)}{space}:{space}{spell(member, style, faults)}"
+            for key, member in value.items()
+        ]
+        if members and style.random() < faults:
             members.append(style.choice(members))
         return "{" + space + f"{space},".join(members) + space + "}"
     if isinstance(value, list):
-        return "[" + space + f",{space}".join(spell(item, style) for item in value) + space + "]"
+        return "[" + space + f",{space}".join(spell(item, style, faults) for item in value) + space + "]"
     return json.dumps(value)
 
 
-def spell_text(text: str, style: random.Random) -> str:
+def spell_text(text: str, style: random.Random, faults: float) -> str:
     share = style.choice([0, 0, 0, 0.1, 1])
     units = []
     for char in text:
@@ -112,7 +116,7 @@ def spell_text(text: str, style: random.Random) -> str:
             if len(plain) == 1:
                 plain = f"\\u{ord(char):04{style.choice('xX')}}"
         units.append(plain)
-    if style.random() < 0.02:
+    if style.random() < faults:
         units.insert(style.randrange(len(units) + 1), style.choice(SURROGATES))
     return '"' + "".join(units) + '"'
 

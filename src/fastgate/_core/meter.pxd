@@ -1,8 +1,9 @@
-# What one response said, read off the bytes as they pass: usage, how far it got, how much was written.
-#
-# Use, by the pump: one `Meter.new` a response; `feed` once per upstream read (the bytes are only borrowed for the
-# call); plain loads of the fields below in between. No Python object is made per event; the few strings are made when a
-# stream starts and ends.
+"""What one response said, read off the bytes as they pass: usage, how far it got, how much was written.
+
+Use, by the pump: one `Meter.new` a response; `feed` once per upstream read (the bytes are only borrowed for the
+call); plain loads of the fields below in between. No Python object is made per event; the few strings are made when a
+stream starts and ends.
+"""
 
 from libc.stdint cimport int64_t
 

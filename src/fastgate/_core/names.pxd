@@ -1,10 +1,11 @@
-# The names of the objects that are open while a document is read, to tell when one object has a name twice.
-#
-# Use: `open_names` where an object begins gives a mark; `add_name` for each of its names in turn; `close_names` with
-# the mark where it ends. A name twice is told by `add_name` in small objects and by `close_names` in large ones. Names
-# are compared as unescaped bytes. Time is linear in the bytes of all names, whatever they are.
-#
-# Lifetime: names point into the document; both must outlive the reading. `free_names` at the end, always.
+"""The names of the objects that are open while a document is read, to tell when one object has a name twice.
+
+Use: `open_names` where an object begins gives a mark; `add_name` for each of its names in turn; `close_names` with
+the mark where it ends. A name twice is told by `add_name` in small objects and by `close_names` in large ones. Names
+are compared as unescaped bytes. Time is linear in the bytes of all names, whatever they are.
+
+Lifetime: names point into the document; both must outlive the reading. `free_names` at the end, always.
+"""
 
 from libc.stdint cimport uint64_t
 from libc.string cimport memcmp, memcpy

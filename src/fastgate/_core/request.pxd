@@ -1,4 +1,4 @@
-# One validating pass over a request body. Rules and reasons: request.pyx.
+"""One validating pass over a request body. Rules and reasons: request.pyx."""
 
 from libc.stdint cimport int64_t
 

@@ -327,8 +327,9 @@ cdef const byte_t* read_value(Parse* s, RequestView view, list tools, const byte
         if p < s.end and (p[0] == c'{' or p[0] == c'['):
             open_level(s, p[0] == c'{')
             p = skip_space(p + 1, s.end)
-            if p >= s.end or (p[0] != c'}' and p[0] != c']'):
-                if s.levels[s.depth].is_object:
+            level = &s.levels[s.depth]
+            if p >= s.end or p[0] != (c'}' if level.is_object else c']'):
+                if level.is_object:
                     p = read_name(s, p)
                 continue
         else:

@@ -1,11 +1,12 @@
-# What the parts of a Messages request are to the gateway: the vocabulary of `request`, as data and small decisions.
-#
-# A container has a place (what it is), the member being read of it has a slot (what its value will be). Whatever is not
-# named here is PLACE_OTHER or SLOT_NONE and is only checked to be JSON. Everything is inlined; there is no unit.
+"""What the parts of a Messages request are to the gateway: the vocabulary of `request`, as data and small decisions.
+
+A container has a place (what it is), the member being read of it has a slot (what its value will be). Whatever is not
+named here is PLACE_OTHER or SLOT_NONE and is only checked to be JSON. Everything is inlined; there is no unit.
+"""
 
 from libc.string cimport memcmp
 
-from fastgate._core.span cimport Text, byte_t, same
+from fastgate._core.span cimport Text, byte_t, fg_unescape, same
 
 cdef enum Place:
     PLACE_OTHER
@@ -135,8 +136,13 @@ cdef inline bint starts(Text text, const char* word, Py_ssize_t n) noexcept:
 
 
 cdef inline bint is_server_tool(Text kind) noexcept:
-    """Whether a tool of that type is run by the provider. One not known (or not written plainly) counts as one: the
-    bound on the cost must hold."""
+    """Whether a tool of that type is run by the provider. One not known counts: the bound on the cost must hold."""
+    cdef unsigned char plain[64]
+    if kind.shrink > 0:
+        if kind.n - kind.shrink > 64:
+            return True
+        kind.n = <Py_ssize_t>fg_unescape(kind.p, <size_t>kind.n, plain)
+        kind.p = plain
     return not (
         same(kind.p, kind.n, b"custom", 6)
         or starts(kind, b"bash_", 5)

@@ -1,9 +1,10 @@
-# Views of bytes that others own, and readers of JSON over them. No unit of its own: everything here is inlined.
-#
-# Lifetime: a Span is valid as long as the bytes it was cut from. Nothing is copied, nothing is written, nothing reads
-# at or past an end. Readers return NULL (or -1) for what is not JSON and say nothing more: which refusal to make of it
-# is the caller's business. Strings are checked leniently here (RFC 8259 grammar; not UTF-8, not surrogates): these
-# readers are for what providers send. What clients send is read by `request`, strictly.
+"""Views of bytes that others own, and readers of JSON over them. No unit of its own: everything here is inlined.
+
+Lifetime: a Span is valid as long as the bytes it was cut from. Nothing is copied, nothing is written, nothing reads
+at or past an end. Readers return NULL (or -1) for what is not JSON and say nothing more: which refusal to make of it
+is the caller's business. Strings are checked leniently here (RFC 8259 grammar; not UTF-8, not surrogates): these
+readers are for what providers send. What clients send is read by `request`, strictly.
+"""
 
 from libc.stdint cimport int64_t, uint64_t
 from libc.string cimport memcmp, memset

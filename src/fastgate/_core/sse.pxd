@@ -1,12 +1,13 @@
-# Boundaries of server-sent events, over any split of the bytes.
-#
-# Contract (WHATWG HTML, 9.2.6): a line ends with LF, CR or CRLF; one leading byte order mark is skipped; a line that
-# starts with a colon is a comment; `data` lines are joined with LF; one space after the colon is dropped; a blank line
-# dispatches; an event without a `data` line is not dispatched; an event that the end of the stream cuts off is not
-# either. `id` and `retry` are passed over. Nothing is decoded.
-#
-# Use: `feed` one chunk, then call `next` until it returns 0: each 1 is one event, valid until the next call. Every call
-# makes progress. Data that lies within one chunk is pointed at; only what straddles chunks or lines is copied.
+"""Boundaries of server-sent events, over any split of the bytes.
+
+Contract (WHATWG HTML, 9.2.6): a line ends with LF, CR or CRLF; one leading byte order mark is skipped; a line that
+starts with a colon is a comment; `data` lines are joined with LF; one space after the colon is dropped; a blank line
+dispatches; an event without a `data` line is not dispatched; an event that the end of the stream cuts off is not
+either. `id` and `retry` are passed over. Nothing is decoded.
+
+Use: `feed` one chunk, then call `next` until it returns 0: each 1 is one event, valid until the next call. Every call
+makes progress. Data that lies within one chunk is pointed at; only what straddles chunks or lines is copied.
+"""
 
 from fastgate._core.span cimport Span, byte_t
 

@@ -1,7 +1,8 @@
-# What a provider said a response used: layout shared with `money` (price x usage) and `meter` (who fills it).
-#
-# The token classes are disjoint: a token is counted in exactly one of them, so a price is a plain sum of products.
-# Lifetime: a Usage owns no memory but its own fields; spans passed to `merge` are not kept.
+"""What a provider said a response used: layout shared with `money` (price x usage) and `meter` (who fills it).
+
+The token classes are disjoint: a token is counted in exactly one of them, so a price is a plain sum of products.
+Lifetime: a Usage owns no memory but its own fields; spans passed to `merge` are not kept.
+"""
 
 from libc.stdint cimport int64_t
 
