@@ -18,7 +18,7 @@ BANNED_NAMES = frozenset({"process_data", "do_it", "handle_stuff"})
 
 _WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+\d*|\d+")
 _POSTPONED = re.compile(r"\b(" + "|".join(("TO" + "DO", "FIX" + "ME", "X" * 3, "HA" + "CK")) + r")\b")
-_MACHINE_PATH = re.compile(r"(?<![\w.~-])(/(?:work|root|workspace)/[\w.]|/tmp/" r"fg\b)")
+_MACHINE_PATH = re.compile(r"(?<![\w.~-])(/(?:work|root|workspace)/[\w.]|/tmp/f[g]\b)")
 _REGISTRY = re.compile(
     r"\b("
     + "|".join(
