@@ -1,11 +1,10 @@
-// One call through the TypeScript SDK: prints one JSON line with what it got, or how it failed.
-// node sdk.mjs create|stream URL KEY PROMPT, with the SDK's folder in FASTGATE_SDK.
+// Calls through the TypeScript SDK: one JSON line a call with what it got, or how it failed.
+// node sdk.mjs URL KEY JOBS, where JOBS is JSON: [["create"|"stream", prompt], …]; FASTGATE_SDK is the SDK's index.mjs.
 
 const { default: Anthropic } = await import(process.env.FASTGATE_SDK);
-const [form, baseURL, apiKey, prompt] = process.argv.slice(2);
+const [baseURL, apiKey, jobs] = process.argv.slice(2);
+const client = new Anthropic({ baseURL, apiKey });
 const tool = { name: "Bash", description: "Run a command", input_schema: { type: "object", properties: {} } };
-const messages = [{ role: "user", content: prompt }];
-const asked = { model: "claude-sonnet-5-5", max_tokens: 1024, messages, tools: [tool] };
 
 function summary(message) {
   const of = (type) => message.content.filter((block) => block.type === type);
@@ -18,8 +17,9 @@ function summary(message) {
   };
 }
 
-async function ask() {
-  const client = new Anthropic({ baseURL, apiKey });
+async function ask(form, prompt) {
+  const messages = [{ role: "user", content: prompt }];
+  const asked = { model: "claude-sonnet-5-5", max_tokens: 1024, messages, tools: [tool] };
   try {
     if (form === "create") return summary(await client.messages.create(asked));
     let pieces = 0;
@@ -32,4 +32,4 @@ async function ask() {
   }
 }
 
-console.log(JSON.stringify(await ask()));
+for (const [form, prompt] of JSON.parse(jobs)) console.log(JSON.stringify(await ask(form, prompt)));

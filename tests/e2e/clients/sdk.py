@@ -1,6 +1,6 @@
-"""One call through the `anthropic` SDK that runs this: prints one JSON line with what it got, or how it failed.
+"""Calls through the `anthropic` SDK that runs this: one JSON line a call with what it got, or how it failed.
 
-Run by the SDK's own interpreter: `python sdk.py create|stream|loop URL KEY PROMPT`; knows nothing of the tests.
+Run by the SDK's own interpreter: `python sdk.py URL KEY JOBS`, where JOBS is JSON: [["create"|"stream", prompt], …].
 """
 
 import json
@@ -23,8 +23,7 @@ def summary(message):
     }
 
 
-def main(form, url, key, prompt):
-    client = anthropic.Anthropic(base_url=url, api_key=key)
+def ask(client, form, prompt):
     asked = {"model": MODEL, "max_tokens": 1024, "messages": [{"role": "user", "content": prompt}], "tools": [TOOL]}
     try:
         if form == "create":
@@ -37,4 +36,7 @@ def main(form, url, key, prompt):
         return {"status": error.status_code, "class": type(error).__name__, "id": error.request_id, **fault}
 
 
-print(json.dumps(main(*sys.argv[1:])))
+url, key, jobs = sys.argv[1:]
+client = anthropic.Anthropic(base_url=url, api_key=key)
+for form, prompt in json.loads(jobs):
+    print(json.dumps(ask(client, form, prompt)))
