@@ -11,6 +11,7 @@ import ast
 import importlib
 import inspect
 import sys
+import textwrap
 import types
 import typing
 from collections.abc import Iterator
@@ -30,6 +31,9 @@ REFERENCE = Path(__file__).parent / "reference"
 
 HELP_WIDTH = 100
 """Columns of the help texts in cli.md."""
+
+TEXT_WIDTH = 118
+"""Columns of running text."""
 
 CONFIG_HEAD = """# fastgate.yaml
 
@@ -137,7 +141,7 @@ def tables(kind: type[Any], top: str) -> Iterator[str]:
     for struct, paths in sections(kind).items():
         hints, texts = typing.get_type_hints(struct, include_extras=True), field_texts(struct)
         title = " and ".join(f"`{path}`" for path in paths if path) or top
-        about = " ".join((inspect.getdoc(struct) or "").split())
+        about = textwrap.fill(" ".join((inspect.getdoc(struct) or "").split()), TEXT_WIDTH)
         rows = [
             f"| `{field.encode_name}` | {type_text(hints[field.name])} | {default_text(field)} | {texts[field.name]} |"
             for field in msgspec.structs.fields(struct)

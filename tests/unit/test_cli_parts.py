@@ -200,6 +200,14 @@ def test_the_place_of_a_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
         Path("fastgate.yaml").write_text("version: 1\nstate: elsewhere\nendpoints: [{api_key: ${ANTHROPIC_API_KEY}}]\n")
         place = find_place()
         assert (place.config, place.running, place.state) == (Path("fastgate.yaml"), None, tmp_path / "elsewhere")
+        Path("fastgate.yaml").write_text("version: 1\nendpoints: []\n")
+        assert find_place().running == info
+        pointed = running(tmp_path / "fastgate-data" / "demo", os.getpid())
+        Path("fastgate-data/run.json").unlink()
+        Path("fastgate-data/run.json").symlink_to("demo/run.json")
+        assert find_place().running is None, "the demo is not the gateway of this configuration"
+        Path("fastgate.yaml").unlink()
+        assert find_place().running == pointed
 
 
 def test_the_state_directory_is_read_without_the_rest(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -139,6 +139,9 @@ def run(host: str, port: int, control_port: int, workers: int, folder: Path, liv
         pointer.symlink_to(Path("demo") / "run.json")
         announce(info, state, providers)
 
+    if not as_json():
+        told = "the real Anthropic" if live else f"{len(providers)} scripted providers"
+        click.echo(f"starting a gateway with {told} and {workers} workers …", err=True)
     try:
         return Supervisor(path, extra=extras(providers), on_ready=ready).run()
     finally:

@@ -76,7 +76,10 @@ def find_place() -> Place:
     config = config_path()
     if config is not None:
         state = state_of(config)
-        return Place(config, state, read_run(state))
+        running = read_run(state)
+        if running is not None and running.state and Path(running.state).resolve() != state.resolve():
+            running = None  # the demo's pointer: that instance has another configuration and another state
+        return Place(config, state, running)
     state = Path(STATE_NAME)
     running = read_run(state)
     if running is None:

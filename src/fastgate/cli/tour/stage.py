@@ -20,8 +20,10 @@ from types import TracebackType
 from typing import IO, Any, TypeVar
 
 from fastgate.cli.demo_world import Developer
+from fastgate.cli.moments import NS
 from fastgate.cli.tour import NotAsToldError
 from fastgate.cli.tour.wire import Wire
+from fastgate.clock import mono_ns
 
 START_S = 30.0
 """How long the demo may take to answer: two simulators, a control plane and the workers start, each within seconds."""
@@ -126,12 +128,12 @@ class Stage:
 
     def until(self, told: str, look: Callable[[], T | None], within_s: float = VISIBLE_S) -> T:
         """The first answer of `look` that is not None. Raises NotAsToldError when none comes in time."""
-        end = time.monotonic() + within_s
+        end_ns = mono_ns() + int(within_s * NS)
         while True:
             found = look()
             if found is not None:
                 return found
-            if time.monotonic() > end:
+            if mono_ns() > end_ns:
                 raise NotAsToldError(f"{told}, within {within_s:g} s")
             time.sleep(POLL_S)
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import http.client
 import json
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
 from fastgate.cli.demo_world import MODEL
+from fastgate.clock import mono_ns
 
 TIMEOUT_S = 20.0
 """Longer than any scripted answer of the tour takes."""
@@ -81,13 +81,13 @@ class Wire:
         return Stream(response.status, lower(response), connection, response)
 
     def _whole(self, method: str, path: str, body: Any, secret: str) -> Answer:
-        begun = time.monotonic()
+        begun_ns = mono_ns()
         connection, response = self._send(method, path, body, secret)
         try:
             raw = response.read()
         finally:
             connection.close()
-        return Answer(response.status, lower(response), raw, (time.monotonic() - begun) * 1000)
+        return Answer(response.status, lower(response), raw, (mono_ns() - begun_ns) / 1e6)
 
     def _send(
         self, method: str, path: str, body: Any, secret: str
