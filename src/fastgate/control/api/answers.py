@@ -65,6 +65,11 @@ def bad_request(request: AnyRequest, error: HTTPException) -> Response[ErrorBody
     return _answer(error.status_code, message, problems, headers)
 
 
+def not_text(_: AnyRequest, error: UnicodeDecodeError) -> Response[ErrorBody]:
+    """The framework reads JSON strings before it knows that they are none."""
+    return _answer(400, f"the request is not valid UTF-8 ({error.reason})", [], {})
+
+
 def failed(request: AnyRequest, error: Exception) -> Response[ErrorBody]:
     """A defect of ours: the details go to the log, under the id that the caller gets."""
     answer = _answer(500, "the control plane failed; its log has the details under this request id", [], {})
@@ -74,4 +79,9 @@ def failed(request: AnyRequest, error: Exception) -> Response[ErrorBody]:
     return answer
 
 
-HANDLERS: dict[Any, Any] = {OperationError: refused, HTTPException: bad_request, Exception: failed}
+HANDLERS: dict[Any, Any] = {
+    OperationError: refused,
+    HTTPException: bad_request,
+    UnicodeDecodeError: not_text,
+    Exception: failed,
+}

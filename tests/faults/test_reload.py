@@ -1,0 +1,211 @@
+"""Reloads of a running gateway: each call sees one configuration, a bad file changes nothing, revocation is quick."""
+
+from __future__ import annotations
+
+import signal
+import threading
+import time
+from collections.abc import Iterator
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.support.admin import admin, message, until
+from tests.support.gateway import Gateway, serving
+from tests.support.sim import SimProcess, running
+
+pytestmark = pytest.mark.faults
+
+FLIPS = 40
+"""The long form flips 200 times; this is enough for a torn swap to show among a few hundred calls."""
+
+FACTORS = {"one": 1, "two": 2}
+"""Endpoint name and what the list price is multiplied by: a call that mixes two configurations has a wrong pair."""
+
+
+@pytest.fixture(scope="module")
+def upstream(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SimProcess]:
+    with running(tmp_path_factory.mktemp("upstream")) as simulator:
+        yield simulator
+
+
+@pytest.fixture
+def gateway(tmp_path: Path, upstream: SimProcess) -> Iterator[Gateway]:
+    with serving(tmp_path, upstream.url, workers=2) as running_gateway:
+        yield running_gateway
+
+
+def flip(gateway: Gateway, original: str, name: str) -> None:
+    prices = f'prices: {{overrides: [{{model: "*", multiply: {FACTORS[name]}}}]}}\n'
+    write(gateway, original.replace("name: scripted", f"name: {name}") + prices)
+
+
+def write(gateway: Gateway, text: str, name: str = "fastgate.yaml") -> None:
+    """As editors and deployments do it: whole or not at all."""
+    temporary = gateway.directory / f"{name}.{threading.get_ident()}"
+    temporary.write_text(text)
+    temporary.rename(gateway.directory / name)
+
+
+def log_of(gateway: Gateway) -> str:
+    return (gateway.directory / "gateway.log").read_text(errors="replace")
+
+
+def generation(gateway: Gateway) -> int:
+    return int(admin(gateway, "GET", "/status")[1]["generation"])
+
+
+def adopted(gateway: Gateway, wanted: int) -> bool:
+    return all(worker["generation"] >= wanted for worker in admin(gateway, "GET", "/status")[1]["workers"])
+
+
+@pytest.mark.promise("P-26")
+def test_every_call_sees_exactly_one_configuration(gateway: Gateway) -> None:
+    original = (gateway.directory / "fastgate.yaml").read_text()
+    base = Decimal(message(gateway)[1]["x-fastgate-cost"])
+    flip(gateway, original, "one")
+    assert admin(gateway, "POST", "/reload")[0] == 200
+    until(lambda: adopted(gateway, generation(gateway)), 2, "the first flip is everywhere")
+    seen: list[tuple[int, str, Decimal]] = []
+    done = threading.Event()
+
+    def call_on() -> None:
+        while not done.is_set():
+            status, headers, _ = message(gateway)
+            seen.append((status, headers["x-fastgate-provider"], Decimal(headers["x-fastgate-cost"])))
+
+    callers = [threading.Thread(target=call_on) for _ in range(3)]
+    for caller in callers:
+        caller.start()
+    for n in range(FLIPS):
+        flip(gateway, original, ("two", "one")[n % 2])
+        if n % 2:
+            gateway.process.send_signal(signal.SIGHUP)
+            time.sleep(0.1)
+        else:
+            assert admin(gateway, "POST", "/reload")[0] == 200
+    done.set()
+    for caller in callers:
+        caller.join()
+    assert {status for status, _, _ in seen} == {200}
+    assert {name for _, name, _ in seen} == set(FACTORS), "both configurations served calls"
+    wrong = [(name, cost) for _, name, cost in seen if cost != base * FACTORS[name]]
+    assert wrong == []
+
+
+def test_concurrent_reloads_all_end_with_what_is_in_the_file(gateway: Gateway) -> None:
+    original = (gateway.directory / "fastgate.yaml").read_text()
+    answers: list[int] = []
+
+    def reload(n: int) -> None:
+        flip(gateway, original, ("one", "two")[n % 2])
+        answers.append(admin(gateway, "POST", "/reload")[0])
+
+    threads = [threading.Thread(target=reload, args=(n,)) for n in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    flip(gateway, original, "two")
+    assert admin(gateway, "POST", "/reload")[0] == 200
+    assert answers == [200] * 8
+    assert admin(gateway, "GET", "/endpoints")[1]["items"][0]["name"] == "two"
+
+
+BAD_FILES = {
+    "not yaml": ("fastgate.yaml", "version: [1"),
+    "half written": ("fastgate.yaml", "version: 1\nlisten: 127.0.0.1:80"),
+    "unknown key": ("fastgate.yaml", "version: 1\nendpoint: []\n"),
+    "empty": ("fastgate.yaml", ""),
+    "a directory that does not hold together": ("directory.yaml", "users: [{id: u, team: none}]\n"),
+    "a directory cut in half": ("directory.yaml", "orgs: [{id: acme}]\nteams: [{id: platform, or"),
+}
+
+
+@pytest.mark.promise("P-26")
+def test_a_bad_file_changes_nothing_and_says_why(gateway: Gateway) -> None:
+    secret = admin(gateway, "POST", "/keys", {"user": "alice", "id": "stays"})[1]["secret"]
+    before = {path: admin(gateway, "GET", path) for path in ("/keys", "/users", "/endpoints", "/audit?limit=1000")}
+    at = generation(gateway)
+    for what, (name, text) in BAD_FILES.items():
+        original = (gateway.directory / name).read_text()
+        write(gateway, text, name)
+        code, answer = admin(gateway, "POST", "/reload")
+        assert code == 422, what
+        problems = answer["error"]["problems"]
+        assert problems, what
+        assert all(problem["file"].endswith(name) for problem in problems), what
+        told = log_of(gateway).count("reload refused")
+        gateway.process.send_signal(signal.SIGHUP)
+        until(lambda told=told: log_of(gateway).count("reload refused") > told, 5, "the log says so")
+        write(gateway, original, name)
+        assert {path: admin(gateway, "GET", path) for path in before} == before, what
+    assert generation(gateway) == at
+    assert message(gateway, key=secret)[0] == 200
+    (gateway.directory / "directory.yaml").unlink()
+    assert admin(gateway, "POST", "/reload")[0] == 422
+    assert message(gateway)[0] == 200
+
+
+def test_a_reload_applies_the_directory_and_tells_what_needs_a_restart(gateway: Gateway) -> None:
+    directory = (gateway.directory / "directory.yaml").read_text()
+    write(gateway, directory.replace("users: [", "users: [{id: bob, team: platform}, "), "directory.yaml")
+    config = (gateway.directory / "fastgate.yaml").read_text()
+    write(gateway, config.replace("workers: 2", "workers: 1") + "limits: {body_bytes: 2048}\n")
+    answer = admin(gateway, "POST", "/reload")[1]
+    assert answer["directory_changes"] == 1
+    assert answer["needs_restart"] == ["workers"]
+    assert [user["id"] for user in admin(gateway, "GET", "/users")[1]["items"]] == ["alice", "bob"]
+    until(lambda: message(gateway, "x" * 4096)[0] == 413, 1, "the new limit holds")
+    again = admin(gateway, "POST", "/reload")[1]
+    assert (again["changed"], again["directory_changes"]) == (False, 0)
+    assert again["generation"] == answer["generation"], "what has not changed is not published again"
+
+
+@pytest.mark.promise("P-27", bound="1 s")
+def test_a_revoked_key_is_out_of_every_worker_within_a_second(gateway: Gateway) -> None:
+    worst_s = 0.0
+    for n in range(5):
+        secret = admin(gateway, "POST", "/keys", {"user": "alice", "id": f"short-{n}"})[1]["secret"]
+        until(lambda secret=secret: message(gateway, key=secret)[0] == 200, 1, "the key is known")
+        began = time.monotonic()
+        assert admin(gateway, "POST", f"/keys/short-{n}/revoke")[0] == 200
+        revoked = generation(gateway)
+        until(lambda wanted=revoked: adopted(gateway, wanted), 1, "every worker has the snapshot without it")
+        worst_s = max(worst_s, time.monotonic() - began)
+        assert {message(gateway, key=secret)[0] for _ in range(10)} == {401}
+    assert worst_s < 1.0
+
+
+def test_an_expired_key_leaves_the_snapshot_by_itself(gateway: Gateway) -> None:
+    keys_before = admin(gateway, "GET", "/status")[1]["keys"]
+    ends = time.time() + 2.0
+    made = admin(gateway, "POST", "/keys", {"user": "alice", "id": "brief", "expires": f"{ends:.3f}"})[1]
+    until(lambda: message(gateway, key=made["secret"])[0] == 200, 1, "the key is known")
+    at = generation(gateway)
+    assert admin(gateway, "GET", "/status")[1]["keys"] == keys_before + 1
+    time.sleep(max(0.0, ends - time.time()))
+    assert message(gateway, key=made["secret"])[0] == 401, "workers refuse it to the moment"
+    until(lambda: admin(gateway, "GET", "/status")[1]["keys"] == keys_before, 3, "it is out of the snapshot")
+    assert generation(gateway) > at
+    assert admin(gateway, "GET", "/keys/brief")[1]["state"] == "expired"
+
+
+def test_what_is_shown_survives_a_restart(tmp_path: Path, upstream: SimProcess) -> None:
+    """Keys made by hand, the token, spend: all as before."""
+    with serving(tmp_path, upstream.url) as gateway:
+        secret = admin(gateway, "POST", "/keys", {"user": "alice", "id": "lasting"})[1]["secret"]
+        until(lambda: message(gateway, key=secret)[0] == 200, 1, "the key is known")
+        until(lambda: total(gateway)["calls"], 2, "the call is counted")
+        before: dict[str, Any] = total(gateway)
+    with serving(tmp_path, upstream.url) as gateway:
+        assert message(gateway, key=secret)[0] == 200
+        assert [key["id"] for key in admin(gateway, "GET", "/keys")[1]["items"]] == ["alice-laptop", "lasting"]
+        until(lambda: total(gateway)["calls"] == before["calls"] + 1, 2, "the new call is counted, the old not again")
+
+
+def total(gateway: Gateway) -> dict[str, Any]:
+    found: dict[str, Any] = admin(gateway, "GET", "/spend")[1]["total"]
+    return found
