@@ -3,7 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
+import pty
+import select
 import shlex
+import signal
+import subprocess
+import sys
 from collections.abc import Iterator
 from decimal import Decimal
 from pathlib import Path
@@ -12,7 +18,7 @@ import pytest
 
 from fastgate.cli.demo_world import ALICE, BOB, CAROL, DEVELOPERS, MODEL
 from fastgate.cli.tour.run import STOPS
-from tests.support.command import fastgate
+from tests.support.command import environment, fastgate
 from tests.support.demo import RunningDemo
 
 
@@ -162,6 +168,38 @@ def test_top_shows_one_view(demo: RunningDemo) -> None:
     drawn = demo.command("top", "--once")
     assert drawn.code == 0
     assert "last minute" in drawn.out
+
+
+def test_top_lives_in_a_terminal_until_ctrl_c(demo: RunningDemo) -> None:
+    leader, follower = pty.openpty()
+    process = subprocess.Popen(
+        [sys.executable, "-m", "fastgate.cli", "top"],
+        cwd=demo.folder,
+        env=environment({"TERM": "xterm", "COLUMNS": "160", "LINES": "40"}),
+        stdin=follower,
+        stdout=follower,
+        stderr=follower,
+        start_new_session=True,
+    )
+    os.close(follower)
+    shown = b""
+    try:
+        while shown.count(b"last minute") < 2:
+            assert select.select([leader], [], [], 20)[0], "it is drawn again within seconds"
+            shown += os.read(leader, 65536)
+        process.send_signal(signal.SIGINT)
+        while select.select([leader], [], [], 20)[0]:
+            try:
+                shown += os.read(leader, 65536)
+            except OSError:
+                break
+        assert process.wait(20) == 0
+    finally:
+        process.kill()
+        process.wait()
+        os.close(leader)
+    assert b"serving on" in shown
+    assert b"Traceback" not in shown
 
 
 def test_a_second_gateway_in_the_same_place_is_refused(demo: RunningDemo) -> None:

@@ -10,7 +10,7 @@ from fastgate.cli import output
 from fastgate.cli.options import as_json
 from fastgate.cli.tour import NotAsToldError, Stop
 from fastgate.cli.tour.stage import Stage
-from fastgate.cli.tour.stops_calls import client_leaves, priced_call, streamed_call, upstream_error
+from fastgate.cli.tour.stops_calls import client_leaves, fail_over, priced_call, streamed_call, upstream_error
 from fastgate.cli.tour.stops_keys import model_not_allowed, revoked_key, typing_error, wrong_key
 from fastgate.cli.tour.stops_operations import drain, spend_adds_up
 
@@ -22,6 +22,7 @@ STOPS = (
     Stop("A model that the key may not use", model_not_allowed),
     Stop("A client that leaves is still charged", client_leaves),
     Stop("An error of the provider", upstream_error),
+    Stop("An endpoint that is down", fail_over),
     Stop("A revoked key", revoked_key),
     Stop("Spend adds up", spend_adds_up),
     Stop("Drain", drain),

@@ -1,13 +1,14 @@
 """The tour's stage: a demo instance of its own, in a temporary directory on free ports, and what stops do with it.
 
-Starts and stops exactly one process, `fastgate demo`; everything else is asked over HTTP or by running the command that
-the reader would run.
+Starts one process, `fastgate demo`; everything else is asked over HTTP or by running the command that the reader would
+run. One stop kills a provider of this demo, by its process id.
 """
 
 from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -24,6 +25,7 @@ from fastgate.cli.moments import NS
 from fastgate.cli.tour import NotAsToldError
 from fastgate.cli.tour.wire import Wire
 from fastgate.clock import mono_ns
+from fastgate.proc import listener_of
 
 START_S = 30.0
 """How long the demo may take to answer: two simulators, a control plane and the workers start, each within seconds."""
@@ -155,6 +157,21 @@ class Stage:
             calls += page["items"]
             cursor = page["next"]
         return calls
+
+    def kill_provider(self, name: str) -> None:
+        """End a scripted provider at once, and wait until nobody listens in its place. The supervisor starts another
+        one soon: starting Python takes longer than a call."""
+        port = int(self.told["providers"][name].rpartition(":")[2])
+        found = re.search(r"pid (\d+)", listener_of(port))
+        if found is None:
+            raise NotAsToldError(f"provider {name} listens on {port}")
+        os.kill(int(found[1]), signal.SIGKILL)
+
+        def refused() -> bool | None:
+            with socket.socket() as probe:
+                return probe.connect_ex(("127.0.0.1", port)) != 0 or None
+
+        self.until(f"{name} is down", refused)
 
     def provider_log(self) -> list[dict[str, Any]]:
         """What the scripted providers logged: a line at the start and one at the end of each request."""

@@ -108,6 +108,20 @@ def provider_saw_close(stage: Stage, since_ns: int) -> int | None:
     return min(seen, default=None)
 
 
+def fail_over(stage: Stage) -> Iterator[str]:
+    """When an endpoint cannot be connected to, the same call goes to the next before the client has seen a byte."""
+    yield f"pkill -9 -f 'demo_provider --port 8090'; {curl_line(DEMO, ALICE.secret, '-i')}"
+    stage.kill_provider("demo-a")
+    answer = stage.wire.ask(ALICE.secret, "say hi")
+    expect(answer.status == 200, f"200, not {answer.status}: {answer.body[:200]!r}")
+    yield f"{answer.status}, x-fastgate-provider: {answer.headers['x-fastgate-provider']}"
+    expect(answer.headers["x-fastgate-provider"] == "demo-b", "an answer of demo-b")
+    record = stage.recorded(ALICE, answer.headers["x-fastgate-call-id"])
+    tried = [(attempt["endpoint"], attempt["status"], attempt["error"]) for attempt in record["attempts"]]
+    yield "recorded: " + ", then ".join(f"{name} {error or status}" for name, status, error in tried)
+    expect(tried == [("demo-a", 0, "connect"), ("demo-b", 200, "")], "both attempts on record")
+
+
 def upstream_error(stage: Stage) -> Iterator[str]:
     """What the provider refuses reaches the client as it came, but for the quota headers of the shared key."""
     message = "prompt is too long: 210000 tokens > 200000 maximum"
