@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol
 
 from fastgate.clock import mono_ns, wall_ns
 from fastgate.record import Outcome, UsageState
@@ -23,6 +23,14 @@ Route = Literal["messages", "count_tokens"]
 
 AttemptFields = tuple[str, str, int, str, int, int]
 """One try, in the order of fastgate.record.Attempt: endpoint, model, status, error, duration_us, cost_nano."""
+
+
+class Candidate(NamedTuple):
+    """Where a call may go, what it is priced at there, and the most it can cost."""
+
+    endpoint: Endpoint
+    price: PriceRow
+    bound_nano: int
 
 
 class Downstream(Protocol):

@@ -259,6 +259,15 @@ def test_usage_that_is_missing_or_unusable_is_never_free(world: World, prompt: s
     assert record.usage.output_tokens > 0
 
 
+@pytest.mark.parametrize("stream", [False, True])
+def test_figures_that_do_not_fit_are_charged_at_the_bound(world: World, stream: bool) -> None:
+    answer = world.plane.message(f"[[sim:usage usage=output:{2**53 - 1}]]", stream=stream, max_tokens=2**53 - 1)
+    record = world.record()
+    assert answer.status == 200
+    assert record.usage_state == "partial"
+    assert record.cost_nano > 10**11
+
+
 def test_the_cumulative_usage_of_message_delta_replaces(world: World) -> None:
     world.plane.message("[[sim:usage usage_form=twice usage=input:10,output:20]]", stream=True)
     record = world.record()

@@ -1,4 +1,7 @@
-"""One worker process: its snapshot, journal, flight table and connections, and the watch that keeps time for its calls.
+"""One worker process: its snapshot, journal, flight table and connections, and the watch over its calls.
+
+While the journal cannot be written, records wait in memory and in their flight slots: the worker is unready, takes
+calls until the table is full and refuses the rest, so nothing that was charged is lost.
 
 Everything a call needs that outlives the call. Knows the rooms' tools, not their order.
 """
@@ -8,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+from collections import deque
 from typing import TYPE_CHECKING
 
 from fastgate import snapshot as snapshots
@@ -18,6 +22,7 @@ from fastgate.call import Call
 from fastgate.clock import mono_ns
 from fastgate.gateway.upstream import Upstreams
 from fastgate.journal import KIND_CALL, JournalError, JournalWriter, new_epoch
+from fastgate.journal.format import SEGMENT_BYTES
 from fastgate.keys import Digester, load_pepper
 from fastgate.snapshot import Snapshot
 from fastgate.state import StateDir
@@ -40,9 +45,6 @@ WATCH_AFTER_NS = 80_000_000
 SWEEP_TICKS = 10
 """Idle connections are swept once a second."""
 
-UNWRITTEN_RECORDS_MAX = 10_000
-"""Records kept in memory while the journal cannot be written, about 10 MB; the worker is unready meanwhile."""
-
 
 class Worker:
     """The house of one worker process. `calls` are those in flight, by number."""
@@ -55,13 +57,17 @@ class Worker:
         self.digester = Digester(load_pepper(state.pepper))
         self.upstreams = Upstreams(loop)
         self.calls: dict[int, Call] = {}
-        self.unwritten: list[bytes] = []
-        self.lost_records = 0
+        self.unwritten: deque[tuple[bytes, int]] = deque()
         self._n = 0
         self._ticks = 0
         self._locating: asyncio.Future[int] | None = None
         self.flight = FlightTable.create(str(state.flight_dir / f"{self.epoch}.flight"), self.epoch)
-        self.journal = JournalWriter(state.journal_dir, self.epoch)
+        self.journal = JournalWriter(
+            state.journal_dir,
+            self.epoch,
+            segment_bytes=int(os.environ.get("FASTGATE_JOURNAL_SEGMENT_BYTES", SEGMENT_BYTES)),
+            fsync="always" if os.environ.get("FASTGATE_JOURNAL_FSYNC") == "always" else "never",
+        )
         self.snapshot: Snapshot
         self.adopt()
         loop.call_later(TICK_S, self._tick)
@@ -104,30 +110,24 @@ class Worker:
         if call.pump is not None and call.endpoint is not None:
             self.upstreams.pool(call.endpoint, call.snapshot.limits).give(call.pump)
             call.pump = None
-        self._append(call.id, record)
-        if call.slot >= 0:
-            self.flight.release(call.slot)
+        if self.unwritten or not self._append(record, call.slot):
+            self.unwritten.append((record, call.slot))
 
-    def _append(self, call_id: str, body: bytes) -> None:
+    def _append(self, record: bytes, slot: int) -> bool:
+        """Write one record and free its slot; False, with the slot kept, while the journal cannot be written."""
         try:
-            if self.unwritten:
-                raise JournalError("earlier records wait")
-            self.journal.append(KIND_CALL, body)
+            self.journal.append(KIND_CALL, record)
         except (JournalError, OSError) as exc:
-            log.error("the record of %s cannot be written yet: %s", call_id, exc)
-            if len(self.unwritten) < UNWRITTEN_RECORDS_MAX:
-                self.unwritten.append(body)
-            else:
-                self.lost_records += 1
+            log.error("a record cannot be written yet (%s); %d wait", exc, len(self.unwritten) + 1)
+            return False
+        if slot >= 0:
+            self.flight.release(slot)
+        return True
 
     def _rewrite(self) -> None:
         """Try again to write what could not be written."""
-        while self.unwritten:
-            try:
-                self.journal.append(KIND_CALL, self.unwritten[0])
-            except (JournalError, OSError):
-                return
-            self.unwritten.pop(0)
+        while self.unwritten and self._append(*self.unwritten[0]):
+            self.unwritten.popleft()
 
     # -- time -------------------------------------------------------------------------------------------------------
 

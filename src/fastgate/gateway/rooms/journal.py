@@ -16,6 +16,9 @@ UsageFields = tuple[int, int, int, int, int, dict[str, int]]
 NO_USAGE: UsageFields = (0, 0, 0, 0, 0, {})
 NOBODY: tuple[str, str, str, str, str, dict[str, str]] = ("", "", "", "", "", {})
 
+TOOLS_MAX = 1024
+"""Tool names as recorded; Claude Code sends about 25, a large set of MCP servers a few hundred."""
+
 MODEL_CHARS_MAX = 256
 """A model id as recorded; what a client sends may be any string."""
 
@@ -29,6 +32,9 @@ def encode(call: Call) -> bytes:
     reached = call.pump is not None and call.endpoint is not None
     endpoint = call.endpoint if reached else None
     model = request.model[:MODEL_CHARS_MAX] if request is not None else ""
+    tools = request.tools if request is not None else ()
+    if len(tools) > TOOLS_MAX:
+        tools = tools[:TOOLS_MAX]
     return _encode(
         (
             call.id,
@@ -61,7 +67,7 @@ def encode(call: Call) -> bytes:
             call.snapshot.version,
             call.attempts,
             call.system_sha256,
-            request.tools if request is not None else (),
+            tools,
             len(call.body),
             call.response_bytes,
             call.upstream_request_id,

@@ -26,7 +26,10 @@ def settle(call: Call) -> None:
         usage = estimated(call, meter.floor().output_tokens)
         call.usage_state = "missing"
     call.usage = usage
-    call.cost_nano = row.cost(usage)
+    try:
+        call.cost_nano = row.cost(usage)
+    except OverflowError:  # counts that no model can reach: the most the call can cost is charged instead
+        call.usage_state, call.cost_nano = "partial", call.bound_nano
     if call.usage_state != "exact" and call.snapshot.limits.unknown_usage == "bound":
         call.cost_nano = max(call.cost_nano, call.bound_nano)
 

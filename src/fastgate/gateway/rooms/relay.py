@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from fastgate._core.flight import FlightTable
     from fastgate._core.pump import Pump
-    from fastgate.call import Call
+    from fastgate.call import Call, Candidate
     from fastgate.gateway.upstream import Pool, Upstreams
     from fastgate.snapshot import Endpoint
 
@@ -38,14 +38,16 @@ FAILURES = {
 }
 
 
-async def carry(call: Call, plan: tuple[Endpoint, ...], upstreams: Upstreams, flight: FlightTable) -> None:
-    """Send the call to the first endpoint of the plan that takes it, and wait for its head or whole answer.
+async def carry(call: Call, plan: list[Candidate], upstreams: Upstreams, flight: FlightTable) -> None:
+    """Send the call to the first candidate of the plan that takes it, and wait for its head or whole answer.
 
     Returns with `call.pump` holding a stream's head or a whole answer; GatewayError otherwise.
     """
-    claim(call, flight)
     failure: GatewayError | None = None
-    for endpoint in plan:
+    for candidate in plan:
+        endpoint = candidate.endpoint
+        call.endpoint, call.price, call.bound_nano = candidate
+        claim(call, flight)
         pool = upstreams.pool(endpoint, call.snapshot.limits)
         begun_ns = mono_ns()
         try:
@@ -63,7 +65,10 @@ async def carry(call: Call, plan: tuple[Endpoint, ...], upstreams: Upstreams, fl
 
 
 def claim(call: Call, flight: FlightTable) -> None:
-    """Write the call into the flight table: if this worker dies, its charge can still be told."""
+    """Write the call and its candidate into the flight table: if this worker dies, its charge can still be told."""
+    if call.slot >= 0:
+        flight.amend(call.slot, encode_note(call))
+        return
     call.slot = flight.claim(call.n, call.at_ns, encode_note(call))
     if call.slot < 0:
         raise overloaded("This gateway has as many calls in flight as it can account for; try again.", 1)
@@ -71,10 +76,9 @@ def claim(call: Call, flight: FlightTable) -> None:
 
 async def attempt(call: Call, pool: Pool, flight: FlightTable) -> None:
     """One try at one endpoint; a kept connection that turns out closed is replaced once."""
-    request, endpoint = call.request, pool.endpoint
+    request = call.request
     assert request is not None
     stream = request.stream and call.route == "messages"
-    call.endpoint = endpoint
     call.meter = meter = Meter.of(stream=stream)
     head = pool.head(call.route, call.query, call.head.lines, call.head.has_version, len(call.body))
     while True:
@@ -94,12 +98,16 @@ async def attempt(call: Call, pool: Pool, flight: FlightTable) -> None:
         if not (pump.failure == "reset" and pump.exchanges > 1 and not pump.received):
             break
     if pump.failure is not None:
-        failed(pump.failure, endpoint)
-    check_status(call, pump, endpoint)
+        failed(pump.failure, pool.endpoint)
+    check_status(call, pump, pool.endpoint)
+    if not pump.streaming and call.route == "messages" and pump.status == 200:
+        meter.read_message(pump.body)
+        flight.note_usage(call.slot, meter.usage, meter.output_bytes)
 
 
 def check_status(call: Call, pump: Pump, endpoint: Endpoint) -> None:
-    """Statuses that must not reach the client as they are: the provider refusing our key, and redirects."""
+    """Raise for what must not reach the client as it is: the provider refusing our key, redirects, what cannot be
+    metered. Other errors pass, and end the call as failed."""
     if pump.status in (401, 403):
         log.error(
             "endpoint %s refused this gateway's credential with %d; calls to it fail until its api_key is right",
@@ -111,8 +119,6 @@ def check_status(call: Call, pump: Pump, endpoint: Endpoint) -> None:
         failed(Kind.BAD_RESPONSE.value, endpoint)
     if pump.status >= 400:
         call.outcome, call.error = "upstream_error", Kind.UPSTREAM_STATUS.value
-    elif not pump.event_stream and call.meter is not None and call.route == "messages":
-        call.meter.read_message(pump.body)
 
 
 def failed(failure: str, endpoint: Endpoint) -> NoReturn:
