@@ -68,5 +68,5 @@ setup(
         include_path=["src"],
         force=DEBUG or COVERAGE or SANITIZE,
         show_all_warnings=False,
-    )
+    ),
 )

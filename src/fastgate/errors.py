@@ -1,6 +1,7 @@
-"""Errors as data: what failed, on which side, whether to try again, and the answer the client gets (contract §4).
+"""Errors as data: what failed, on which side, whether to try again, and the answer the client gets.
 
-Every refusal is built here, so that its status, type and headers are written once. Rooms raise; the edge renders.
+Every refusal is built here, so that its status, type and headers are written once (docs/reference/errors.md shows them
+all). Rooms raise; the edge renders.
 """
 
 from __future__ import annotations
@@ -200,9 +201,7 @@ def internal() -> GatewayError:
 
 def endpoint_down(kind: Kind, message: str) -> GatewayError:
     """All endpoints down or unhealthy: 529, which clients wait out."""
-    return GatewayError(
-        kind, message, source="upstream", retry="elsewhere", status=529, type="overloaded_error"
-    )
+    return GatewayError(kind, message, source="upstream", retry="elsewhere", status=529, type="overloaded_error")
 
 
 def provider_credential(endpoint: str) -> GatewayError:

@@ -15,8 +15,8 @@ first. refused: the gateway's own answer (no money moved). cancelled: the worker
 and the flight table told what had been seen."""
 
 UsageState = Literal["exact", "partial", "missing", "none"]
-"""exact: the provider stated final usage. partial: a floor from what was seen. missing: an answer came without usage and
-the bound was charged. none: nothing was sent upstream, or the route is free."""
+"""exact: the provider stated final usage. partial: a floor from what was seen. missing: an answer came without usage
+and the bound was charged. none: nothing was sent upstream, or the route is free."""
 
 
 class Usage(msgspec.Struct, frozen=True, array_like=True):

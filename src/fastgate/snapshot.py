@@ -70,7 +70,7 @@ class KeyRow(msgspec.Struct, frozen=True, array_like=True):
 
 
 class SnapshotData(msgspec.Struct, frozen=True):
-    """What the control plane publishes. `version` is a digest of the content: the policy version in headers and records."""
+    """What the control plane publishes. `version` digests the content: the policy version of headers and records."""
 
     generation: int
     version: str
@@ -86,7 +86,7 @@ decode = msgspec.msgpack.Decoder(SnapshotData).decode
 
 
 class Snapshot:
-    """What one call sees: `principals` by key digest, `endpoints` in order of preference, `prices` ready to multiply."""
+    """What one call sees: `principals` by key digest, `endpoints` by preference, `prices` ready to multiply."""
 
     __slots__ = ("data", "endpoints", "generation", "headers", "limits", "prices", "principals", "version")
 

@@ -334,9 +334,7 @@ def test_a_connection_the_upstream_closed_is_replaced(world: World) -> None:
 def test_a_client_that_leaves_cancels_the_upstream_and_is_charged(world: World, stream: bool, when: str) -> None:
     fault = "stall_head_s=20" if when == "before the head" else "stall_at=5 stall_s=20 tokens=60"
     connection = http.client.HTTPConnection("127.0.0.1", world.plane.port, timeout=10)
-    connection.request(
-        "POST", "/v1/messages", json.dumps(body(f"[[sim:fault {fault}]]", stream)), {"x-api-key": KEY}
-    )
+    connection.request("POST", "/v1/messages", json.dumps(body(f"[[sim:fault {fault}]]", stream)), {"x-api-key": KEY})
     if when == "in the middle":
         connection.getresponse().read(200)
     else:

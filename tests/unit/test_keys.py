@@ -25,7 +25,7 @@ from fastgate.keys import (
 )
 
 DIGEST_MAX_US = 2.5
-"""The hot path's share for finding a key (issue 2)."""
+"""The hot path's share for finding a key."""
 
 random_parts = st.text(ALPHABET, min_size=34, max_size=34)
 

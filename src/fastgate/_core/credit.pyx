@@ -71,8 +71,8 @@ cdef extern from *:
         sockaddr_in6 v6
 
 
+# Peer address -> descriptor, as last seen. Verified at every use.
 cdef dict known = {}
-"""Peer address -> descriptor, as last seen. Verified at every use."""
 
 
 cdef str peer_of(int fd):

@@ -1,12 +1,12 @@
 # cython: language_level=3
 """One pass over a client's request headers: who it says it is, and the lines that may travel upstream.
 
-Owns the allow-lists of both ways (`forwarded` here, `returned` in head.pxd). Nothing that is not named here is copied upstream, whatever the client sends; framing headers are
-never copied. Knows nothing of keys, endpoints or policy.
+Owns the allow-lists of both ways (`forwarded` here, `returned` in head.pxd). Nothing that is not named here is copied
+upstream, whatever the client sends; framing headers are never copied. Knows nothing of keys, endpoints or policy.
 """
 
 cimport cython
-from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize
+from cpython.bytes cimport PyBytes_FromStringAndSize
 from cpython.unicode cimport PyUnicode_AsUTF8AndSize
 from libc.string cimport memcpy
 

@@ -44,7 +44,7 @@ PING = b'event: ping\ndata: {"type": "ping"}\n\n'
 
 RECHECK_MIN_S = 0.002
 RECHECK_MAX_S = 0.1
-"""A paused stream asks the kernel again after 2 ms, then ever later: a quick reader loses little, a dead one costs little."""
+"""A paused stream asks the kernel again after 2 ms, then ever later: quick readers lose and dead ones cost little."""
 
 cdef Py_ssize_t BODY_MAX = BODY_BYTES_MAX
 cdef int HEADER_LINES_MAX = HEADERS_MAX

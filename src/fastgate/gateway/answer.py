@@ -1,4 +1,4 @@
-"""Answers: the one place that writes a response head, a stream's closing line and an error's body (contract §4)."""
+"""Answers: the one place that writes a response head, a stream's closing line and an error's body (docs/reference)."""
 
 from __future__ import annotations
 

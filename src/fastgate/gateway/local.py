@@ -110,9 +110,7 @@ def display_name(model: str) -> str:
 
 async def recorded(worker: Worker, who: KeyRow, call_id: str) -> dict[str, Any]:
     """The caller's own record; another key's call is not found."""
-    found = await asyncio.get_running_loop().run_in_executor(
-        None, lookup_call, worker.state.usage_db, call_id
-    )
+    found = await asyncio.get_running_loop().run_in_executor(None, lookup_call, worker.state.usage_db, call_id)
     if found is None or found["key"] != who.key:
         raise not_found(CALLS + call_id)
     return found

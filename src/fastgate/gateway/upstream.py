@@ -110,9 +110,7 @@ class Pool:
             ) from None
         except OSError as exc:
             reason = exc.strerror or type(exc).__name__
-            raise endpoint_down(
-                Kind.CONNECT, f"Endpoint {self.endpoint.name} cannot be reached ({reason})."
-            ) from None
+            raise endpoint_down(Kind.CONNECT, f"Endpoint {self.endpoint.name} cannot be reached ({reason}).") from None
         return pump
 
     def _made(self) -> Pump:
