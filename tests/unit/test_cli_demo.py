@@ -202,6 +202,29 @@ def test_top_lives_in_a_terminal_until_ctrl_c(demo: RunningDemo) -> None:
     assert b"Traceback" not in shown
 
 
+def test_doctor_is_content_with_the_demo(demo: RunningDemo) -> None:
+    done = demo.command("doctor", "--json")
+    assert done.code == 0, done.out
+    assert done.json["ok"] is True
+    said = {finding["id"]: finding["message"] for finding in done.json["items"]}
+    assert said["workers"] == "2 of 2 workers run, event loop uvloop"
+    assert "drain_s 30" in said["limits"]
+    assert {worker["loop"] for worker in done.json["status"]["workers"]} == {"uvloop"}
+    assert demo.command("doctor").out.splitlines()[0].startswith("ok")
+
+
+def test_doctor_of_an_instance_does_not_want_its_provider_key_here(demo: RunningDemo) -> None:
+    """The gateway has it; the shell that asks need not."""
+    config = demo.folder / "fastgate-data" / "demo" / "fastgate.yaml"
+    written = config.read_text()
+    config.write_text(written.replace("scripted-provider", "${NOT_IN_THIS_SHELL}"))
+    try:
+        findings = demo.command("doctor", "--json").json["items"]
+    finally:
+        config.write_text(written)
+    assert [finding for finding in findings if finding["id"] == "provider-key" and finding["severity"] != "ok"] == []
+
+
 def test_a_second_gateway_in_the_same_place_is_refused(demo: RunningDemo) -> None:
     done = demo.command("demo", "--port", str(demo.port + 100))
     assert done.code == 1

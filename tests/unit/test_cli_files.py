@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from pathlib import Path
 
 import pytest
@@ -168,3 +169,27 @@ def test_moments_that_64_bits_cannot_hold_are_bad_input(folder: Path) -> None:
     assert "keys[0].expires: lies beyond the year 2262" in applied.out
     assert "2262" in invoke("keys", "create", "--user", "alice", "--expires", "2300-01-01").err
     assert invoke("calls", "list", "--since", "9999-12-31").code == 2
+
+
+def test_doctor_tells_each_mistake_with_its_fix(folder: Path) -> None:
+    invoke("init")
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        text = (folder / "fastgate.yaml").read_text().replace("127.0.0.1:8080", f"127.0.0.1:{port}")
+        (folder / "fastgate.yaml").write_text(text)
+        done = invoke("doctor", "--json", env={"ANTHROPIC_API_KEY": "sk-ant-x", "HTTPS_PROXY": "http://proxy:3128"})
+    assert (done.code, done.json["ok"], done.json["status"]) == (1, False, None)
+    wrong = {finding["id"]: finding for finding in done.json["items"] if finding["severity"] != "ok"}
+    assert wrong["port"]["severity"] == "error"
+    assert str(port) in wrong["port"]["message"]
+    assert all(finding["fix"] for finding in wrong.values())
+    assert any("NO_PROXY" in finding["fix"] for finding in done.json["items"])
+    as_text = invoke("doctor")
+    assert as_text.code == 1, "the provider key is not set"
+    assert "fix: export the variable" in as_text.out
+
+
+def test_doctor_works_where_nothing_is_set_up() -> None:
+    done = invoke("doctor")
+    assert done.code == 0
+    assert "fastgate init" in done.out

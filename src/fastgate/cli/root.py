@@ -21,6 +21,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "demo": ("fastgate.cli.demo:demo", "Run a gateway with scripted providers, teams and keys; --tour shows it."),
     "serve": ("fastgate.cli.serve:serve", "Run the gateway in the foreground."),
     "check": ("fastgate.cli.check:check", "Check the configuration; prints every error with its path."),
+    "doctor": ("fastgate.cli.doctor:doctor", "Explain what is wrong with this installation, and how to mend it."),
     "apply": ("fastgate.cli.apply:apply", "Bring the directory to what a directory.yaml declares."),
     "keys": ("fastgate.cli.keys:keys", "Create, list, show, rotate and revoke virtual keys."),
     "calls": ("fastgate.cli.calls:calls", "List and show finished calls."),
