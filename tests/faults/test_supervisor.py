@@ -41,9 +41,13 @@ def upstream(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SimProcess]:
 @pytest.fixture
 def gateway(tmp_path: Path, upstream: SimProcess) -> Iterator[Gateway]:
     with serving(tmp_path, upstream.url, workers=2) as running_gateway:
-        # It answers a moment before its supervisor has seen so; what dies before that is a failed start.
-        until(lambda: "serving" in running_gateway.log_text(), 10, "the supervisor is up")
+        all_up(running_gateway)
         yield running_gateway
+
+
+def all_up(gateway: Gateway) -> None:
+    """The first worker answers a moment before the others and the supervisor are ready."""
+    until(lambda: "supervisor: serving" in gateway.log_text(), 20, "the supervisor is up")
 
 
 def run_json(gateway: Gateway) -> dict[str, Any]:
@@ -111,6 +115,7 @@ async def in_flight(gateway: Gateway, count: int) -> None:
 
 def test_a_running_instance_tells_of_itself_and_leaves_nothing(tmp_path: Path, upstream: SimProcess) -> None:
     with serving(tmp_path, upstream.url, workers=2) as gateway:
+        all_up(gateway)
         run = run_json(gateway)
         path = tmp_path / "fastgate-data" / "run.json"
         assert path.stat().st_mode & 0o777 == 0o600
@@ -251,6 +256,26 @@ async def test_asking_twice_hastens(gateway: Gateway) -> None:
     assert await asyncio.to_thread(gateway.process.wait, 20) == 0
 
 
+async def test_a_stop_in_the_middle_of_a_start_drains_too(tmp_path: Path, upstream: SimProcess) -> None:
+    """The data plane takes calls a moment before its supervisor knows."""
+    gateway = Gateway(tmp_path, upstream.url, listen=free_port(), control=free_port(), workers=2)
+    try:
+        await asyncio.to_thread(until, lambda: message_or_none(gateway) == 200, 30, "the first call is answered")
+        stream = await open_stream(gateway, "[[sim:text tokens=40 gap_ms=50]]")
+        gateway.process.send_signal(signal.SIGTERM)
+        reply = await to_the_end(*stream)
+        assert reply.status == 503 or reply.events()[-1][0] == "message_stop", "refused, or finished"
+    finally:
+        assert await asyncio.to_thread(gateway.stop) == 0
+
+
+def message_or_none(gateway: Gateway) -> int | None:
+    try:
+        return message(gateway)[0]
+    except OSError:
+        return None
+
+
 async def test_ctrl_c_reaches_the_supervisor_alone(tmp_path: Path, upstream: SimProcess) -> None:
     """A terminal sends SIGINT to the whole process group: the planes must not hear it."""
     with serving(tmp_path, upstream.url, workers=1) as gateway:
@@ -283,6 +308,24 @@ def alive_status(gateway: Gateway) -> dict[str, Any] | None:
         return None
 
 
+def test_a_reload_that_finds_the_control_plane_away_is_not_lost(gateway: Gateway) -> None:
+    before = status(gateway)
+    config = gateway.directory / "fastgate.yaml"
+    config.write_text(config.read_text().replace("name: scripted", "name: renamed"))
+    os.kill(before["control_pid"], signal.SIGKILL)
+    until(lambda: "control plane" in gateway.log_text(), 5, "its death was seen")
+    gateway.process.send_signal(signal.SIGHUP)
+    until(lambda: name_of_endpoint(gateway) == "renamed", BACK_S, "the reload was made up for")
+
+
+def name_of_endpoint(gateway: Gateway) -> str | None:
+    try:
+        name: str = admin(gateway, "GET", "/endpoints")[1]["items"][0]["name"]
+    except OSError:
+        return None
+    return name
+
+
 def test_a_killed_data_plane_comes_back(gateway: Gateway) -> None:
     main = processes(gateway)["fastgate.gateway.serve"]
     workers = [worker["pid"] for worker in status(gateway)["workers"]]
@@ -304,6 +347,7 @@ def test_a_killed_worker_is_replaced(gateway: Gateway) -> None:
 
 def test_everything_dies_with_a_killed_supervisor(tmp_path: Path, upstream: SimProcess) -> None:
     with serving(tmp_path, upstream.url, workers=2) as gateway:
+        all_up(gateway)
         pids = [process.pid for process in family(gateway)]
         assert len(pids) >= 4
         gateway.process.kill()

@@ -120,20 +120,31 @@ class Operations:
             cost_center=new.cost_center,
         )
         issued = _stored(self._store.keys_create, draft, actor)
-        self.world.refresh()
+        self._publish_soon()
         return _issued(issued)
 
     def rotate_key(self, key_id: str, overlap_s: int, actor: str) -> shapes.IssuedKey:
         """A new secret; those before it end after `overlap_s` seconds."""
         issued = _stored(self._store.keys_rotate, key_id, overlap_s, actor)
-        self.world.refresh()
+        self._publish_soon()
         return _issued(issued)
 
     def revoke_key(self, key_id: str, actor: str) -> shapes.Key:
         """Published before this returns; workers have it 50 ms later."""
         view = _stored(self._store.keys_revoke, key_id, actor)
-        self.world.refresh()
+        try:
+            self.world.refresh()
+        except OSError as error:
+            told = f"key {key_id} is revoked, but workers cannot be told: {error}. It is tried again every second."
+            raise OperationError("unusable", told) from None
         return shapes.Key(**key_fields(view))
+
+    def _publish_soon(self) -> None:
+        """Publishes, or leaves it to the clock: a secret that is stored must be answered, it cannot be shown again."""
+        try:
+            self.world.refresh()
+        except OSError as error:
+            log.error("the snapshot cannot be written yet", why=error)
 
     # -- calls ------------------------------------------------------------------------------------------------------
 

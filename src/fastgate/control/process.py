@@ -9,7 +9,7 @@ import asyncio
 import contextlib
 import os
 import signal
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import msgspec
@@ -77,8 +77,15 @@ class Teller:
             self._fd = -1
 
 
-def run(config: Path, state_path: Path, environ: Mapping[str, str], ready_fd: int, restarted: bool) -> int:
-    """The whole life of the process; its exit code."""
+def run(
+    config: Path,
+    state_path: Path,
+    environ: Mapping[str, str],
+    ready_fd: int,
+    restarted: bool,
+    reloads_asked: Sequence[int],
+) -> int:
+    """The whole life of the process; its exit code. `reloads_asked` grows until it serves."""
     if ready_fd >= 0:
         os.set_inheritable(ready_fd, False)
     teller = Teller(ready_fd)
@@ -94,7 +101,7 @@ def run(config: Path, state_path: Path, environ: Mapping[str, str], ready_fd: in
     except START_FAILURES as error:
         return teller.failed(*_explained(error))
     with operations:
-        return uvloop.run(_serve(operations, first.config, token, teller))
+        return uvloop.run(_serve(operations, first.config, token, teller, reloads_asked))
 
 
 def _first(path: Path, state: StateDir, environ: Mapping[str, str], restarted: bool) -> Loaded:
@@ -114,7 +121,9 @@ def _explained(error: Exception) -> tuple[str, int]:
     return f"{error}", REFUSED
 
 
-async def _serve(operations: Operations, config: Config, token: str, teller: Teller) -> int:
+async def _serve(
+    operations: Operations, config: Config, token: str, teller: Teller, reloads_asked: Sequence[int]
+) -> int:
     """Serves until told to stop or a part of it fails."""
     host, port = split_address(config.control.listen)
     server = Server(
@@ -141,6 +150,8 @@ async def _serve(operations: Operations, config: Config, token: str, teller: Tel
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     loop.add_signal_handler(signal.SIGHUP, reload_asked)
+    if reloads_asked:
+        reload_asked()
     background = Background(operations, config.journal)
     work = [loop.create_task(server.serve(), name="the API"), *background.start(loop)]
     told = loop.create_task(_tell_when_it_answers(host, port, teller))

@@ -87,6 +87,7 @@ class World:
         self._prices: PriceData = compile_prices(first.config.prices, _now())
         self._prices_ns = wall_ns()
         self._expiry_ns = 0
+        self._unpublished = False
         self.keys = 0
         self.version = published(state.snapshot)[1]
 
@@ -121,6 +122,7 @@ class World:
     def refresh(self) -> bool:
         """Compiles and publishes what is in force now, unless it is what workers have already. True if published."""
         with self._lock:
+            self._unpublished = True
             now_ns = wall_ns()
             if now_ns - self._prices_ns >= PRICES_S * NS:
                 self._prices, self._prices_ns = compile_prices(self.config.prices, _now()), now_ns
@@ -131,16 +133,18 @@ class World:
             at, version = published(self._state.snapshot)
             if version == data.version and at == self._board.generation:
                 self.version = version
+                self._unpublished = False
                 return False
             publish(self._state.snapshot, data, self._board)
             self.version = data.version
+            self._unpublished = False
             log.info("published", generation=generation, version=data.version, keys=self.keys)
             return True
 
     def tick(self) -> None:
-        """Publishes anew when a key has expired or prices are due."""
+        """Publishes anew when a key has expired, prices are due, or the disk did not take the last snapshot."""
         now_ns = wall_ns()
-        if 0 < self._expiry_ns <= now_ns or now_ns - self._prices_ns >= PRICES_S * NS:
+        if self._unpublished or 0 < self._expiry_ns <= now_ns or now_ns - self._prices_ns >= PRICES_S * NS:
             self.refresh()
 
     @property

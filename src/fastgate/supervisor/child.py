@@ -11,7 +11,8 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import NamedTuple
 
 from fastgate.clock import mono_ns
@@ -44,15 +45,18 @@ def python(module: str, *arguments: str) -> list[str]:
 
 
 class Child:
-    """A process that should be running. `name` is how the log calls it."""
+    """A process that should be running. `name` is how the log calls it; `environ` is set besides what all inherit."""
 
-    def __init__(self, name: str, argv: Sequence[str], lock_fd: int = -1) -> None:
+    def __init__(
+        self, name: str, argv: Sequence[str], lock_fd: int = -1, environ: Mapping[str, str] = MappingProxyType({})
+    ) -> None:
         self.name = name
         self.argv = list(argv)
         self.starts = 0
         self.restart_at_ns = 0
         """When to start it again; 0 when it is running or not wanted."""
         self._lock_fd = lock_fd
+        self._environ = environ
         self._pause_s = BACKOFF_FIRST_S
         self._process: subprocess.Popen[bytes] | None = None
         self._started_ns = 0
@@ -61,8 +65,8 @@ class Child:
     def pid(self) -> int:
         return self._process.pid if self._process is not None else 0
 
-    @property
-    def running(self) -> bool:
+    def is_running(self) -> bool:
+        """As far as `reap` has seen."""
         return self._process is not None
 
     def start(self, *arguments: str, pass_fds: Sequence[int] = ()) -> None:
@@ -73,7 +77,7 @@ class Child:
             [*self.argv, *arguments],
             stdin=subprocess.DEVNULL,
             stdout=2,  # what children say is log; standard output is the command's own (`demo --json` prints there)
-            env={**os.environ, PARENT_ENV: str(os.getpid())},
+            env={**os.environ, **self._environ, PARENT_ENV: str(os.getpid())},
             pass_fds=fds,
             start_new_session=True,
         )

@@ -45,6 +45,9 @@ CONTROL_STOP_S = 10.0
 
 EXTRA_STOP_S = 5.0
 
+CONTROL_PLANE = "control plane"
+DATA_PLANE = "data plane"
+
 log = Log("supervisor")
 
 
@@ -68,6 +71,7 @@ class Supervisor:
         self.extra = extra
         self.on_ready = on_ready
         self._children: list[Child] = []
+        self._reload_waits = False
         self._terminal = _own_terminal()
 
     def run(self) -> int:
@@ -80,14 +84,18 @@ class Supervisor:
             try:
                 self._bring_up(prepared, signals)
                 self._watch(signals)
-                self._drain(prepared, signals)
             except StartError as error:
                 return _refuse(error)
             except _StopAsked:
-                log.info("stopped while starting")
+                log.info("asked to stop while starting")
+            else:
+                log.info("asked to stop")
             finally:
-                self._stop_children(signals)
-                runinfo.remove(prepared.state.run_json)
+                try:
+                    self._drain(prepared, signals)
+                finally:
+                    self._stop_children(signals)
+                    runinfo.remove(prepared.state.run_json)
         log.info("stopped")
         return 0
 
@@ -103,7 +111,7 @@ class Supervisor:
             if extra.port:
                 self._wait_for(signals, child, partial(accepts, "127.0.0.1", extra.port))
         paths = ["--config", str(prepared.config_path), "--state", str(state.path)]
-        control = self._add(Child("control plane", python("fastgate.control", *paths), lock_fd))
+        control = self._add(Child(CONTROL_PLANE, python("fastgate.control", *paths), lock_fd))
         self._start_control(signals, control)
         # Before the data plane answers: who finds it ready finds the way to the control plane too.
         info = RunInfo(
@@ -119,7 +127,11 @@ class Supervisor:
         runinfo.write(state.run_json, info)
         host, port = split_address(config.listen)
         place = ["--host", host, "--port", str(port), "--workers", str(prepared.workers), "--state", str(state.path)]
-        plane = self._add(Child("data plane", python("fastgate.gateway.serve", *place), lock_fd))
+        journal = {
+            "FASTGATE_JOURNAL_FSYNC": config.journal.fsync,
+            "FASTGATE_JOURNAL_SEGMENT_BYTES": str(config.journal.segment_bytes),
+        }
+        plane = self._add(Child(DATA_PLANE, python("fastgate.gateway.serve", *place), lock_fd, journal))
         plane.start()
         self._wait_for(
             signals,
@@ -152,7 +164,7 @@ class Supervisor:
             said = b""
             end_ns = mono_ns() + int(START_S * NS)
             while not said.endswith(b"\n"):
-                self._heed(signals.wait(POLL_S if control.running else 0.0, also_fd=read_fd))
+                self._heed(signals.wait(POLL_S if control.is_running() else 0.0, also_fd=read_fd))
                 with contextlib.suppress(BlockingIOError):
                     said += os.read(read_fd, 65536)
                 self._require_alive(control, end_ns, failure_told(said))
@@ -197,9 +209,12 @@ class Supervisor:
                 return
             if RELOAD in came:
                 log.info("reload asked for")
-                self._child("control plane").send(signal.SIGHUP)
+                control = self._child(CONTROL_PLANE)
+                control.send(signal.SIGHUP)
+                self._reload_waits = not control.is_running()
             for child in self._children:
                 self._look_after(child)
+            self._bury_orphans()
 
     def _look_after(self, child: Child) -> None:
         code = child.reap()
@@ -207,8 +222,22 @@ class Supervisor:
             pause_s = child.plan_restart()
             log.error("a child ended", child=child.name, why=told(code), restart_in_s=f"{pause_s:.1f}")
         if child.restart_at_ns and mono_ns() >= child.restart_at_ns:
-            child.start(*(["--restarted"] if child.name == "control plane" else []))
+            child.start(*(self._control_again() if child.name == CONTROL_PLANE else []))
             log.info("started again", child=child.name, pid=child.pid, starts=child.starts)
+
+    def _control_again(self) -> list[str]:
+        """How the control plane goes on: with what was in force, and the reload that found it away."""
+        waited, self._reload_waits = self._reload_waits, False
+        return ["--restarted", *(["--reload"] if waited else [])]
+
+    def _bury_orphans(self) -> None:
+        """As the first process of a container it inherits what lost its parent, and must take notice of its end."""
+        own = {child.pid for child in self._children}
+        with contextlib.suppress(ChildProcessError):
+            while ended := os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT):
+                if ended.si_pid in own:
+                    return  # the next look after the children tells of it
+                os.waitpid(ended.si_pid, 0)
 
     def _child(self, name: str) -> Child:
         return next(child for child in self._children if child.name == name)
@@ -220,11 +249,14 @@ class Supervisor:
     # -- stop -------------------------------------------------------------------------------------------------------
 
     def _drain(self, prepared: Prepared, signals: Signals) -> None:
-        """Calls in flight may finish; new ones are refused. Ends with none left, or at the deadline."""
+        """Calls in flight may finish; new ones are refused. Ends with none left, or at the deadline. A data plane that
+        was still starting may have taken calls already."""
+        plane = next((child for child in self._children if child.name == DATA_PLANE), None)
+        if plane is None or not plane.is_running():
+            return
         drain = Drain(prepared.board, prepared.state, prepared.config.limits.drain_s)
         drain.begin()
-        plane = self._child("data plane")
-        while plane.running and not drain.over():
+        while plane.is_running() and not drain.over():
             came = signals.wait(POLL_S)
             for _ in STOP.intersection(came):
                 drain.hasten()
@@ -234,7 +266,7 @@ class Supervisor:
 
     def _stop_children(self, signals: Signals) -> None:
         """The reverse of the start. Everything is gone when this returns."""
-        limits_s = {"data plane": PLANE_STOP_S, "control plane": CONTROL_STOP_S}
+        limits_s = {DATA_PLANE: PLANE_STOP_S, CONTROL_PLANE: CONTROL_STOP_S}
         for child in reversed(self._children):
             self._stop(signals, child, limits_s.get(child.name, EXTRA_STOP_S))
 
@@ -242,7 +274,7 @@ class Supervisor:
         child.restart_at_ns = 0
         child.send(signal.SIGTERM)
         end_ns = mono_ns() + int(limit_s * NS)
-        while child.running and child.reap() is None:
+        while child.is_running() and child.reap() is None:
             if STOP.intersection(signals.wait(POLL_S)) or mono_ns() > end_ns:
                 log.warning("killed: it did not stop by itself", child=child.name)
                 child.send_group(signal.SIGKILL)
