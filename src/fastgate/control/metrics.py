@@ -40,6 +40,8 @@ class CallCounters:
         sums = [func.sum(calls.c[name]).label(name) for name in ("cost_nano", *TOKENS)]
         asked = select(calls.c.outcome, func.count().label("calls"), func.max(calls.c.seq).label("last"), *sums)
         with self._lock, reading(self._engine) as connection:
+            if connection.scalar(select(func.max(calls.c.seq))) is None:
+                self._seen = 0  # retention emptied the table; it numbers from 1 again
             rows = connection.execute(asked.where(calls.c.seq > self._seen).group_by(calls.c.outcome)).all()
             for row in rows:
                 self.calls[row.outcome] = self.calls.get(row.outcome, 0) + row.calls
