@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import signal
 import threading
 import time
@@ -14,6 +15,7 @@ import pytest
 
 from tests.support.admin import admin, message, until
 from tests.support.gateway import Gateway, serving
+from tests.support.raw import post, read_reply
 from tests.support.sim import SimProcess, running
 
 pytestmark = pytest.mark.faults
@@ -93,6 +95,30 @@ def test_every_call_sees_exactly_one_configuration(gateway: Gateway) -> None:
     assert {name for _, name, _ in seen} == set(FACTORS), "both configurations served calls"
     wrong = [(name, cost) for _, name, cost in seen if cost != base * FACTORS[name]]
     assert wrong == []
+
+
+async def test_a_stream_ends_in_the_configuration_it_began_in(gateway: Gateway) -> None:
+    original = (gateway.directory / "fastgate.yaml").read_text()
+    reader, writer = await asyncio.open_connection("127.0.0.1", int(gateway.url.rpartition(":")[2]))
+    body = {"model": "claude-sonnet-4-5", "max_tokens": 4096, "stream": True}
+    body["messages"] = [{"role": "user", "content": "[[sim:text tokens=40 gap_ms=50]]"}]
+    writer.write(post(body, x_api_key=gateway.key))
+    await asyncio.to_thread(until, lambda: admin(gateway, "GET", "/drain")[1]["in_flight"] == 1, 5, "it is in flight")
+    flip(gateway, original, "two")
+    assert (await asyncio.to_thread(admin, gateway, "POST", "/reload"))[0] == 200
+    await asyncio.to_thread(until, lambda: message(gateway)[1]["x-fastgate-provider"] == "two", 2, "new calls see it")
+    reply = await read_reply(reader, 30.0)
+    writer.close()
+    assert reply.headers["x-fastgate-provider"] == "scripted"
+    assert reply.events()[-1][0] == "message_stop"
+    usage = dict(reply.events())["message_delta"]["usage"]
+    call = until(lambda: streamed(gateway), 2, "it is recorded")
+    assert call["usage"]["output_tokens"] == usage["output_tokens"]
+    assert (call["endpoint"], call["cost"]) == ("scripted", call["cost_asked"])
+
+
+def streamed(gateway: Gateway) -> dict[str, Any] | None:
+    return next((call for call in admin(gateway, "GET", "/calls")[1]["items"] if call["stream"]), None)
 
 
 def test_concurrent_reloads_all_end_with_what_is_in_the_file(gateway: Gateway) -> None:
