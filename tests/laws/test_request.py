@@ -53,13 +53,16 @@ PIECES = st.lists(
     ),
     max_size=60,
 ).map(b"".join)  # fmt: skip
-BREAKS = st.sampled_from([
+PLACES = [
+    rb"\\", rb"\"", rb"\n", rb"\u0041", rb"\ud83d\ude00", rb"\\\\\"", rb"\\\\\\", rb"\\\"\\", b"\xc3\xa9",
+    b"\xe2\x86\x92", b"\xe0\xa0\x80", b"\xed\x9f\xbf", b"\xf0\x90\x80\x80", b"\xf4\x8f\xbf\xbf",
+]  # fmt: skip
+BREAKS = [
     b"\x00", b"\x1f", b"\n", b"\x80", b"\xbf", b"\xc0\x80", b"\xc1\xbf", b"\xc2", b"\xe2\x86", b"\xe0\x80\x80",
     b"\xe0\x9f\xbf", b"\xed\xa0\x80", b"\xed\xbf\xbf", b"\xf0\x8f\xbf\xbf", b"\xf4\x90\x80\x80", b"\xf5\x80\x80\x80",
     b"\xff", b"\xf0\x9f\x98", rb"\u12", rb"\uD800", rb"\udc00", rb"\ud83d\ud83d\ude00", rb"\ud83dx", rb"\ud83d\n",
     rb"\x", rb"\u00g0", rb"\U0041", rb"\'", b'"', b"\\",
-])  # fmt: skip
-
+]  # fmt: skip
 
 FIELDS = ("model", "stream", "max_tokens", "thinking.budget_tokens")
 
@@ -128,11 +131,19 @@ def test_strings_of_every_kind(inside: bytes) -> None:
         assert body[view.model_start : view.model_end] == b'"' + inside + b'"'
 
 
-@given(PIECES, BREAKS, PIECES, st.booleans())
+@given(PIECES, st.sampled_from(BREAKS), PIECES, st.booleans())
 def test_broken_strings_are_refused_wherever_they_break(before: bytes, broken: bytes, after: bytes, name: bool) -> None:
     inside = before + broken + after
     agree(b'{"model":"m","' + inside + b'":1}' if name else b'{"model":"m","x":"' + inside + b'"}')
     agree(b'{"model":"m","x":"' + inside)
+
+
+@pytest.mark.parametrize("inside", PLACES + BREAKS)
+def test_what_crosses_the_blocks_of_the_fast_reader(inside: bytes) -> None:
+    """Strings are read 16 and 64 bytes a step: everything at every place in a step."""
+    for before in range(140):
+        for after in (0, 1, 70):
+            agree(b'{"model":"' + b"x" * before + inside + b"y" * after + b'"}')
 
 
 def no_name_twice(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

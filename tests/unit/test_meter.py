@@ -124,9 +124,11 @@ def test_usage_that_is_no_object_is_marked(usage: Any) -> None:
     assert meter.usage.malformed and meter.usage.seen
 
 
-def test_data_that_is_not_json_is_marked_where_usage_was_due() -> None:
-    assert metered(b'event: message_delta\ndata: {"usage":{"output_tokens":5}\n\n').usage.malformed
-    assert not metered(b'event: content_block_delta\ndata: {"delta":\n\n').usage.malformed
+def test_data_that_is_not_json_says_nothing_and_is_marked_where_usage_was_due() -> None:
+    meter = metered(b'event: message_delta\ndata: {"usage":{"output_tokens":5}\n\n')
+    assert meter.usage.malformed and not meter.usage.final and meter.usage.output_tokens == 0
+    meter = metered(b'event: content_block_delta\ndata: {"delta":{"text":"abc"},\n\n')
+    assert not meter.usage.malformed and meter.output_bytes == 0
 
 
 def test_null_and_absent_fields_keep_what_was_said() -> None:
@@ -154,7 +156,7 @@ def test_compaction_is_added_and_an_advisor_is_told() -> None:
     meter = metered(start(), *[event("message_delta", delta={}, usage=usage)] * 2)
     assert (meter.usage.input_tokens, meter.usage.output_tokens) == (203_000, 4_500)
     assert (meter.usage.cache_write_1h_tokens, meter.usage.cache_read_tokens) == (1_007, 18_010)
-    assert not meter.usage.other_model
+    assert not meter.usage.other_model and meter.floor() == meter.usage
     usage["iterations"] = [message, {"type": "advisor_message", "input_tokens": 5, "output_tokens": 6}]
     meter.feed_bytes(event("message_delta", delta={}, usage=usage))
     assert (meter.usage.input_tokens, meter.usage.output_tokens, meter.usage.other_model) == (23_005, 1_006, True)
@@ -261,6 +263,22 @@ def test_an_event_past_the_limit_is_dropped_and_told() -> None:
     assert meter.oversize and meter.events == 0 and meter.at_boundary
     meter.feed_bytes(event("message_stop"))
     assert meter.stopped
+
+
+@pytest.mark.parametrize(("size", "fits"), [(4, True), (5, False)])
+def test_the_limit_is_on_the_joined_data(size: int, fits: bool) -> None:
+    scanner = Scanner.of(limit=20)
+    parts = [b"a" * 7, b"b" * 7, b"c" * size]
+    events = scanner.feed_bytes(b"".join(b"data:" + part + b"\n" for part in parts) + b"\n")
+    assert events == ([(b"", b"\n".join(parts))] if fits else [])
+    assert scanner.oversize is not fits
+
+
+def test_nothing_of_a_dropped_event_is_left() -> None:
+    scanner = Scanner.of(limit=20)
+    assert scanner.feed_bytes(b"event: e\ndata: abc\n") == []
+    rest = b"data: " + b"x" * 20 + b"\n\ndata: y\ndata: z\n\n"
+    assert scanner.feed_bytes(rest) == [(b"", b"y\nz")]
 
 
 def test_comments_are_no_events_and_boundaries_are_told() -> None:
