@@ -15,6 +15,7 @@ from typing import Literal, NoReturn
 
 from google_crc32c import value as crc32c
 
+from fastgate._core.append import append as _write
 from fastgate.journal.format import (
     FRAME_BYTES,
     LEAD,
@@ -38,7 +39,6 @@ _FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 
 _pack_lead = LEAD.pack
 _pack_stamp = STAMP.pack
-_write = os.write
 
 
 class JournalError(OSError):
