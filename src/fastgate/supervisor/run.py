@@ -13,7 +13,6 @@ import sys
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
-from typing import NoReturn
 
 from fastgate import runinfo
 from fastgate.clock import mono_ns, wall_ns
@@ -295,8 +294,3 @@ def _refuse(error: StartError) -> int:
     if error.fix:
         sys.stderr.write(f"  fix: {error.fix}\n")
     return error.exit_code
-
-
-def exit_with(supervisor: Supervisor) -> NoReturn:
-    """For a command: runs it and ends the process with its code."""
-    sys.exit(supervisor.run())
