@@ -1,9 +1,9 @@
 /* The byte loops that Cython cannot express.
  *
- * Contract: nothing here reads at or past `end`, needs a terminator, allocates, or knows what the bytes mean beyond JSON
- * strings and line ends. Strings are read 64 bytes a step (skip_block.h), by the widest instructions that the machine at
- * hand has: AVX2 where it is found at run time, else SSE2 on x86-64, else eight bytes a step in an integer (arm64 and
- * the rest; FASTGATE_PORTABLE forces it, so that it can be tested anywhere).
+ * Contract: nothing here reads at or past `end`, needs a terminator, allocates, or knows what the bytes mean beyond
+ * JSON strings and line ends. Strings are read 64 bytes a step (skip_block.h), by the widest instructions that the
+ * machine at hand has: AVX2 where it is found at run time, else SSE2 on x86-64, else eight bytes at a time in an
+ * integer (arm64 and the rest; FASTGATE_PORTABLE forces it, so that it can be tested anywhere).
  */
 #ifndef FASTGATE_SKIP_H
 #define FASTGATE_SKIP_H
@@ -56,7 +56,7 @@ static inline const unsigned char *fg_line_end(const unsigned char *p, const uns
 /* Why a string was refused. */
 enum { FG_FINE = 0, FG_OPEN, FG_CONTROL, FG_ESCAPE, FG_SURROGATE, FG_UTF8 };
 
-/* What was learnt of one string. `shrink` is its raw length less its length once unescaped to UTF-8: 0 means no escape. */
+/* What was learnt of one string. `shrink` is its raw length less that of its text in UTF-8: 0 means no escape. */
 typedef struct {
     size_t shrink;
     int fault;
@@ -87,9 +87,9 @@ static inline const unsigned char *fg_refuse(fg_text *text, int fault, const uns
     return NULL;
 }
 
-/* Bytes that are escaped, given where backslashes are: within a run every second byte is, counted from the run's start,
- * and so is the byte after a run of odd length. Adding a start bit to its run clears the run, which tells runs that start
- * on odd places from the rest; the overflow says whether the next block's first byte is escaped. */
+/* Bytes that are escaped, given where backslashes are: within a run every second byte is, counted from the run's
+ * start, and so is the byte after a run of odd length. Adding a start bit to its run clears the run, which tells runs
+ * that start on odd places from the rest; the overflow says whether the next block's first byte is escaped. */
 static inline uint64_t fg_escaped(uint64_t back, uint64_t *carry) {
     back &= ~*carry;
     uint64_t follow = (back << 1) | *carry;
@@ -147,24 +147,25 @@ static inline int fg_rare_escapes(const unsigned char *p, const unsigned char *e
 
 #define FG_JOINED(name, kind) fg_##name##_##kind
 #define FG_WITH FG_BASE
+#define FG_TARGET
 #define FG(name) FG_JOINED(name, base)
 #include "skip_block.h"
 #undef FG
+#undef FG_TARGET
 #undef FG_WITH
 
 #if FG_BASE == FG_SSE2
-#pragma GCC push_options
-#pragma GCC target("avx2,bmi,popcnt")
 #define FG_WITH FG_AVX2
+#define FG_TARGET __attribute__((target("avx2,bmi,popcnt")))
 #define FG(name) FG_JOINED(name, avx2)
 #include "skip_block.h"
 #undef FG
+#undef FG_TARGET
 #undef FG_WITH
-#pragma GCC pop_options
 #endif
 
-/* The closing quote of the JSON string whose first byte after the opening quote is `p`, or NULL with the fault. `text` is
- * always set. A strict reader also refuses what is not UTF-8 and surrogates that are not a pair. */
+/* The closing quote of the JSON string whose first byte after the opening quote is `p`, or NULL with the fault. `text`
+ * is always set. A strict reader also refuses what is not UTF-8 and surrogates that are not a pair. */
 static inline const unsigned char *fg_string_end(const unsigned char *p, const unsigned char *end, int strict,
                                                  fg_text *text) {
     text->shrink = 0;
