@@ -129,14 +129,13 @@ class World:
             generation = next_generation(self._state.snapshot, self._board)
             data = compile_snapshot(self.config, self._store.rows(), self._prices, generation, now_ns)
             self._expiry_ns = next_expiry_ns(data)
-            self.keys = len(data.keys)
             at, version = published(self._state.snapshot)
             if version == data.version and at == self._board.generation:
-                self.version = version
+                self.keys, self.version = len(data.keys), version
                 self._unpublished = False
                 return False
             publish(self._state.snapshot, data, self._board)
-            self.version = data.version
+            self.keys, self.version = len(data.keys), data.version
             self._unpublished = False
             log.info("published", generation=generation, version=data.version, keys=self.keys)
             return True
