@@ -92,6 +92,7 @@ cdef int kind_in(Span value) noexcept:
         return EVENT_MESSAGE
     if word.shrink == 0:
         return kind_of(word.p, word.n)
+    memset(plain, 0, sizeof(plain))
     return kind_of(plain, <Py_ssize_t>fg_unescape(word.p, <size_t>word.n, plain))
 
 
