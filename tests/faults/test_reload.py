@@ -190,7 +190,7 @@ def test_a_reload_applies_the_directory_and_tells_what_needs_a_restart(gateway: 
     assert again["generation"] == answer["generation"], "what has not changed is not published again"
 
 
-@pytest.mark.promise("P-27", bound="1 s")
+@pytest.mark.promise("P-31", bound="1 s")
 def test_a_revoked_key_is_out_of_every_worker_within_a_second(gateway: Gateway) -> None:
     worst_s = 0.0
     for n in range(5):
