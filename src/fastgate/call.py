@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias
 
 from fastgate.clock import mono_ns, wall_ns
 from fastgate.record import Outcome, UsageState
@@ -21,22 +21,17 @@ if TYPE_CHECKING:
 
 Route = Literal["messages", "count_tokens"]
 
+Candidate: TypeAlias = "tuple[Endpoint, PriceRow, int]"
+"""Where a call may go, what it is priced at there, and the most it can cost, in nano-dollars."""
+
 AttemptFields = tuple[str, str, int, str, int, int]
 """One try, in the order of fastgate.record.Attempt: endpoint, model, status, error, duration_us, cost_nano."""
-
-
-class Candidate(NamedTuple):
-    """Where a call may go, what it is priced at there, and the most it can cost."""
-
-    endpoint: Endpoint
-    price: PriceRow
-    bound_nano: int
 
 
 class Downstream(Protocol):
     """The server's side of one request: RSGI's HTTP protocol object."""
 
-    async def __call__(self) -> bytes: ...
+    def __call__(self) -> Any: ...
     def __aiter__(self) -> AsyncIterator[bytes]: ...
     def client_disconnect(self) -> Any: ...
     def response_empty(self, status: int, headers: list[tuple[str, str]]) -> None: ...
@@ -57,9 +52,9 @@ class Call:
     session = ""
     system_sha256 = ""
     request: RequestView | None = None
-    reading = False
-    """The body is being read; `task` may be cancelled for it."""
-    task: Any = None
+    reading: Any = None
+    """The future of a body that is being read, for the watch to cancel; `late` says that it did."""
+    late = False
 
     # identity
     principal: KeyRow | None = None

@@ -86,9 +86,12 @@ decode = msgspec.msgpack.Decoder(SnapshotData).decode
 
 
 class Snapshot:
-    """What one call sees: `principals` by key digest, `endpoints` by preference, `prices` ready to multiply."""
+    """What one call sees: `principals` by key digest, `endpoints` by preference, `prices` ready to multiply.
 
-    __slots__ = ("data", "endpoints", "generation", "headers", "limits", "prices", "principals", "version")
+    `accepted` are the secrets seen so far that belong to a principal, at most one for each: identity fills it.
+    """
+
+    __slots__ = ("accepted", "data", "endpoints", "generation", "headers", "limits", "prices", "principals", "version")
 
     def __init__(self, data: SnapshotData) -> None:
         self.data = data
@@ -98,6 +101,7 @@ class Snapshot:
         self.limits = data.limits
         self.endpoints = data.endpoints
         self.principals = {row.digest: row for row in data.keys}
+        self.accepted: dict[str, KeyRow] = {}
         self.prices = PriceBook(data.prices)
 
 

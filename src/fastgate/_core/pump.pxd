@@ -38,6 +38,7 @@ cdef class Pump:
     cdef int state
     cdef int outcome
     cdef int slot
+    cdef int fd                     # of a plain connection's socket, else -1
     cdef int informational
     cdef bint wants_stream
     cdef bint framed
@@ -45,6 +46,7 @@ cdef class Pump:
     cdef bint client_gone
     cdef bint located
 
+    cdef int write(self, bytes head, bytes body) except -1
     cdef int flush(self) except -1
     cdef int push(self, bytes chunk) except -1
     cdef int check(self) except -1

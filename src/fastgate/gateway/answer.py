@@ -25,7 +25,8 @@ def audit_headers(call: Call, stream: bool) -> Headers:
         steady = names.steady(request.model, endpoint.name, endpoint.kind)
     else:
         steady = names.steady("", "", "")
-    latency_ms = str(call.elapsed_us // 1000)
+    call.head_us = call.elapsed_us
+    latency_ms = str(call.head_us // 1000)
     cost = format_usd(call.bound_nano if stream else call.cost_nano)
     headers = [(names.call_id, call.id), *steady]
     headers += [(name, cost) for name in (names.cost_bound if stream else names.cost)]
@@ -44,7 +45,6 @@ def begin_stream(call: Call, pump: Pump) -> Any:
     headers = upstream_headers(call, pump)
     headers.append(("cache-control", "no-cache"))
     headers += audit_headers(call, stream=True)
-    call.head_us = call.elapsed_us
     call.answered = True
     call.status = pump.status
     return call.proto.response_stream(pump.status, headers)
@@ -54,7 +54,6 @@ def send_whole(call: Call, pump: Pump) -> None:
     """Pass a whole answer on as it came, with what it cost."""
     headers = upstream_headers(call, pump)
     headers += audit_headers(call, stream=False)
-    call.head_us = call.elapsed_us
     call.answered = True
     call.status = pump.status
     body = pump.body

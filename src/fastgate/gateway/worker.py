@@ -153,9 +153,9 @@ class Worker:
                 if call.watched is None and now_ns - call.start_ns > WATCH_AFTER_NS:
                     call.watched = call.proto.client_disconnect()
                     call.watched.add_done_callback(lambda _, pump=pump: pump.leave())
-            elif call.reading and now_ns - call.start_ns > call.snapshot.limits.body_s * 1e9:
-                call.reading = False
-                call.task.cancel()
+            elif call.reading is not None and now_ns - call.start_ns > call.snapshot.limits.body_s * 1e9:
+                call.late = True
+                call.reading.cancel()
         self._ticks += 1
         if self._ticks % SWEEP_TICKS == 0:
             self.upstreams.sweep()

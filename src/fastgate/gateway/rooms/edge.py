@@ -64,20 +64,21 @@ async def read_body(call: Call) -> None:
 
 async def receive(call: Call, limit: int) -> bytes:
     """The body as sent. The worker's watch cancels a reading that takes longer than `limits.body_s`."""
-    call.task, call.reading = asyncio.current_task(), True
     try:
         if call.head.content_length >= 0:
-            return await call.proto()
-        return await _read_chunked(call, limit)
+            call.reading = reading = call.proto()
+            body: bytes = await reading
+            return body
+        call.reading = task = asyncio.ensure_future(_read_chunked(call, limit))
+        return await task
     except (RSGIProtocolClosed, RSGIProtocolError):
         raise client_gone() from None
     except asyncio.CancelledError:
-        if call.reading:
+        if not call.late:
             raise
-        call.task.uncancel()
         raise body_timeout() from None
     finally:
-        call.reading = False
+        call.reading = None
 
 
 async def _read_chunked(call: Call, limit: int) -> bytes:

@@ -45,8 +45,8 @@ async def carry(call: Call, plan: list[Candidate], upstreams: Upstreams, flight:
     """
     failure: GatewayError | None = None
     for candidate in plan:
-        endpoint = candidate.endpoint
         call.endpoint, call.price, call.bound_nano = candidate
+        endpoint = candidate[0]
         claim(call, flight)
         pool = upstreams.pool(endpoint, call.snapshot.limits)
         begun_ns = mono_ns()

@@ -31,22 +31,24 @@ def plan(call: Call) -> list[Candidate]:
     """The candidates to try, best first, each with its price and the most this call can cost there."""
     snapshot, request = call.snapshot, call.request
     assert request is not None
+    if not snapshot.endpoints:
+        raise endpoint_down(Kind.NO_ENDPOINT, "No endpoint is configured on this gateway.")
+    prices, model = snapshot.prices, request.model
     candidates = []
     for endpoint in snapshot.endpoints:
-        quote = snapshot.prices.lookup(endpoint.kind, request.model)
-        if not quote.known and snapshot.prices.refuse_unknown:
-            raise unpriced(request.model)
-        bound = bound_nano(request, quote.row) if call.route == "messages" else 0
-        candidates.append(Candidate(endpoint, quote.row, bound))
-    if not candidates:
-        raise endpoint_down(Kind.NO_ENDPOINT, "No endpoint is configured on this gateway.")
+        row, known = prices.lookup(endpoint.kind, model)
+        if not known and prices.refuse_unknown:
+            raise unpriced(model)
+        candidates.append((endpoint, row, bound_nano(request, row) if call.route == "messages" else 0))
     return candidates
 
 
 def bound_nano(request: RequestView, row: PriceRow) -> int:
     """The worst case. A token is at least one byte of text; what is not text has a cap of its own."""
-    input_tokens = request.text_bytes + request.image_count * IMAGE_TOKENS_MAX
+    input_tokens = request.text_bytes
     uses = 0
+    if request.image_count:
+        input_tokens += request.image_count * IMAGE_TOKENS_MAX
     if request.document_count or request.has_server_tools:
         input_tokens += CONTEXT_TOKENS_MAX
         uses = SERVER_TOOL_USES_MAX
