@@ -6,6 +6,7 @@ from fastgate._core.usage cimport Usage
 
 
 cdef class PriceRow:
+    cdef tuple kept  # ints(), once asked for
     # Pico-dollars per token, below and above the tier.
     cdef readonly int64_t input_pico
     cdef readonly int64_t output_pico
@@ -26,6 +27,7 @@ cdef class PriceRow:
     cdef readonly int64_t fast_ppm
     cdef readonly int64_t us_geo_ppm
 
+    cdef tuple fields(self)
     cdef int64_t cost_c(self, Usage usage) except -1
     cdef int64_t bound_c(
         self, int64_t input_tokens, int64_t output_tokens, int64_t server_tool_uses,

@@ -150,7 +150,12 @@ cdef class PriceRow:
         )
 
     def ints(self) -> tuple:
-        """The row's 16 ints in the order of its fields."""
+        """The row's 16 ints in the order of its fields; made once, asked for at every call."""
+        if self.kept is None:
+            self.kept = self.fields()
+        return self.kept
+
+    cdef tuple fields(self):
         return (
             self.input_pico, self.output_pico, self.cache_write_5m_pico, self.cache_write_1h_pico,
             self.cache_read_pico, self.tier_at, self.input_above_pico, self.output_above_pico,
