@@ -51,6 +51,7 @@ class World:
 def world(plane: Plane, simulator: SimProcess) -> Iterator[World]:
     yield World(plane, simulator, len(simulator.calls()), len(plane.records()))
     simulator.unscript()
+    plane.wait_idle()
 
 
 @pytest.fixture

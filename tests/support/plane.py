@@ -23,6 +23,7 @@ import msgspec
 from fastgate import snapshot as snapshots
 from fastgate.board import Board
 from fastgate.journal import KIND_CALL, START, JournalReader
+from fastgate.journal.flight import peek
 from fastgate.keys import digest, ensure_pepper
 from fastgate.prices.catalog import compile_prices
 from fastgate.prices.settings import PriceSettings
@@ -177,6 +178,14 @@ class Plane:
         """One Messages call with `text` as its last user message."""
         headers = changes.pop("headers", {})
         return self.request("POST", "/v1/messages", body(text, stream, **changes), x_api_key=key, **headers)
+
+    def wait_idle(self, within_s: float = 5.0) -> None:
+        """Until no call is in flight: an answer is out a moment before its record is."""
+        deadline = time.monotonic() + within_s
+        while any(peek(path).in_flight for path in self.state.flight_dir.glob("*.flight")):
+            assert time.monotonic() < deadline, "a call is still in flight"
+            time.sleep(0.005)
+        time.sleep(0.01)
 
     def records(self) -> list[CallRecord]:
         """Every record in the journals, in order of arrival."""
