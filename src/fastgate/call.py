@@ -65,6 +65,8 @@ class Call:
     bound_nano = 0
     meter: Meter | None = None
     pump: Pump | None = None
+    pool: Any = None
+    """Where the pump came from and goes back to."""
     slot = -1
     """The call's place in the flight table, -1 for none."""
     sent = False

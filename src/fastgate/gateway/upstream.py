@@ -122,26 +122,27 @@ class Upstreams:
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self.loop = loop
-        self._pools: dict[Endpoint, Pool] = {}
+        self._pools: dict[str, Pool] = {}
 
     def adopt(self, snapshot: Snapshot) -> None:
         """Make pools for new endpoints; the idle connections of endpoints that are gone close."""
         pools = {}
         for endpoint in snapshot.endpoints:
-            pool = self._pools.get(endpoint)
-            if pool is None or pool.limits != snapshot.limits:
+            pool = self._pools.get(endpoint.name)
+            if pool is None or pool.endpoint != endpoint or pool.limits != snapshot.limits:
                 pool = Pool(self.loop, endpoint, snapshot.limits)
-            pools[endpoint] = pool
+            pool.endpoint = endpoint
+            pools[endpoint.name] = pool
         for pool in self._pools.values():
-            if pools.get(pool.endpoint) is not pool:
+            if pools.get(pool.endpoint.name) is not pool:
                 pool.retired = True
                 pool.sweep()
         self._pools = pools
 
     def pool(self, endpoint: Endpoint, limits: Limits) -> Pool:
         """The endpoint's pool; a call that began under an older snapshot gets one of its own."""
-        pool = self._pools.get(endpoint)
-        if pool is None:
+        pool = self._pools.get(endpoint.name)
+        if pool is None or pool.endpoint is not endpoint:
             pool = Pool(self.loop, endpoint, limits)
             pool.retired = True
         return pool

@@ -115,8 +115,8 @@ class Worker:
         if call.watched is not None:
             call.watched.cancel()
             call.watched = None
-        if call.pump is not None and call.endpoint is not None:
-            self.upstreams.pool(call.endpoint, call.snapshot.limits).give(call.pump)
+        if call.pump is not None and call.pool is not None:
+            call.pool.give(call.pump)
             call.pump = None
         if self.unwritten or not self._append(record, call.slot):
             self.unwritten.append((record, call.slot))

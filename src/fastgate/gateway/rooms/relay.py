@@ -83,7 +83,7 @@ async def attempt(call: Call, pool: Pool, flight: FlightTable) -> None:
     head = pool.head(call.route, call.query, call.head.lines, call.head.has_version, len(call.body))
     while True:
         pump = pool.take() or await pool.dial()
-        call.pump, call.sent = pump, True
+        call.pool, call.pump, call.sent = pool, pump, True
         await pump.start(
             head,
             call.body,
