@@ -187,10 +187,12 @@ def test_host_and_encoding_are_judged(plane: Plane) -> None:
 def certificates(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A CA and a leaf for 127.0.0.1, made by openssl."""
     folder = tmp_path_factory.mktemp("tls")
-    (folder / "ext").write_text("subjectAltName=IP:127.0.0.1\nbasicConstraints=CA:FALSE\n")
+    leaf = ["subjectAltName=IP:127.0.0.1", "basicConstraints=CA:FALSE", "authorityKeyIdentifier=keyid"]
+    (folder / "ext").write_text("\n".join(leaf) + "\n")
+    strict = ["-addext", "keyUsage=critical,keyCertSign"]  # Python 3.13 refuses a CA that does not say so
     new = ["openssl", "req", "-newkey", "rsa:2048", "-nodes", "-subj"]
     for command in (
-        [*new, "/CN=test-ca", "-x509", "-days", "2", "-keyout", "ca.key", "-out", "ca.pem"],
+        [*new, "/CN=test-ca", "-x509", *strict, "-days", "2", "-keyout", "ca.key", "-out", "ca.pem"],
         [*new, "/CN=leaf", "-keyout", "leaf.key", "-out", "leaf.csr"],
         ["openssl", "x509", "-req", "-in", "leaf.csr", "-CA", "ca.pem", "-CAkey", "ca.key", "-CAcreateserial",
          "-days", "2", "-extfile", "ext", "-out", "leaf.pem"],

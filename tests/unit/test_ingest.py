@@ -5,6 +5,8 @@ import os
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -22,8 +24,9 @@ NOW_NS = 1_800_000_000_000_000_000
 
 
 @pytest.fixture
-def table(tmp_path: Path) -> UsageTable:
-    return UsageTable(tmp_path / "usage.sqlite")
+def table(tmp_path: Path) -> Iterator[UsageTable]:
+    with closing(UsageTable(tmp_path / "usage.sqlite")) as table:
+        yield table
 
 
 def write(writer: JournalWriter, n: int) -> str:
@@ -148,9 +151,9 @@ def test_two_processes_at_once_count_everything_once(tmp_path: Path) -> None:
     ]
     taken = [int(child.communicate(timeout=60)[0]) for child in children]
     assert sum(taken) == 12_500
-    table = UsageTable(tmp_path / "usage.sqlite")
-    assert table.count() == 12_500
-    assert table.spend([])[0].cost_nano == 12_500 * 12_345_000
+    with closing(UsageTable(tmp_path / "usage.sqlite")) as table:
+        assert table.count() == 12_500
+        assert table.spend([])[0].cost_nano == 12_500 * 12_345_000
 
 
 def age(journal_dir: Path, epoch: str, days: int, segments: int) -> None:

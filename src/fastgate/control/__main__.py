@@ -11,7 +11,6 @@ from pathlib import Path
 from fastgate.log import set_up
 from fastgate.proc import die_with_parent
 
-
 NICENESS = 5
 """Calls come first: where both want a core, a worker gets three times as much of it. Counting catches up."""
 

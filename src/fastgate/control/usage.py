@@ -78,7 +78,11 @@ class UsageTable:
         self.path = path
         self.engine: Engine = open_engine(path)
         event.listen(self.engine, "connect", _tune)
-        migrate(self.engine, scripts="fastgate.control:migrations_usage", head=HEAD)
+        try:
+            migrate(self.engine, scripts="fastgate.control:migrations_usage", head=HEAD)
+        except BaseException:
+            self.engine.dispose()
+            raise
 
     def close(self) -> None:
         self.engine.dispose()

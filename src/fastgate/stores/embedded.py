@@ -58,6 +58,7 @@ def open_directory(state: StateDir, purpose: str = "") -> EmbeddedDirectory:
     """The directory of `state`. With a purpose it may be written: it is made if need be, brought to the newest schema,
     and locked until `close`. Raises StateBusyError, StoreError(unusable | not_found) or PepperError."""
     lock = state.create().lock_writer(purpose) if purpose else None
+    engine: Engine | None = None
     try:
         if lock is None and not state.directory_db.exists():
             raise StoreError("not_found", f"{state.path} holds no directory yet; start the gateway or apply one")
@@ -70,6 +71,8 @@ def open_directory(state: StateDir, purpose: str = "") -> EmbeddedDirectory:
         _check_pepper(engine, pepper, lock is not None)
         return EmbeddedDirectory(engine, pepper, lock)
     except BaseException:
+        if engine is not None:
+            engine.dispose()
         if lock is not None:
             lock.release()
         raise

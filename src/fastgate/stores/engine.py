@@ -46,7 +46,11 @@ def _prepare(connection: sqlite3.Connection, _record: Any) -> None:
         "synchronous=FULL",  # a revoked key must stay revoked after power loss
         "foreign_keys=ON",
     ):
-        connection.execute(f"PRAGMA {pragma}").close()
+        try:
+            connection.execute(f"PRAGMA {pragma}").close()
+        except BaseException:
+            connection.close()  # the pool drops a connection that fails here, but does not close it
+            raise
 
 
 def _begin(connection: Connection) -> None:

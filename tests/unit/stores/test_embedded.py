@@ -1,6 +1,7 @@
 """The directory in SQLite: applying is idempotent and leaves managed rows alone; keys live, rotate and die."""
 
 import sqlite3
+from contextlib import closing
 
 import pytest
 from hypothesis import given, settings
@@ -115,7 +116,7 @@ def directories(draw):
 
 def contents(store):
     """All that a directory decides, by table."""
-    with sqlite3.connect(store._engine.url.database) as connection:
+    with closing(sqlite3.connect(store._engine.url.database)) as connection:
         read = {table: f"SELECT * FROM {table} ORDER BY 1" for table in ("orgs", "cost_centers", "teams", "users")}
         read["keys"] = (
             "SELECT id, user_id, team_id, cost_center_id, tags, models, expires_ns, origin FROM keys ORDER BY 1"
