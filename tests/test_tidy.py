@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ast
+import re
+import tomllib
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
@@ -10,7 +12,7 @@ import pytest
 
 from tests.tidy import cython, rules
 from tests.tidy.rules import Complaint
-from tests.tidy.tree import ours, text, tracked, with_suffix
+from tests.tidy.tree import ROOT, ours, text, tracked, with_suffix
 
 MAX_LINES = {".py": 400, ".pyx": 500, ".pxd": 500}
 """One sitting a file. The median is near 150."""
@@ -177,3 +179,21 @@ def test_nothing_that_was_built_is_tracked() -> None:
     folders = {"build", "dist", "node_modules", ".venv", "__pycache__", "fastgate-data", ".peers"}
     built = [name for name in tracked() if name.endswith(BUILT) or folders.intersection(Path(name).parts)]
     assert not built, built
+
+
+def test_links_between_pages_lead_somewhere() -> None:
+    report(
+        (page, text(page).count("\n", 0, found.start()) + 1, f"no {found[1]}")
+        for page in with_suffix(".md")
+        for found in re.finditer(r"\]\((?!https?:|#|mailto:)([^)#]+)(?:#[^)]*)?\)", text(page))
+        if not (ROOT / page.parent / found[1]).exists()
+    )
+
+
+def test_everything_that_make_installs_is_pinned() -> None:
+    project = tomllib.loads(text(Path("pyproject.toml")))
+    wanted = [*project["build-system"]["requires"], *project["project"]["dependencies"]]
+    wanted += project["project"]["optional-dependencies"]["test"]
+    pinned = {line.partition("==")[0].lower() for line in text(Path("requirements/constraints.txt")).splitlines()}
+    names = {re.split(r"[<>=!~\[; ]", line)[0].lower() for line in wanted}
+    assert names <= pinned, "run make lock"
