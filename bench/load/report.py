@@ -74,7 +74,7 @@ def headline(found: list[Line]) -> str:
     if ours is None:
         return ""
     return (
-        f"{title(HEADLINE)}: {ours.requests_per_s:,.0f} requests/s, p99 {ours.p99_ms:.1f} ms, {ours.errors} errors "
+        f"{title(HEADLINE)}: {ours.requests_per_s:,.0f} requests/s, p99 {ours.p99_ms:.1f} ms, {ours.errors} errors\n"
         f"(the reference states {HEADLINE_REQUESTS_PER_S:,} and {HEADLINE_P99_MS} ms on 4 vCPU)"
     )
 
