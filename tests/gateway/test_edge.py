@@ -5,9 +5,11 @@ from __future__ import annotations
 
 import http.client
 import json
+import time
 
 import pytest
 
+from fastgate.gateway.worker import STRANGERS_PER_S
 from tests.gateway.conftest import World
 from tests.support.plane import KEY, OTHER_KEY, body
 
@@ -131,3 +133,13 @@ def test_session_and_agent_of_claude_code(world: World) -> None:
     records = world.records(3)
     assert [record.session for record in records] == ["from-body", "old-form", "from-header"]
     assert records[0].agent == "a1"
+
+
+def test_strangers_cannot_fill_the_journal(world: World) -> None:
+    began = time.monotonic()
+    for _ in range(100):
+        assert world.plane.request("POST", "/v1/messages", body(), x_api_key="nobody").status == 401
+    seconds = int(time.monotonic() - began) + 2
+    world.plane.wait_idle()
+    recorded = len(world.plane.records()) - world.seen_records
+    assert 1 <= recorded <= seconds * STRANGERS_PER_S

@@ -46,6 +46,10 @@ WATCH_AFTER_NS = 80_000_000
 GC_ALLOCATIONS = 10_000
 """Container objects between collections; a call leaves none behind in a cycle, so the default (700) walks in vain."""
 
+STRANGERS_PER_S = 10
+"""Refused calls without a valid key that one worker records in a second: enough to see an attack, too few to fill a
+disk (a gigabyte a month of nothing else)."""
+
 SWEEP_TICKS = 10
 """Idle connections are swept once a second."""
 
@@ -64,6 +68,7 @@ class Worker:
         self.unwritten: deque[tuple[bytes, int]] = deque()
         self._n = 0
         self._ticks = 0
+        self._strangers = self._stranger_second = 0
         self._locating: asyncio.Future[int] | None = None
         self.flight = FlightTable.create(str(state.flight_dir / f"{self.epoch}.flight"), self.epoch)
         self.journal = JournalWriter(
@@ -118,8 +123,18 @@ class Worker:
         if call.pump is not None and call.pool is not None:
             call.pool.give(call.pump)
             call.pump = None
+        if call.principal is None and not self._room_for_stranger(call.start_ns):
+            return
         if self.unwritten or not self._append(record, call.slot):
             self.unwritten.append((record, call.slot))
+
+    def _room_for_stranger(self, now_ns: int) -> bool:
+        """Whether one more call without a valid key is recorded in this second."""
+        second = now_ns // 1_000_000_000
+        if second != self._stranger_second:
+            self._stranger_second, self._strangers = second, 0
+        self._strangers += 1
+        return self._strangers <= STRANGERS_PER_S
 
     def _append(self, record: bytes, slot: int) -> bool:
         """Write one record and free its slot; False, with the slot kept, while the journal cannot be written."""
