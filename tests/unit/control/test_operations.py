@@ -25,6 +25,7 @@ from fastgate.journal.view import call_view
 from fastgate.record import Attempt, CallRecord, Usage
 from fastgate.state import StateBusyError, StateDir
 from fastgate.times import NS, rfc3339
+from tests.support import flights
 
 CONFIG = """\
 version: 1
@@ -68,46 +69,21 @@ def published(operations: Operations) -> snapshot.SnapshotData:
 
 
 def record(n: int, cost_nano: int = 1_000_000, outcome: str = "ok") -> CallRecord:
-    return CallRecord(
-        id=f"fg-0123456789ab-{n}",
+    return flights.record(
+        f"fg-0123456789ab-{n}",
         at_ns=wall_ns() + n,
-        duration_us=1000,
-        head_us=500,
-        org="acme",
-        team="platform",
-        user="alice",
         key="declared",
         cost_center="CC-1",
         tags={"project": "x"},
         session="s",
-        agent="",
-        parent_agent="",
-        request_class="main",
-        route="messages",
-        model_asked="claude-sonnet-4-5",
-        model_used="claude-sonnet-4-5",
         endpoint="a",
         provider="compatible",
-        status=200,
-        outcome=outcome,  # type: ignore[arg-type]
-        error="",
-        stream=True,
-        cache="bypass",
-        guard="not-scanned",
-        routed="",
+        outcome=outcome,
         usage=Usage(1, 2, 3, 4, 5, {"web_search": 6}),
-        usage_state="exact",
         cost_nano=cost_nano,
         cost_asked_nano=cost_nano,
-        saved_nano=0,
         stages=["ok"],
-        policy="p",
         attempts=[Attempt("a", "claude-sonnet-4-5", 200, "", 1500, cost_nano)],
-        system_sha256="0" * 64,
-        tools=["Read"],
-        request_bytes=1,
-        response_bytes=2,
-        upstream_request_id="r",
     )
 
 
