@@ -52,6 +52,7 @@ class Call:
     session = ""
     system_sha256 = ""
     request: RequestView | None = None
+    """What `body` says; a room that rewrites the body reads it anew."""
     reading: Any = None
     """The future of a body that is being read, for the watch to cancel; `late` says that it did."""
     late = False
@@ -59,7 +60,22 @@ class Call:
     # identity
     principal: KeyRow | None = None
 
+    # guard, cache and money: what the rooms between policy and relay have to say of this call
+    guard = "not-scanned"
+    cache = "bypass"
+    budget = ""
+    """The tightest budget as the response header has it; empty when none applies."""
+    stages: tuple[str, ...] = ()
+    """Budget stages in force for this call, as the record lists them."""
+    saved_nano = 0
+    cost_asked_nano: int | None = None
+    """What the call would have cost as it was asked for; None where nothing was changed: then it is its cost."""
+
     # route and relay
+    model = ""
+    """The model that is sent, where it is not the one that was asked for."""
+    routed = ""
+    """Why model or endpoint differ from what was asked, or `kept;REASON`; empty when nobody wanted a change."""
     endpoint: Endpoint | None = None
     price: PriceRow | None = None
     bound_nano = 0
@@ -109,6 +125,11 @@ class Call:
         else:
             self.outcome = "upstream_error" if error.source == "upstream" else "refused"
         self.error = error.kind.value
+
+    @property
+    def model_used(self) -> str:
+        """The model that is sent upstream."""
+        return self.model or (self.request.model if self.request is not None else "")
 
     @property
     def elapsed_us(self) -> int:

@@ -10,36 +10,48 @@ KEPT_MAX = 1024
 
 Lines = list[tuple[str, str]]
 
+NOWHERE = ("none", "none", "none", "bypass", "not-scanned")
+"""What a call says that no room has decided on: model, endpoint, its kind, cache, guard."""
+
+HITS = frozenset(("hit", "hit-semantic", "hit-inflight"))
+"""Under a further prefix `cache` is only hit or miss."""
+
 
 class HeaderSet:
     """The gateway's header names under the configured prefix, and the classic ones under each further prefix."""
 
-    __slots__ = ("_kept", "call_id", "cost", "cost_bound", "latency_ms", "names", "others")
+    __slots__ = (
+        "_kept", "_policy", "budget", "call_id", "cost", "cost_bound", "latency_ms", "names", "others", "routed",
+        "saved",
+    )  # fmt: skip
 
     def __init__(self, prefix: str, also: tuple[str, ...], policy: str) -> None:
         self.names = {name: f"{prefix}-{name}" for name in (*CLASSIC, "guard", "policy")}
         self.others = tuple({name: f"{other}-{name}" for name in CLASSIC} for other in also)
         self.call_id = f"{prefix}-call-id"
+        self.budget, self.routed, self.saved = f"{prefix}-budget", f"{prefix}-routed", f"{prefix}-saved"
         self.cost = (self.names["cost"], *(other["cost"] for other in self.others))
         self.cost_bound = (self.names["cost-bound"], *(other["cost-bound"] for other in self.others))
         self.latency_ms = (self.names["latency-ms"], *(other["latency-ms"] for other in self.others))
-        self._kept: dict[tuple[str, str, str], Lines] = {("", "", ""): self._steady("none", "none", "none", policy)}
+        self._policy = policy
+        self._kept: dict[tuple[str, str, str, str, str], Lines] = {}
 
-    def steady(self, model: str, endpoint: str, kind: str) -> Lines:
-        """The headers that are the same for every call of one model at one endpoint; all empty when none was reached.
-        Not to be changed."""
-        lines = self._kept.get((model, endpoint, kind))
+    def steady(self, model: str, endpoint: str, kind: str, cache: str, guard: str) -> Lines:
+        """The headers that are the same for every call of one model at one endpoint with one verdict. Not to be
+        changed."""
+        said = (model, endpoint, kind, cache, guard)
+        lines = self._kept.get(said)
         if lines is None:
             if len(self._kept) >= KEPT_MAX:
-                self._kept = {("", "", ""): self._kept["", "", ""]}
-            policy = self._kept["", "", ""][-1][1]
-            lines = self._kept[model, endpoint, kind] = self._steady(model, endpoint, kind, policy)
+                self._kept.clear()
+            lines = self._kept[said] = self._steady(*said)
         return lines
 
-    def _steady(self, model: str, endpoint: str, kind: str, policy: str) -> Lines:
+    def _steady(self, model: str, endpoint: str, kind: str, cache: str, guard: str) -> Lines:
         lines = []
+        short = "hit" if cache in HITS else "miss"
         for other in self.others:
-            lines += [(other["model-used"], model), (other["provider"], kind), (other["cache"], "miss")]
+            lines += [(other["model-used"], model), (other["provider"], kind), (other["cache"], short)]
         names = self.names
-        lines += [(names["model-used"], model), (names["provider"], endpoint), (names["cache"], "bypass")]
-        return [*lines, (names["guard"], "not-scanned"), (names["policy"], policy)]
+        lines += [(names["model-used"], model), (names["provider"], endpoint), (names["cache"], cache)]
+        return [*lines, (names["guard"], guard), (names["policy"], self._policy)]

@@ -20,17 +20,23 @@ Headers = list[tuple[str, str]]
 
 def audit_headers(call: Call, stream: bool) -> Headers:
     """What every answer to an identified call carries; `none`, zero and bypass where a room was not reached."""
-    names, endpoint, request = call.snapshot.headers, call.endpoint, call.request
-    if call.pump is not None and endpoint is not None and request is not None:
-        steady = names.steady(request.model, endpoint.name, endpoint.kind)
+    names, endpoint = call.snapshot.headers, call.endpoint
+    if call.pump is not None and endpoint is not None:
+        steady = names.steady(call.model_used, endpoint.name, endpoint.kind, call.cache, call.guard)
     else:
-        steady = names.steady("", "", "")
+        steady = names.steady("none", "none", "none", call.cache, call.guard)
     call.head_us = call.elapsed_us
     latency_ms = str(call.head_us // 1000)
     cost = format_usd(call.bound_nano if stream else call.cost_nano)
     headers = [(names.call_id, call.id), *steady]
     headers += [(name, cost) for name in (names.cost_bound if stream else names.cost)]
     headers += [(name, latency_ms) for name in names.latency_ms]
+    if call.budget:
+        headers.append((names.budget, call.budget))
+    if call.routed:
+        headers.append((names.routed, call.routed))
+    if call.saved_nano:
+        headers.append((names.saved, format_usd(call.saved_nano)))
     return headers
 
 
@@ -94,5 +100,4 @@ def closing_line(call: Call) -> bytes:
         "cache_write_1h_tokens": usage.cache_write_1h_tokens if usage else 0,
         "cache_read_tokens": usage.cache_read_tokens if usage else 0,
     }
-    model = call.request.model if call.request is not None else "none"
-    return b": fastgate %b\n\n" % _encode(_Closing(call.id, format_usd(call.cost_nano), model, counts))
+    return b": fastgate %b\n\n" % _encode(_Closing(call.id, format_usd(call.cost_nano), call.model_used, counts))

@@ -8,9 +8,9 @@
     ledger    what it cost, in every outcome
     journal   the one record
 
-Guards, caches and holds enter between policy and relay, in the order of ARCHITECTURE.md, when they exist. From
-`settle` on nothing awaits, so nothing can cut a charge or a record off: client gone, upstream dead, worker draining
-all pass here.
+Guards and caches enter between policy and route, holds between route and relay, in the order of ARCHITECTURE.md, when
+they exist; each fills its fields of the Call, and answer and journal write them. From `settle` on nothing awaits, so
+nothing can cut a charge or a record off: client gone, upstream dead, worker draining all pass here.
 """
 
 from __future__ import annotations

@@ -124,7 +124,6 @@ def encode_note(call: Call) -> bytes:
     who, request, head, endpoint, price = call.principal, call.request, call.head, call.endpoint, call.price
     assert who is not None
     assert request is not None
-    model = request.model
     fields = (
         who.org,
         who.team,
@@ -137,8 +136,8 @@ def encode_note(call: Call) -> bytes:
         head.parent_agent,
         head.request_class,
         call.route,
-        model,
-        model,
+        request.model,
+        call.model or request.model,
         endpoint.name if endpoint is not None else "",
         endpoint.kind if endpoint is not None else "",
         request.stream,
@@ -148,6 +147,10 @@ def encode_note(call: Call) -> bytes:
         len(call.body),
         call.bound_nano,
         price.ints() if price is not None else (),
+        0,
+        call.cache,
+        call.guard,
+        call.routed,
     )
     blob = _encode(fields)
     return blob if len(blob) <= NOTE_BYTES else fit_note(FlightNote(*fields))

@@ -132,8 +132,7 @@ def failed(failure: str, endpoint: Endpoint) -> NoReturn:
 def note_attempt(call: Call, endpoint: Endpoint, begun_ns: int, error: str) -> None:
     pump = call.pump
     status = pump.status if pump is not None and call.endpoint is endpoint else 0
-    model = call.request.model if call.request is not None else ""
-    call.attempts.append((endpoint.name, model, status, error, (mono_ns() - begun_ns) // 1000, 0))
+    call.attempts.append((endpoint.name, call.model_used, status, error, (mono_ns() - begun_ns) // 1000, 0))
 
 
 async def pass_on(call: Call, locate: Callable[[Callable[[], None]], None]) -> object:
