@@ -7,9 +7,12 @@ Knows nothing of YAML, SQL or HTTP.
 
 from __future__ import annotations
 
+from typing import Literal
+
 import msgspec
 
 from fastgate.headers import HeaderSet
+from fastgate.periods import Period
 from fastgate.prices.book import PriceBook, PriceData
 
 
@@ -69,6 +72,54 @@ class KeyRow(msgspec.Struct, frozen=True, array_like=True):
     """Tag names that the client may set with `x-fastgate-tag-NAME`."""
 
 
+BudgetLevel = Literal["org", "team", "user", "key", "tag"]
+StageAction = Literal["alert", "downgrade", "pause"]
+
+
+class BudgetRow(msgspec.Struct, frozen=True, array_like=True):
+    """One budget. What it selects and how its period runs never changes under one (`id`, `created_ns`); amount, mode,
+    stages and increases may. A budget that was removed and made again has another `created_ns` and is counted anew.
+    fastgate.budgets says what a row selects and allows, fastgate.periods when its period begins and ends."""
+
+    id: str
+    org: str
+    """The org that its level's subject belongs to, at every level."""
+    level: BudgetLevel
+    of: str
+    """The id of the org, team, user or key; of a tag `NAME=VALUE`, or `NAME=*` where each value has its own cell."""
+    per_seat: bool
+    """Each member has a cell: the user, or the key where no user is behind it."""
+    models: tuple[str, ...]
+    """Families (`opus`) or globs of the models it selects; empty selects all."""
+    period: Period
+    rolling_h: int
+    """Length of a rolling window in hours; 0 for other periods."""
+    tz: str
+    start_day: int
+    usd_nano: int
+    """The limit."""
+    hard: bool
+    """Whether it has a ceiling that nothing passes."""
+    stages: tuple[tuple[int, StageAction], ...]
+    """(parts per million of the limit, what happens there), in rising order."""
+    increases: tuple[tuple[int, int], ...]
+    """Approved temporary increases: (amount in nano-dollars, wall time at which it ends)."""
+    created_ns: int
+
+
+class PauseRow(msgspec.Struct, frozen=True, array_like=True):
+    """A stop by hand of everything that an org, team, user, key or tag selects, until `until_ns` (0: until resumed)."""
+
+    level: BudgetLevel
+    of: str
+    """As in BudgetRow."""
+    org: str
+    reason: str
+    by: str
+    since_ns: int
+    until_ns: int
+
+
 class SnapshotData(msgspec.Struct, frozen=True):
     """What the control plane publishes. `version` digests the content: the policy version of headers and records."""
 
@@ -79,6 +130,8 @@ class SnapshotData(msgspec.Struct, frozen=True):
     endpoints: tuple[Endpoint, ...]
     keys: list[KeyRow]
     prices: PriceData
+    budgets: tuple[BudgetRow, ...] = ()
+    pauses: tuple[PauseRow, ...] = ()
 
 
 encode = msgspec.msgpack.Encoder().encode
