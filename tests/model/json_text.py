@@ -4,6 +4,7 @@ a value stood, bytes that are not UTF-8). The oracle under the models of the met
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -43,7 +44,8 @@ class Node:
 
 @dataclass
 class Reader:
-    """`strict`: text must be UTF-8, without surrogates that are no pair, and no object may say a name twice."""
+    """`strict`: text must be UTF-8, without surrogates that are no pair, numbers finite as doubles, and no object may
+    say a name twice."""
 
     data: bytes
     depth_limit: int
@@ -89,6 +91,8 @@ class Reader:
         if number is None:
             raise NotJsonError(f"no value at {start}")
         self.at = number.end()
+        if self.strict and math.isinf(float(number.group())):
+            raise NotJsonError(f"number out of range at {start}")
         return Node("number", start, self.at, number.group())
 
     def enter(self) -> None:

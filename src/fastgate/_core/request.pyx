@@ -1,16 +1,19 @@
 """One validating pass over a request body: what the gateway decides on, and proof that everyone reads it alike.
 
 What was judged must be what is sent, so a body is refused where JSON readers disagree: RFC 8259 to the letter, no byte
-order mark, UTF-8 throughout, surrogates only in pairs, no name twice in an object (as unescaped), nothing after the
-end, and limits on nesting and names. Fields that decide money have their documented type or are refused by name. All
-else is passed over: Claude Code sends fields, roles and block types that no list here could keep up with.
+order mark, UTF-8 throughout, surrogates only in pairs, no name twice in an object (as unescaped), no number too large
+for a double, nothing after the end, and limits on nesting and names. Fields that decide money have their documented
+type or are refused by name. All else is passed over: Claude Code sends fields, roles and block types that no list here
+could keep up with.
 
 Not recursive; makes no object but the view and its strings. Keeps no reference to the body.
 """
 
 cimport cython
 from cpython.mem cimport PyMem_Free, PyMem_Malloc
+from cpython.object cimport PyObject
 from cpython.unicode cimport PyUnicode_DecodeUTF8
+from libc.math cimport isinf
 from libc.stdint cimport int64_t
 
 from fastgate._core.names cimport (
@@ -77,6 +80,12 @@ cdef enum:
 
 # Names in all. A 32 MB body could hold five million one-letter names; real conversations hold some ten thousand.
 cdef Py_ssize_t NAME_LIMIT = 1_000_000
+
+# A number this short and without an exponent is finite as a double: the largest has 309 digits before the point.
+cdef Py_ssize_t SURELY_FINITE = 308
+
+cdef extern from "Python.h":
+    double PyOS_string_to_double(const char* text, char** end, PyObject* on_overflow) except? -1.0
 
 # As much of a name is shown to whoever sent it.
 cdef enum:
@@ -284,10 +293,32 @@ cdef const byte_t* read_scalar(Parse* s, RequestView view, list tools, const byt
         after = skip_word(p, s.end, b"null", 4)
     else:
         after = skip_number(p, s.end)
+        if after != NULL and perhaps_infinite(span_of(p, after)):
+            check_range(s, p)
     if after == NULL:
         refuse(s, p, "expected a value")
     take_plain(view, level, span_of(p, after))
     return after
+
+
+cdef inline bint perhaps_infinite(Span number) noexcept nogil:
+    """Whether a number needs to be looked at: long, or with an exponent."""
+    cdef Py_ssize_t i
+    if number.n > SURELY_FINITE:
+        return True
+    for i in range(number.n):
+        if number.p[i] | 0x20 == c'e':
+            return True
+    return False
+
+
+cdef int check_range(Parse* s, const byte_t* p) except -1:
+    """Refuse a number that some readers take for infinity and others for an error. The conversion stops in time: the
+    body ends with a NUL byte, as every bytes object does."""
+    cdef char* after
+    if isinf(PyOS_string_to_double(<const char*>p, &after, NULL)):
+        return refuse(s, p, "a number out of range")
+    return 0
 
 
 cdef int open_level(Parse* s, bint is_object) except -1:

@@ -82,14 +82,12 @@ async def receive(call: Call, limit: int) -> bytes:
 
 
 async def _read_chunked(call: Call, limit: int) -> bytes:
-    pieces: list[bytes] = []
-    size = 0
+    body = bytearray()  # a list of pieces would cost forty times the body where a client sends a byte a chunk
     async for chunk in call.proto:
-        pieces.append(chunk)
-        size += len(chunk)
-        if size > limit:
+        body += chunk
+        if len(body) > limit:
             raise too_large(limit)
-    return b"".join(pieces)
+    return bytes(body)
 
 
 async def discard_body(call: Call, error: GatewayError) -> GatewayError:
