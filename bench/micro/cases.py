@@ -158,6 +158,18 @@ def _(folder: Path) -> Call:
     return lambda: table.release(table.claim(1, 1, note))
 
 
+@case("escrow", "hold and settle, five cells")
+def _(folder: Path) -> Call:
+    from fastgate._core.escrow import Escrow
+
+    escrow = Escrow()
+    slots = [escrow.open() for _ in range(5)]
+    for slot in slots:
+        escrow.grant(slot, 1 << 59)
+    cells, hold = escrow.cells(slots), escrow.hold
+    return lambda: hold(cells, 2_560_000_000).settle(72_543_000)  # type: ignore[union-attr]
+
+
 @case("credit", "bytes a client has not acknowledged")
 def _(folder: Path) -> Call:
     from fastgate._core.credit import Credit, locate_all
