@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
+from fastgate._core.segment import append
 from fastgate.journal import START, JournalError, JournalReader, JournalWriter, Position
 from fastgate.journal.format import MAX_BODY_BYTES, epoch_number, segment_path
 from tests.model import journal as model
@@ -75,17 +76,18 @@ def test_one_wrong_byte_never_yields_a_wrong_record(written: list[bytes], data: 
 
 
 class FailingDisk:
-    """os.write and os.ftruncate that fail as told: the writer must leave a readable file whatever happens."""
+    """An append and an os.ftruncate that fail as told: the writer must leave a readable file whatever happens."""
 
     def __init__(self) -> None:
         self.next_write: int | None = None
         self.taken = 0
         self.truncate_fails = False
 
-    def write(self, fd: int, data: bytes) -> int:
+    def write(self, fd: int, kind: int, node: int, epoch: int, sequence: int, body: bytes) -> int:
         failure, self.next_write = self.next_write, None
         if failure is None:
-            return os.write(fd, data)
+            return append(fd, kind, node, epoch, sequence, body)
+        data = model.frame(kind, node, epoch, sequence, body)
         if self.taken:
             os.write(fd, data[: self.taken % len(data)])
         if failure == 0:

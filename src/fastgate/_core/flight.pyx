@@ -6,20 +6,19 @@ obtaining that lock is the proof of death.
 """
 
 cimport cython
-from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
+from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
 from cpython.mem cimport PyMem_Free, PyMem_Malloc
 from libc.stddef cimport size_t
 from libc.string cimport memcpy, memset
 from posix.mman cimport MAP_FAILED, MAP_SHARED, PROT_READ, PROT_WRITE, mmap, munmap
+
+from fastgate._core.crc cimport fg_crc32c, fg_crc_init
 
 import contextlib
 import errno
 import fcntl
 import os
 import time
-
-from google_crc32c import extend as crc_extend
-from google_crc32c import value as crc_value
 
 __all__ = [
     "DEFAULT_SLOTS", "FLAG_FAST", "FLAG_FINAL", "FLAG_MALFORMED", "FLAG_PRIORITY", "FLAG_SEEN", "FLAG_US_GEO",
@@ -64,6 +63,8 @@ cdef enum:
 
 FLAG_SEEN, FLAG_FINAL, FLAG_MALFORMED = SEEN, FINAL, MALFORMED
 FLAG_FAST, FLAG_US_GEO, FLAG_PRIORITY = FAST, US_GEO, PRIORITY
+
+fg_crc_init()
 
 
 @cython.final
@@ -214,7 +215,7 @@ cdef class FlightTable:
         memcpy(slot.notes[area], PyBytes_AS_STRING(blob), size)
         slot.note_bytes[area] = <uint32_t>size
         # n and at_ns lie side by side.
-        slot.note_crc[area] = crc_extend(crc_value(blob), PyBytes_FromStringAndSize(<char *>&slot.n, 16))
+        slot.note_crc[area] = fg_crc32c(fg_crc32c(0, slot.notes[area], size), &slot.n, 16)
         return 0
 
     cdef Slot *taken(self, int slot) except NULL:

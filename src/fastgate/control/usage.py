@@ -1,12 +1,14 @@
 """The usage table: every finished call, counted exactly once, in its own SQLite file.
 
 Owns what is stored of the journal and how far it is read: rows and offsets move in one transaction, and a call is known
-by its id, so neither a restart nor a record that is there twice counts twice. Questions are answered by usage_queries;
+by its id, so neither a restart nor a record that is there twice counts twice. Whole records stay in the journal, which
+lies beside the database; a row knows the place. Questions are answered by usage_queries;
 when to look at the journal is ingest's affair.
 """
 
 from __future__ import annotations
 
+import logging
 import sqlite3
 from collections.abc import Iterable, Sequence
 from itertools import compress
@@ -18,17 +20,20 @@ from sqlalchemy import Connection, Engine, delete, event, func, insert, select
 from sqlalchemy.dialects.sqlite import insert as upsert
 
 from fastgate import clock
+from fastgate.bulk import burst
 from fastgate.control import usage_queries as queries
 from fastgate.control.usage_queries import Filters, SpendRow
-from fastgate.control.usage_schema import HEAD, calls, damage, offsets, records
+from fastgate.control.usage_schema import HEAD, calls, damage, offsets
 from fastgate.journal import KIND_CALL, START, Damage, JournalReader, Position, Record
 from fastgate.journal.format import segment_path
-from fastgate.journal.reader import BATCH_RECORDS
+from fastgate.journal.reader import BATCH_RECORDS, body_at
 from fastgate.journal.view import call_view
 from fastgate.record import CallRecord
 from fastgate.stores.engine import migrate, open_engine, reading, writing
 
 __all__ = ["CallRecord", "Filters", "SpendRow", "Taken", "UsageTable", "call_view"]
+
+log = logging.getLogger("fastgate.usage")
 
 RETENTION_DAYS = 400
 """A year and the month in which it is reported; `journal.retention_days` in the configuration."""
@@ -49,13 +54,29 @@ _INT64 = range(-(1 << 63), 1 << 63)
 _COLUMNS = (
     "id", "at_ns", "org", "team", "user", "key", "cost_center", "session", "agent", "model_asked", "model_used",
     "endpoint", "provider", "outcome", "tags", "cost_nano", "cost_asked_nano", "saved_nano", "input_tokens",
-    "output_tokens", "cache_write_5m_tokens", "cache_write_1h_tokens", "cache_read_tokens",
+    "output_tokens", "cache_write_5m_tokens", "cache_write_1h_tokens", "cache_read_tokens", "epoch", "segment",
+    "offset",
 )  # fmt: skip
 _NAMES = ", ".join(f'"{name}"' for name in _COLUMNS)
-_INSERT_CALL = f"INSERT INTO calls ({_NAMES}) VALUES ({', '.join('?' * len(_COLUMNS))}) ON CONFLICT (id) DO NOTHING"  # noqa: S608
-_INSERT_RECORD = "INSERT INTO records (id, body) VALUES (?, ?) ON CONFLICT (id) DO NOTHING"
+_MARKS = ", ".join("?" * len(_COLUMNS))
+_INSERT_CALL = f"INSERT INTO calls ({_NAMES}) VALUES ({_MARKS}) ON CONFLICT (id) DO NOTHING"  # noqa: S608
+
+_COUNTED = frozenset((*_COLUMNS, "usage"))
+_Counted: Any = msgspec.defstruct(
+    "_Counted",
+    [
+        (field.name, field.type if field.name in _COUNTED else msgspec.Raw, field.default)
+        if field.default is not msgspec.NODEFAULT
+        else (field.name, field.type if field.name in _COUNTED else msgspec.Raw)
+        for field in msgspec.structs.fields(CallRecord)
+    ],
+    array_like=True,
+    gc=False,
+)
+"""A CallRecord of which only what has a column is decoded: counting a call costs half."""
 
 _decode = msgspec.msgpack.Decoder(CallRecord).decode
+_decode_counted = msgspec.msgpack.Decoder(_Counted).decode
 _tags_json = msgspec.json.Encoder().encode
 
 Row = tuple[Any, ...]
@@ -76,6 +97,7 @@ class UsageTable:
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self.journal_dir = path.with_name("journal")
         self.engine: Engine = open_engine(path)
         event.listen(self.engine, "connect", _tune)
         try:
@@ -92,7 +114,7 @@ class UsageTable:
     def take(self, reader: JournalReader, epoch: str, max_records: int = BATCH_RECORDS) -> Taken:
         """Count the calls of one epoch that are not counted yet, at most `max_records` of them, in one transaction."""
         closed = not reader.is_open(epoch)
-        with writing(self.engine) as connection:
+        with burst(), writing(self.engine) as connection:
             position, finished = _offset(connection, epoch)
             if finished:
                 return Taken(0, [], False, True)
@@ -137,7 +159,6 @@ class UsageTable:
             with writing(self.engine) as connection:
                 old = select(calls.c.id).where(calls.c.at_ns < before_ns).order_by(calls.c.at_ns, calls.c.id)
                 page = old.limit(PRUNE_ROWS)
-                connection.execute(delete(records).where(records.c.id.in_(page)))
                 deleted = connection.execute(delete(calls).where(calls.c.id.in_(page))).rowcount
             pruned += deleted
             if deleted < PRUNE_ROWS:
@@ -148,8 +169,9 @@ class UsageTable:
     def call(self, call_id: str) -> CallRecord | None:
         """One call by its id."""
         with reading(self.engine) as connection:
-            body = connection.scalar(select(records.c.body).where(records.c.id == call_id))
-        return None if body is None else _decode(body)
+            where = select(calls.c.epoch, calls.c.segment, calls.c.offset).where(calls.c.id == call_id)
+            place = connection.execute(where).one_or_none()
+        return None if place is None else self._record(*place)
 
     def calls(
         self, filters: Filters | None = None, limit: int = 50, cursor: str | None = None
@@ -157,7 +179,17 @@ class UsageTable:
         """Calls, newest first, and the cursor of the next page or None. ValueError: not a cursor, or a bad limit."""
         with reading(self.engine) as connection:
             page, following = queries.page(connection, filters or Filters(), limit, cursor)
-        return [_decode(body) for body in page], following
+        found = (self._record(*place) for place in page)
+        return [record for record in found if record is not None], following
+
+    def _record(self, epoch: str, segment: int, offset: int) -> CallRecord | None:
+        """The whole record at a place of the journal. What is damaged or gone there is told and left out."""
+        body = body_at(self.journal_dir, epoch, segment, offset)
+        if body is None:
+            path = segment_path(self.journal_dir, epoch, segment)
+            log.error("a counted call cannot be shown: its record at byte %d of %s is gone or damaged", offset, path)
+            return None
+        return _decode(body)
 
     def spend(self, by: Sequence[str], filters: Filters | None = None) -> list[SpendRow]:
         """Sums per group, dearest first; with `by` empty one row of everything. ValueError: no such dimension."""
@@ -201,26 +233,24 @@ def _insert(connection: Connection, epoch: str, found: Sequence[Record], journal
     for record in found:
         if record.kind == KIND_CALL:
             try:
-                rows.append(_row(_decode(record.body)))
+                rows.append(_row(_decode_counted(record.body), epoch, record))
                 sources.append(record)
             except msgspec.MsgspecError as error:
                 broken.append(_unusable(journal_dir, epoch, record, str(error)))
     try:
-        _store(connection, rows, sources)
+        _store(connection, rows)
     except OverflowError:  # no worker writes that; to look at every figure beforehand would cost as much as the rest
         fits = [all(type(value) is not int or value in _INT64 for value in row) for row in rows]
-        _store(connection, list(compress(rows, fits)), list(compress(sources, fits)))
+        _store(connection, list(compress(rows, fits)))
         for record, good in zip(sources, fits, strict=True):
             if not good:
                 broken.append(_unusable(journal_dir, epoch, record, "a figure is beyond 64 bits"))
     return broken
 
 
-def _store(connection: Connection, rows: Sequence[Row], sources: Sequence[Record]) -> None:
+def _store(connection: Connection, rows: Sequence[Row]) -> None:
     if rows:
         connection.exec_driver_sql(_INSERT_CALL, list(rows))
-        bodies = [(row[0], record.body) for row, record in zip(rows, sources, strict=True)]
-        connection.exec_driver_sql(_INSERT_RECORD, bodies)
 
 
 def _unusable(journal_dir: Path, epoch: str, record: Record, why: str) -> Damage:
@@ -229,8 +259,8 @@ def _unusable(journal_dir: Path, epoch: str, record: Record, why: str) -> Damage
     return Damage(path, record.segment, record.offset, reason)
 
 
-def _row(call: CallRecord) -> Row:
-    """The columns of `calls`, in the order of _COLUMNS."""
+def _row(call: Any, epoch: str, record: Record) -> Row:
+    """The columns of `calls`, in the order of _COLUMNS, of a `_Counted` call."""
     usage = call.usage
     return (
         call.id,
@@ -256,6 +286,9 @@ def _row(call: CallRecord) -> Row:
         usage.cache_write_5m_tokens,
         usage.cache_write_1h_tokens,
         usage.cache_read_tokens,
+        epoch,
+        record.segment,
+        record.offset,
     )
 
 

@@ -14,7 +14,7 @@ import msgspec
 from sqlalchemy import ColumnElement, Connection, Text, and_, cast, func, or_, select, tuple_
 
 from fastgate._core.money import format_usd
-from fastgate.control.usage_schema import calls, records
+from fastgate.control.usage_schema import calls
 
 MAX_PAGE = 1000
 """Calls of one page: about 2 MB of JSON."""
@@ -98,18 +98,22 @@ def spend_view(row: SpendRow) -> dict[str, Any]:
     }
 
 
-def page(connection: Connection, filters: Filters, limit: int, cursor: str | None) -> tuple[list[bytes], str | None]:
-    """Bodies of the records, newest first, and the cursor that goes on after the last."""
+Place = tuple[str, int, int]
+"""Where in the journal a record stands: epoch, segment, offset."""
+
+
+def page(connection: Connection, filters: Filters, limit: int, cursor: str | None) -> tuple[list[Place], str | None]:
+    """Places of the records, newest first, and the cursor that goes on after the last."""
     if not 1 <= limit <= MAX_PAGE:
         raise ValueError(f"limit must lie in 1..{MAX_PAGE}, got {limit}")
-    found = select(calls.c.at_ns, calls.c.id, records.c.body).join(records, records.c.id == calls.c.id)
+    found = select(calls.c.at_ns, calls.c.id, calls.c.epoch, calls.c.segment, calls.c.offset)
     found = found.where(*_conditions(filters)).order_by(calls.c.at_ns.desc(), calls.c.id.desc()).limit(limit + 1)
     if cursor is not None:
         at_ns, call_id = _parse_cursor(cursor)
         found = found.where(tuple_(calls.c.at_ns, calls.c.id) < tuple_(at_ns, call_id))
     rows = connection.execute(found).all()
     following = f"{rows[limit - 1].at_ns}.{rows[limit - 1].id}" if len(rows) > limit else None
-    return [row.body for row in rows[:limit]], following
+    return [(row.epoch, row.segment, row.offset) for row in rows[:limit]], following
 
 
 def spend(connection: Connection, by: Sequence[str], filters: Filters) -> list[SpendRow]:

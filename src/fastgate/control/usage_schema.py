@@ -1,13 +1,13 @@
 """The usage database's tables as the newest migration leaves them (a test holds the two together).
 
-`calls` is what is counted and searched, `records` the whole record of each: kept apart so that a report reads little.
+`calls` is what is counted and searched, and where in the journal the whole record stands.
 """
 
 from __future__ import annotations
 
-from sqlalchemy import JSON, BigInteger, Column, Index, Integer, LargeBinary, MetaData, Table, Text
+from sqlalchemy import JSON, BigInteger, Column, Index, Integer, MetaData, Table, Text
 
-HEAD = "u0001"
+HEAD = "u0002"
 """The newest revision under migrations_usage/versions; a test compares."""
 
 metadata = MetaData()
@@ -39,19 +39,14 @@ calls = Table(
     Column("cache_write_5m_tokens", BigInteger, nullable=False),
     Column("cache_write_1h_tokens", BigInteger, nullable=False),
     Column("cache_read_tokens", BigInteger, nullable=False),
+    Column("epoch", Text, nullable=False),
+    Column("segment", Integer, nullable=False),
+    Column("offset", BigInteger, nullable=False),
     Index("calls_time", "at_ns", "id"),
     Index("calls_team", "team", "at_ns"),
     Index("calls_user", "user", "at_ns"),
     Index("calls_key", "key", "at_ns"),
     Index("calls_session", "session", "at_ns"),
-)
-
-records = Table(
-    "records",
-    metadata,
-    Column("id", Text, primary_key=True),
-    Column("body", LargeBinary, nullable=False),
-    sqlite_with_rowid=False,
 )
 
 offsets = Table(

@@ -14,7 +14,6 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
-from google_crc32c import value as crc32c
 
 from fastgate._core.flight import (
     FLAG_FAST,
@@ -29,6 +28,7 @@ from fastgate._core.flight import (
     SLOT_BYTES,
     VERSION,
 )
+from fastgate._core.segment import crc32c
 from fastgate.journal.format import epoch_number, epoch_text, is_epoch
 
 if TYPE_CHECKING:

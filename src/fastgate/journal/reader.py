@@ -11,11 +11,11 @@ import fcntl
 import os
 from collections.abc import Iterator
 from enum import Enum
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
-from google_crc32c import value as crc32c
-
+from fastgate._core.segment import crc32c, whole_records
 from fastgate.journal.format import (
     FRAME,
     FRAME_BYTES,
@@ -37,6 +37,11 @@ READ_BYTES = 4 * 1024 * 1024
 
 BATCH_RECORDS = 10_000
 """Keeps a consumer's transaction under about 200 ms."""
+
+GLANCE_BYTES = 4096
+"""Read first where one record is wanted: most are under 1 KiB."""
+
+_record = partial(tuple.__new__, Record)
 
 _MIN_LENGTH = STAMP.size
 _MAX_LENGTH = STAMP.size + MAX_BODY_BYTES
@@ -160,6 +165,12 @@ class _Pass:
             size = os.fstat(fd).st_size
             window, at = os.pread(fd, min(READ_BYTES, max(size - offset, 0)), offset), 0
             while len(self.records) < max_records:
+                room = max_records - len(self.records)
+                found, at = whole_records(window, at, self.number, sequence, segment, offset, room)
+                if found:
+                    self.records.extend(map(_record, found))
+                    sequence += len(found)
+                    continue
                 record = _parse(window, at, self.number, segment, offset)
                 if isinstance(record, Record):
                     if record.sequence != sequence + 1:
@@ -240,6 +251,23 @@ def _parse(window: bytes, at: int, epoch: int, segment: int = 0, base: int = 0) 
     if crc32c(stamped) != checksum:
         return _Defect.INVALID
     return Record(segment, base + at, version, kind, node, sequence, stamped[_MIN_LENGTH:])
+
+
+def body_at(journal_dir: Path, epoch: str, segment: int, offset: int) -> bytes | None:
+    """The body of the one record that a consumer remembers the place of, or None when it is no longer whole there."""
+    try:
+        fd = os.open(segment_path(journal_dir, epoch, segment), os.O_RDONLY | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return None
+    try:
+        window = os.pread(fd, GLANCE_BYTES, offset)
+        length = LEAD.unpack_from(window)[0] if len(window) >= LEAD.size else 0
+        if length + LEAD.size > len(window) and length <= _MAX_LENGTH:
+            window = os.pread(fd, length + LEAD.size, offset)
+    finally:
+        os.close(fd)
+    record = _parse(window, 0, epoch_number(epoch))
+    return record.body if isinstance(record, Record) else None
 
 
 def _first_record(path: Path, epoch: int) -> Record | _Defect:

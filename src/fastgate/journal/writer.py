@@ -13,16 +13,11 @@ import os
 from pathlib import Path
 from typing import Literal, NoReturn
 
-from google_crc32c import value as crc32c
-
-from fastgate._core.append import append as _write
+from fastgate._core.segment import append as _write
 from fastgate.journal.format import (
     FRAME_BYTES,
-    LEAD,
     MAX_BODY_BYTES,
     SEGMENT_BYTES,
-    STAMP,
-    VERSION,
     epoch_number,
     new_epoch,
     segment_path,
@@ -30,15 +25,10 @@ from fastgate.journal.format import (
 
 Fsync = Literal["never", "always"]
 
-_MAX_FRAME_BYTES = FRAME_BYTES + MAX_BODY_BYTES
-
 _EPOCH_DRAWS = 16
 """4096 names a millisecond: sixteen collisions in a row are no accident."""
 
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
-
-_pack_lead = LEAD.pack
-_pack_stamp = STAMP.pack
 
 
 class JournalError(OSError):
@@ -102,17 +92,15 @@ class JournalWriter:
     def append(self, kind: int, body: bytes) -> tuple[int, int]:
         """Write one record; returns its (segment, offset). Raises JournalFull, JournalBroken, or ValueError when the
         body is over MAX_BODY_BYTES."""
-        stamped = _pack_stamp(VERSION, kind, self._node, self._epoch, self.sequence + 1) + body
-        frame = _pack_lead(len(stamped), crc32c(stamped)) + stamped
-        size = len(frame)
-        if size > _MAX_FRAME_BYTES:
+        size = FRAME_BYTES + len(body)
+        if len(body) > MAX_BODY_BYTES:
             raise ValueError(f"a body of {len(body)} bytes; the journal takes up to {MAX_BODY_BYTES}")
         offset = self.offset
         if self._fd < 0 or offset + size > self._segment_bytes:
             self._open_segment()
             offset = self.offset
         try:
-            written = _write(self._fd, frame)
+            written = _write(self._fd, kind, self._node, self._epoch, self.sequence + 1, body)
         except OSError as error:
             self._fail(error)
         if written != size:

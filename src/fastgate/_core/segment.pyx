@@ -1,0 +1,107 @@
+# cython: language_level=3
+"""Journal records into and out of the bytes of a segment: framed, checked, written by one system call.
+
+Owns the layout that journal/format.py describes. `append` keeps the interpreter lock: os.write would let other threads
+run meanwhile, and for an append to the page cache (about 1.5 microseconds) that costs two thread switches a call,
+because the server's I/O thread always waits for the lock; the event loop stands still either way. Knows nothing of
+files, consumers or what a body means; whatever is not plainly the next whole record is left to the reader in Python.
+"""
+
+from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
+from cpython.exc cimport PyErr_SetFromErrno
+from libc.stdint cimport int64_t, uint16_t, uint32_t, uint64_t
+from libc.string cimport memcpy
+from posix.uio cimport iovec, writev
+
+from fastgate._core.crc cimport fg_crc32c, fg_crc_by_table, fg_crc_init
+
+__all__ = ["append", "crc32c", "whole_records"]
+
+cdef extern from *:
+    """
+    #include <stdint.h>
+    /* journal/format.py: little-endian, as every machine is that this runs on. */
+    #if __BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__
+    #error "the journal's records are little-endian"
+    #endif
+    typedef struct __attribute__((packed)) {
+        uint32_t length;
+        uint32_t crc;
+        uint8_t version;
+        uint8_t kind;
+        uint16_t node;
+        uint64_t epoch;
+        uint64_t sequence;
+    } FgFrame;
+    """
+    ctypedef struct FgFrame:
+        uint32_t length
+        uint32_t crc
+        unsigned char version
+        unsigned char kind
+        uint16_t node
+        uint64_t epoch
+        uint64_t sequence
+
+cdef enum:
+    VERSION = 1
+    LEAD = 8    # length and crc
+    STAMP = 20  # version to sequence
+
+fg_crc_init()
+
+
+def crc32c(bytes data, uint32_t crc=0, *, bint by_table=False):
+    """The CRC32C of `data`, after what `crc` is the checksum of. `by_table` forces the portable loop."""
+    if by_table:
+        return ~fg_crc_by_table(~crc, <const unsigned char *>PyBytes_AS_STRING(data), PyBytes_GET_SIZE(data))
+    return fg_crc32c(crc, PyBytes_AS_STRING(data), PyBytes_GET_SIZE(data))
+
+
+def append(int fd, unsigned char kind, uint16_t node, uint64_t epoch, uint64_t sequence, bytes body):
+    """Write one record to `fd` in one call; returns the number of bytes taken, frame included. OSError as os.write
+    raises it, but for an interruption by a signal before the first byte, which is tried again."""
+    cdef FgFrame frame
+    cdef iovec parts[2]
+    cdef Py_ssize_t taken, size = PyBytes_GET_SIZE(body)
+    frame.length = <uint32_t>(STAMP + size)
+    frame.version = VERSION
+    frame.kind = kind
+    frame.node = node
+    frame.epoch = epoch
+    frame.sequence = sequence
+    frame.crc = fg_crc32c(fg_crc32c(0, &frame.version, STAMP), PyBytes_AS_STRING(body), size)
+    parts[0].iov_base = &frame
+    parts[0].iov_len = LEAD + STAMP
+    parts[1].iov_base = PyBytes_AS_STRING(body)
+    parts[1].iov_len = <size_t>size
+    while True:
+        taken = writev(fd, parts, 2)
+        if taken >= 0:
+            return taken
+        try:
+            PyErr_SetFromErrno(OSError)
+        except InterruptedError:
+            continue
+
+
+def whole_records(bytes window, Py_ssize_t at, uint64_t epoch, uint64_t sequence, int segment, int64_t base, int most):
+    """The records that follow one another from `at` without a flaw: right checksum, this epoch, numbers going on from
+    `sequence`. At most `most`, as tuples in the order of format.Record; `base` is where in its segment the window
+    begins. Returns them and where the next one would begin."""
+    cdef const char *data = PyBytes_AS_STRING(window)
+    cdef Py_ssize_t size = PyBytes_GET_SIZE(window)
+    cdef FgFrame frame
+    cdef list found = []
+    while most > 0 and size - at >= LEAD + STAMP:
+        memcpy(&frame, data + at, LEAD + STAMP)
+        if frame.epoch != epoch or frame.sequence != sequence + 1 or frame.length < STAMP:
+            break
+        if frame.length > size - at - LEAD or fg_crc32c(0, data + at + LEAD, frame.length) != frame.crc:
+            break
+        body = PyBytes_FromStringAndSize(data + at + LEAD + STAMP, frame.length - STAMP)
+        found.append((segment, base + at, frame.version, frame.kind, frame.node, frame.sequence, body))
+        at += LEAD + frame.length
+        sequence += 1
+        most -= 1
+    return found, at
