@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import json
 import re
 from collections.abc import Iterator
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +20,7 @@ from tests.support.gateway import KEY, Gateway, serving
 from tests.support.sim import SimProcess, running
 
 READS = ("status", "orgs", "teams", "users", "cost-centers", "keys", "keys/alice-laptop", "endpoints", "calls", "spend",
-         "audit", "drain")  # fmt: skip
+         "spend/focus", "audit", "drain")  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -138,6 +141,19 @@ def test_the_call_that_was_made_is_the_call_that_is_shown(gateway: Gateway, upst
     assert spend["total"]["calls"] == sum(item["calls"] for item in spend["items"])
 
 
+def test_spend_is_exported_as_focus_csv(gateway: Gateway) -> None:
+    call_id = message(gateway)[1]["x-fastgate-call-id"]
+    until(lambda: found(gateway, call_id), 2, "the call is counted")
+    bearer = f"Bearer {TOKEN}"
+    status, headers, raw = ask(gateway.control_url, "GET", "/api/v1/spend/focus?user=alice", authorization=bearer)
+    assert (status, headers["content-type"]) == (200, "text/csv; charset=utf-8")
+    rows = list(csv.DictReader(io.StringIO(raw.decode(), newline="")))
+    total = good(gateway, "GET", "/spend?user=alice")["total"]["cost"]
+    assert sum(Decimal(row["BilledCost"]) for row in rows) == Decimal(total) > 0
+    ahead = good(gateway, "GET", "/spend?by=user&forecast=month")
+    assert Decimal(ahead["items"][0]["forecast"]["expected"]) >= Decimal(ahead["items"][0]["cost"])
+
+
 def found(gateway: Gateway, call_id: str) -> Any:
     status, answer = admin(gateway, "GET", f"/calls/{call_id}")
     assert status in (200, 404)
@@ -228,6 +244,10 @@ def test_the_caller_may_say_who_acts(gateway: Gateway) -> None:
         ("GET", "/calls?tag=x", None, 400, "NAME=VALUE"),
         ("GET", "/calls?cursor=x", None, 400, "cursor"),
         ("GET", "/spend?by=mood", None, 400, "mood"),
+        ("GET", "/spend?forecast=decade", None, 400, "decade"),
+        ("GET", "/spend?forecast=month&since=2026-01-01", None, 400, "since"),
+        ("GET", "/spend/focus?by=user", None, 400, "by"),
+        ("GET", "/spend/focus?since=yesterday", None, 400, "since"),
         ("GET", "/audit?cursor=-1", None, 400, "cursor"),
         ("POST", "/keys", b"", 400, ""),
         ("POST", "/keys", b"{", 400, ""),

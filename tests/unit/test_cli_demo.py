@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import json
 import os
 import pty
@@ -104,6 +106,28 @@ def test_spend_takes_fields_with_commas_and_repeated(demo: RunningDemo) -> None:
     assert demo.command("spend", "--by", "nonsense").code == 2
     assert demo.command("spend", "--since", "2199-01-01", "--json").json["items"] == []
     assert "total $" in demo.command("spend").out
+
+
+def test_spend_as_csv_as_focus_and_with_a_forecast(demo: RunningDemo) -> None:
+    call_id = demo.wire.ask(ALICE.secret, "hi").headers["x-fastgate-call-id"]
+    demo.until(lambda: demo.command("calls", "show", call_id, "--json").code == 0 or None)
+    page = demo.command("spend", "--by", "user,tag:project", "--json").json
+    rows = list(csv.DictReader(io.StringIO(demo.command("spend", "--by", "user,tag:project", "--csv").out)))
+    assert [(row["user"], row["tag:project"], row["cost"]) for row in rows] == [
+        (item["user"], item["tag:project"], item["cost"]) for item in page["items"]
+    ]
+    exported = list(csv.DictReader(io.StringIO(demo.command("spend", "--focus", "--user", "alice").out)))
+    alice = demo.command("spend", "--by", "user", "--user", "alice", "--json").json["total"]
+    assert sum(Decimal(row["BilledCost"]) for row in exported) == Decimal(alice["cost"]) > 0
+    assert demo.command("spend", "--focus", "--user", "alice", "--json").json["items"] == exported
+    ahead = demo.command("spend", "--by", "team", "--forecast", "month", "--json").json
+    assert Decimal(ahead["total"]["forecast"]["expected"]) >= Decimal(ahead["total"]["cost"])
+    text = demo.command("spend", "--forecast", "month").out
+    assert "expected by" in text and "method:" in text
+    assert demo.command("spend", "--focus", "--by", "user").code == 2
+    assert demo.command("spend", "--csv", "--json").code == 2
+    assert demo.command("spend", "--forecast", "month", "--since", "1h").code == 2
+    assert demo.command("spend", "--focus", "--tag", "x").code == 2
 
 
 def test_a_key_lives_from_create_to_revoke(demo: RunningDemo) -> None:

@@ -5,7 +5,7 @@ Both ways answer the same JSON-ready shapes (fastgate.control.shapes) and fail w
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -29,7 +29,8 @@ class Control(Protocol):
     def keys_revoke(self, key_id: str) -> Json: ...
     def calls_list(self, filters: Mapping[str, Any], cursor: str, limit: int) -> Json: ...
     def calls_show(self, call_id: str) -> Json: ...
-    def spend(self, by: Sequence[str], filters: Mapping[str, Any]) -> Json: ...
+    def spend(self, by: Sequence[str], filters: Mapping[str, Any], period: str = "") -> Json: ...
+    def focus(self, filters: Mapping[str, Any]) -> Iterator[bytes]: ...
     def apply(self, path: Path, dry_run: bool) -> Json: ...
 
 
@@ -80,8 +81,11 @@ class RemoteControl:
     def calls_show(self, call_id: str) -> Json:
         return self._object(self._api.get(f"/api/v1/calls/{segment(call_id)}"))
 
-    def spend(self, by: Sequence[str], filters: Mapping[str, Any]) -> Json:
-        return self._object(self._api.get("/api/v1/spend", {"by": list(by), **filters}))
+    def spend(self, by: Sequence[str], filters: Mapping[str, Any], period: str = "") -> Json:
+        return self._object(self._api.get("/api/v1/spend", {"by": list(by), **filters, "forecast": period}))
+
+    def focus(self, filters: Mapping[str, Any]) -> Iterator[bytes]:
+        return self._api.stream("/api/v1/spend/focus", filters)
 
     def apply(self, path: Path, dry_run: bool) -> Json:
         from fastgate.cli.directory_text import resolved

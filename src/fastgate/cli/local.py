@@ -5,7 +5,7 @@ Needs fastgate.control.operations, and so SQLAlchemy: imported only when there i
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, TypeVar
@@ -87,9 +87,13 @@ class LocalControl:
         self._count_new_calls()
         return shown(lambda: self._operations.show_call(call_id))
 
-    def spend(self, by: Sequence[str], filters: Mapping[str, Any]) -> Json:
+    def spend(self, by: Sequence[str], filters: Mapping[str, Any], period: str = "") -> Json:
         self._count_new_calls()
-        return shown(lambda: self._operations.spend(by, msgspec.convert(dict(filters), Query)))
+        return shown(lambda: self._operations.spend(by, msgspec.convert(dict(filters), Query), period))
+
+    def focus(self, filters: Mapping[str, Any]) -> Iterator[bytes]:
+        self._count_new_calls()
+        return guarded(lambda: self._operations.focus(msgspec.convert(dict(filters), Query)))
 
     def apply(self, path: Path, dry_run: bool) -> Json:
         text = path.read_bytes()

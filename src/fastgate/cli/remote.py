@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import http.client
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 from urllib.parse import quote, urlencode, urlsplit
 
@@ -19,6 +19,8 @@ TIMEOUT_S = 30.0
 
 ANSWER_BYTES = 64 * 1024 * 1024
 """The largest answer read: a page of 1,000 calls is below 4 MiB."""
+
+PIECE_BYTES = 64 * 1024
 
 BAD_INPUT = frozenset({400, 413, 422})
 """Statuses that mean that the request was wrong, rather than refused."""
@@ -47,7 +49,31 @@ class Remote:
             return answer
         raise failure_of(status, answer, self.address)
 
+    def stream(self, path: str, query: Mapping[str, Any] | None = None) -> Iterator[bytes]:
+        """The body of one GET that is no JSON, piece by piece. Raises as `call` does."""
+        connection, response = self._send("GET", with_query(path, query), None)
+        try:
+            if not 200 <= response.status < 300:
+                raise failure_of(response.status, decoded(response.read(ANSWER_BYTES)), self.address)
+            while piece := response.read(PIECE_BYTES):
+                yield piece
+        except (OSError, http.client.HTTPException) as error:
+            raise self._gone(error) from error
+        finally:
+            connection.close()
+
     def _exchange(self, method: str, target: str, body: Any) -> tuple[int, Any]:
+        connection, response = self._send(method, target, body)
+        try:
+            raw = response.read(ANSWER_BYTES)
+        except (OSError, http.client.HTTPException) as error:
+            raise self._gone(error) from error
+        finally:
+            connection.close()
+        return response.status, decoded(raw)
+
+    def _send(self, method: str, target: str, body: Any) -> tuple[http.client.HTTPConnection, http.client.HTTPResponse]:
+        """The request is out and the head of the answer is in; the caller closes the connection."""
         url = urlsplit(f"//{self.address}")
         connection = http.client.HTTPConnection(url.hostname or "", url.port, timeout=self.timeout_s)
         headers = {"authorization": f"Bearer {self.token}", "accept": "application/json", "x-fastgate-actor": user()}
@@ -57,16 +83,16 @@ class Remote:
             headers["content-type"] = "application/yaml" if isinstance(body, bytes) else "application/json"
         try:
             connection.request(method, target, payload, headers)
-            response = connection.getresponse()
-            raw = response.read(ANSWER_BYTES)
+            return connection, connection.getresponse()
         except (OSError, http.client.HTTPException) as error:
-            raise Unreachable(
-                f"the control plane at {self.address} does not answer: {str(error) or type(error).__name__}.",
-                fix="`fastgate doctor` says what is wrong",
-            ) from error
-        finally:
             connection.close()
-        return response.status, decoded(raw)
+            raise self._gone(error) from error
+
+    def _gone(self, error: Exception) -> Unreachable:
+        return Unreachable(
+            f"the control plane at {self.address} does not answer: {str(error) or type(error).__name__}.",
+            fix="`fastgate doctor` says what is wrong",
+        )
 
 
 def with_query(path: str, query: Mapping[str, Any] | None) -> str:

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Any, TypeVar
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, TypeVar, cast
 
 import msgspec
 
-from fastgate.control import shapes
+from fastgate._core.money import format_usd
+from fastgate.clock import wall_ns
+from fastgate.control import shapes, usage_queries
 from fastgate.control.errors import OperationError, moment
+from fastgate.control.focus import csv_chunks
+from fastgate.control.forecast import PERIODS, Forecast, Period, bounds, forecast, history_since_ns
 from fastgate.control.shapes import Page
 from fastgate.control.usage import UsageTable
-from fastgate.control.usage_queries import Filters, spend_view
+from fastgate.control.usage_queries import Filters, SpendRow, spend_view
 from fastgate.journal.view import call_view
+from fastgate.stores.engine import reading
+from fastgate.times import rfc3339
 
 T = TypeVar("T")
 
@@ -55,11 +61,56 @@ class Calls:
             raise OperationError("not_found", f"there is no finished call {call_id}.")
         return msgspec.convert(call_view(record), shapes.Call)
 
-    def spend(self, by: Sequence[str], query: Query) -> shapes.Spend:
+    def spend(self, by: Sequence[str], query: Query, period: str = "") -> shapes.Spend:
+        """Sums by group. With a `period` each item, and the total, also says what that period will have cost at its
+        end: the sums are then of the period so far, and `since` and `until` do not apply."""
         filters = filters_of(query)
+        if period:
+            return self._forecast(by, query, filters, period)
         rows = _asked(lambda: self.table.spend(by, filters))
-        total = self.table.spend([], filters)[0]
+        total = usage_queries.total(rows)
         return shapes.Spend([spend_view(row) for row in rows] if by else [], spend_view(total))
+
+    def focus(self, query: Query) -> Iterator[bytes]:
+        """The FOCUS export as CSV, in pieces. Reads one consistent view of the table while it is consumed."""
+        filters = filters_of(query)
+
+        def chunks() -> Iterator[bytes]:
+            with reading(self.table.engine) as connection:
+                yield from csv_chunks(usage_queries.focus_groups(connection, filters))
+
+        return chunks()
+
+    def _forecast(self, by: Sequence[str], query: Query, filters: Filters, period: str) -> shapes.Spend:
+        if period not in PERIODS:
+            raise OperationError("invalid", f"forecast: there is no period {period!r}; there are {', '.join(PERIODS)}.")
+        if query.since is not None or query.until is not None or {"day", "month"} & set(by):
+            told = "a forecast is of the period that is running: it takes no since, no until and no day or month."
+            raise OperationError("invalid", told)
+        named = cast(Period, period)
+        now_ns = wall_ns()
+        start_ns, end_ns = bounds(named, now_ns)
+        past = msgspec.structs.replace(filters, since_ns=history_since_ns(named, now_ns))
+        running = msgspec.structs.replace(filters, since_ns=start_ns, until_ns=end_ns)
+
+        def look() -> tuple[list[SpendRow], dict[tuple[str, ...], dict[int, int]]]:
+            with reading(self.table.engine) as connection:
+                return usage_queries.spend(connection, by, running), usage_queries.daily(connection, by, past)
+
+        rows, daily = _asked(look)
+        names = list(dict.fromkeys(by))
+        known = {tuple(row.group.values()) for row in rows}
+        rows += [usage_queries.nothing(dict(zip(names, group, strict=True))) for group in daily if group not in known]
+        items = []
+        for row in rows if by else []:
+            found = forecast(named, now_ns, daily.get(tuple(row.group.values()), {}))
+            items.append({**spend_view(row), "forecast": forecast_view(found)})
+        everything: dict[int, int] = {}
+        for days in daily.values():
+            for day, nano in days.items():
+                everything[day] = everything.get(day, 0) + nano
+        whole = forecast(named, now_ns, everything)
+        return shapes.Spend(items, {**spend_view(usage_queries.total(rows)), "forecast": forecast_view(whole)})
 
     def outcomes(self) -> dict[str, dict[str, Any]]:
         """Sums of each outcome since the table began."""
@@ -73,6 +124,19 @@ def filters_of(query: Query) -> Filters:
     since_ns = None if query.since is None else moment("since", query.since)
     until_ns = None if query.until is None else moment("until", query.until)
     return Filters(since_ns=since_ns, until_ns=until_ns, tags=tags, **named)
+
+
+def forecast_view(found: Forecast) -> dict[str, Any]:
+    """A forecast as the command line and the API show it."""
+    return {
+        "from": rfc3339(found.start_ns),
+        "to": rfc3339(found.end_ns),
+        "expected": format_usd(found.expected_nano),
+        "low": format_usd(found.low_nano),
+        "high": format_usd(found.high_nano),
+        "days": found.days,
+        "method": found.method,
+    }
 
 
 def _tag(text: str) -> tuple[str, str]:

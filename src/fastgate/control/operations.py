@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import platform
 import resource
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -154,8 +154,11 @@ class Operations:
     def show_call(self, call_id: str) -> shapes.Call:
         return self.calls.show(call_id)
 
-    def spend(self, by: Sequence[str], query: Query) -> shapes.Spend:
-        return self.calls.spend(by, query)
+    def spend(self, by: Sequence[str], query: Query, period: str = "") -> shapes.Spend:
+        return self.calls.spend(by, query, period)
+
+    def focus(self, query: Query) -> Iterator[bytes]:
+        return self.calls.focus(query)
 
     # -- configuration and directory --------------------------------------------------------------------------------
 

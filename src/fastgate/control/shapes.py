@@ -262,8 +262,9 @@ class Call(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Spend(msgspec.Struct, frozen=True):
-    """Sums by group, dearest first. Each item names its group's dimensions, then calls, cost, cost_asked, saved, usage;
-    `total` has the same without a group."""
+    """Sums by group, dearest first. Each item names its group's dimensions, then calls, cost, cost_asked, saved, usage
+    and, where a forecast was asked for, `forecast`: from, to, expected, low, high, days, method. `total` has the same
+    without a group."""
 
     items: list[dict[str, Any]]
     total: dict[str, Any]

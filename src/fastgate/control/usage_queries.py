@@ -6,7 +6,7 @@ Owns filters, dimensions and cursors. Reads only.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -15,9 +15,13 @@ from sqlalchemy import ColumnElement, Connection, Text, and_, cast, func, or_, s
 
 from fastgate._core.money import format_usd
 from fastgate.control.usage_schema import calls
+from fastgate.times import NS
 
 MAX_PAGE = 1000
 """Calls of one page: about 2 MB of JSON."""
+
+FOCUS_PAGE = 500
+"""Groups held in memory at a time while an export is written."""
 
 DAY_NS = 24 * 3600 * 1_000_000_000
 
@@ -41,10 +45,11 @@ _DIMENSIONS: dict[str, ColumnElement[Any]] = {
     "agent": calls.c.agent,
     "outcome": calls.c.outcome,
     "day": cast(calls.c.at_ns // DAY_NS, Text),
+    "month": func.strftime("%Y-%m", calls.c.at_ns // NS, "unixepoch"),
 }
 
 DIMENSIONS = (*_DIMENSIONS, TAG_PREFIX + "NAME")
-"""What spend can be grouped by. `model` is the one that served the call; `day` is in UTC."""
+"""What spend can be grouped by. `model` is the one that served the call; `day` and `month` are UTC's."""
 
 _SUMS = (
     "cost_nano", "cost_asked_nano", "saved_nano", "input_tokens", "output_tokens", "cache_write_5m_tokens",
@@ -78,6 +83,30 @@ class SpendRow(msgspec.Struct, frozen=True, kw_only=True):
     calls: int
     cost_nano: int
     cost_asked_nano: int
+    saved_nano: int
+    input_tokens: int
+    output_tokens: int
+    cache_write_5m_tokens: int
+    cache_write_1h_tokens: int
+    cache_read_tokens: int
+
+
+class FocusGroup(msgspec.Struct, frozen=True, kw_only=True):
+    """What one row of a FOCUS export sums: one UTC day (days since the epoch) of one of everything that is named.
+    `tags` is JSON, empty where there are none."""
+
+    day: int
+    org: str
+    cost_center: str
+    team: str
+    user: str
+    key: str
+    tags: str
+    model: str
+    endpoint: str
+    provider: str
+    calls: int
+    cost_nano: int
     saved_nano: int
     input_tokens: int
     output_tokens: int
@@ -133,6 +162,47 @@ def spend(connection: Connection, by: Sequence[str], filters: Filters) -> list[S
         )
         for row in rows
     ]
+
+
+def total(rows: Sequence[SpendRow]) -> SpendRow:
+    """The sum of all groups: of the very rows that are shown, whatever is counted meanwhile."""
+    sums = {name: sum(getattr(row, name) for row in rows) for name in ("calls", *_SUMS)}
+    return SpendRow(group={}, **sums)
+
+
+def nothing(group: dict[str, str]) -> SpendRow:
+    """A group without a call."""
+    return SpendRow(group=group, calls=0, **dict.fromkeys(_SUMS, 0))
+
+
+def daily(connection: Connection, by: Sequence[str], filters: Filters) -> dict[tuple[str, ...], dict[int, int]]:
+    """Cost of each day (days since the epoch) of each group."""
+    names = list(dict.fromkeys(by))
+    day = calls.c.at_ns // DAY_NS
+    groups = [dimension(name).label(f"group_{n}") for n, name in enumerate(names)]
+    asked = select(*groups, day, func.sum(calls.c.cost_nano)).where(*_conditions(filters)).group_by(*groups, day)
+    found: dict[tuple[str, ...], dict[int, int]] = {}
+    for *values, at_day, cost_nano in connection.execute(asked):
+        shown = tuple(_shown(name, value) for name, value in zip(names, values, strict=True))
+        found.setdefault(shown, {})[at_day] = cost_nano
+    return found
+
+
+def focus_groups(connection: Connection, filters: Filters) -> Iterator[FocusGroup]:
+    """What a FOCUS export lists, day by day: calls that reached a provider or cost something."""
+    columns = [
+        (calls.c.at_ns // DAY_NS).label("day"),
+        *(calls.c[name] for name in ("org", "cost_center", "team", "user", "key")),
+        func.coalesce(cast(calls.c.tags, Text), "").label("tags"),
+        calls.c.model_used.label("model"),
+        calls.c.endpoint,
+        calls.c.provider,
+    ]
+    summed = [func.sum(calls.c[name]).label(name) for name in _SUMS if name != "cost_asked_nano"]
+    reached = or_(calls.c.endpoint != "", calls.c.cost_nano != 0)
+    asked = select(*columns, func.count().label("calls"), *summed).where(reached, *_conditions(filters))
+    for row in connection.execution_options(yield_per=FOCUS_PAGE).execute(asked.group_by(*columns).order_by(*columns)):
+        yield FocusGroup(**row._mapping)
 
 
 def dimension(name: str) -> ColumnElement[Any]:

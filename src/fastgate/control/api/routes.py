@@ -6,6 +6,7 @@ from typing import Annotated, Any
 
 from litestar import Request, delete, get, post
 from litestar.params import Parameter
+from litestar.response import Stream
 
 from fastgate.control import shapes
 from fastgate.control.api.access import actor_of
@@ -16,11 +17,14 @@ from fastgate.tree import MAX_FILE_BYTES
 
 AnyRequest = Request[Any, Any, Any]
 
+CSV = "text/csv"
+
 Cursor = Annotated[str, Parameter(description="`next` of the page before")]
 ChangeCursor = Annotated[int, Parameter(ge=0, description="`next` of the page before")]
 Limit = Annotated[int, Parameter(ge=1, le=1000, description="items of one page")]
 Moment = Annotated[str | None, Parameter(description="RFC 3339, a date, or epoch seconds")]
 Tags = Annotated[list[str] | None, Parameter(description="NAME=VALUE, may be repeated")]
+Forecast = Annotated[str, Parameter(description="day, week, month, quarter or year: also say its cost at its end")]
 Dimensions = Annotated[list[str] | None, Parameter(description="org, team, user, key, model, day, tag:NAME …; repeats")]
 
 
@@ -137,9 +141,15 @@ def show_call(operations: Operations, call_id: str) -> shapes.Call:
 
 
 @get("/spend", sync_to_thread=True)
-def spend(operations: Operations, asked: Query, by: Dimensions = None) -> shapes.Spend:
+def spend(operations: Operations, asked: Query, by: Dimensions = None, forecast: Forecast = "") -> shapes.Spend:
     """Sums of finished calls by any dimensions, dearest first."""
-    return operations.spend(by or [], asked)
+    return operations.spend(by or [], asked, forecast)
+
+
+@get("/spend/focus", media_type=CSV, sync_to_thread=True)
+def focus(operations: Operations, asked: Query) -> Stream:
+    """Spend as CSV in the columns of FOCUS 1.2 (FinOps Open Cost and Usage Specification)."""
+    return Stream(operations.focus(asked), media_type=CSV)
 
 
 # -- configuration and directory --------------------------------------------------------------------------------------
@@ -209,6 +219,7 @@ HANDLERS = [
     calls,
     show_call,
     spend,
+    focus,
     endpoints,
     apply,
     reload,
