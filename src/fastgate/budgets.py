@@ -17,7 +17,8 @@ PPM = 1_000_000
 EVERY = "*"
 """As a tag's value: every value has its own cell."""
 SESSION_TAG, COST_CENTER_TAG = "session", "cost_center"
-"""Tags that fastgate sets: the Claude Code session, and where the call is booked."""
+RESERVED_TAGS = frozenset((SESSION_TAG, COST_CENTER_TAG))
+"""Tags that fastgate sets itself: the Claude Code session, and where the call is booked."""
 DEFAULT_STAGES: tuple[tuple[int, StageAction], ...] = ((800_000, "alert"), (950_000, "downgrade"), (1_100_000, "pause"))
 
 _GLOB = re.compile(r"[*?\[]")

@@ -7,7 +7,6 @@ how it is compiled for the data plane (control/compile.py).
 from __future__ import annotations
 
 import hashlib
-import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
@@ -16,69 +15,17 @@ from typing import Annotated, Any, ClassVar
 import msgspec
 
 from fastgate import clock
+from fastgate.budgets import COST_CENTER_TAG, EVERY, split_tag
 from fastgate.bulk import burst
-from fastgate.keys import MIN_DECLARED_CHARS, check_form, sha256_hex_problem
+from fastgate.directory_budgets import Budget, budget_faults
+from fastgate.directory_checks import Id, Models, TagName, Tags, moment_ns, moment_problem, secret_problem
+from fastgate.keys import check_form, sha256_hex_problem
 from fastgate.refs import Secret
 from fastgate.strict import BAD, Check, Reading, read, read_file
-from fastgate.times import LAST_NS
 from fastgate.tree import Problem
 
-MAX_TAGS = 32
-"""Tags of one key; each is written into every record of its calls."""
-MAX_TAG_CHARS = 128
-"""Of a tag's value; room for a branch name."""
-RESERVED_TAGS = frozenset(("session", "cost_center"))
-"""Tags that fastgate sets itself."""
 WARNINGS_SHOWN = 20
 """Warnings of one sort before the rest is only counted."""
-
-_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@:+-]{0,127}")
-_TAG = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
-_VISIBLE = re.compile(r"[\x21-\x7e]+")
-_GLOB = re.compile(r"[A-Za-z0-9*?\[\]!._:/@-]{1,256}")
-
-
-def id_problem(value: str) -> str | None:
-    if _ID.fullmatch(value):
-        return None
-    return "must be 1 to 128 letters, digits or any of . _ @ : + - and begin with a letter or digit"
-
-
-def tag_name_problem(value: str) -> str | None:
-    if value in RESERVED_TAGS:
-        return f"the tag {value} is reserved" + ("; use the key cost_center" if value == "cost_center" else "")
-    return None if _TAG.fullmatch(value) else "must be 1 to 64 lower-case letters, digits or any of . _ -"
-
-
-def tag_value_problem(value: str) -> str | None:
-    if 0 < len(value) <= MAX_TAG_CHARS and value.isprintable() and value == value.strip():
-        return None
-    return f"must be 1 to {MAX_TAG_CHARS} printable characters without spaces around them"
-
-
-def glob_problem(value: str) -> str | None:
-    return None if _GLOB.fullmatch(value) else "must be a model id or a glob of one, like claude-*"
-
-
-def tags_problem(value: Mapping[str, str]) -> str | None:
-    return f"more than {MAX_TAGS} tags" if len(value) > MAX_TAGS else None
-
-
-def _secret_problem(value: Secret) -> str | None:
-    secret = value.reveal()
-    if len(secret) >= MIN_DECLARED_CHARS and _VISIBLE.fullmatch(secret):
-        return None
-    return f"must be {MIN_DECLARED_CHARS} or more visible ASCII characters"
-
-
-def moment_problem(value: datetime) -> str | None:
-    return None if moment_ns(value) <= LAST_NS else "lies beyond the year 2262, where 64 bits of nanoseconds end"
-
-
-Id = Annotated[str, Check(id_problem)]
-TagName = Annotated[str, Check(tag_name_problem)]
-Tags = Annotated[dict[TagName, Annotated[str, Check(tag_value_problem)]], Check(tags_problem)]
-Models = tuple[Annotated[str, Check(glob_problem)], ...]
 
 
 class Org(msgspec.Struct, frozen=True, kw_only=True):
@@ -142,7 +89,7 @@ class Key(msgspec.Struct, frozen=True, kw_only=True):
     """Whose key it is."""
     team: Id | None = None
     """The team of a service key (CI, bots) that belongs to no person."""
-    secret: Annotated[Secret, Check(_secret_problem)] | None = None
+    secret: Annotated[Secret, Check(secret_problem)] | None = None
     """The secret, best as `${VAR}`: 24 or more visible ASCII characters, so a key of another gateway can be kept."""
     secret_sha256: Annotated[str, Check(sha256_hex_problem)] | None = None
     """SHA-256 of the secret in hexadecimal, where the secret itself should not pass through here."""
@@ -163,9 +110,7 @@ class Key(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Directory(msgspec.Struct, frozen=True, kw_only=True):
-    """directory.yaml: who may call. The declared counterpart of what the admin API edits."""
-
-    LATER: ClassVar[Mapping[str, str]] = {"budgets": "budgets"}
+    """directory.yaml: who may call, and who pays. The declared counterpart of what the admin API edits."""
 
     orgs: tuple[Org, ...] = ()
     """Customers or companies."""
@@ -177,12 +122,8 @@ class Directory(msgspec.Struct, frozen=True, kw_only=True):
     """People."""
     keys: tuple[Key, ...] = ()
     """Virtual keys."""
-
-
-def moment_ns(moment: datetime) -> int:
-    """A zoned moment in nanoseconds since the epoch, exactly."""
-    seconds = int(moment.replace(microsecond=0).timestamp())
-    return (seconds * 1_000_000 + moment.microsecond) * 1000
+    budgets: tuple[Budget, ...] = ()
+    """What may be spent."""
 
 
 def load_directory(path: Path, environ: Mapping[str, str]) -> tuple[Directory, list[Problem]]:
@@ -211,6 +152,7 @@ def _checked(reading: Reading[Directory]) -> tuple[Directory, list[Problem]]:
     for section in ("teams", "users", "keys"):
         _refer(reading, section, getattr(declared, section), "cost_center", centers, "cost_centers")
     _check_keys(reading, declared.keys)
+    _check_budgets(reading, {"org": orgs, "team": teams, "user": users, "cost_center": centers})
     directory = reading.done()
     return directory, list(_warnings(reading, directory))
 
@@ -252,6 +194,26 @@ def _check_keys(reading: Reading[Directory], keys: Sequence[Any]) -> None:
             reading.fault(path, f"has the same secret as keys[{first[sha]}]")
 
 
+def _check_budgets(reading: Reading[Directory], known: Mapping[str, Mapping[str, int]]) -> None:
+    budgets = reading.value.budgets
+    _ids(reading, "budgets", budgets)
+    for index, budget in _items(budgets):
+        path = ("budgets", index)
+        for field, message in budget_faults(budget):
+            reading.fault((*path, field), message)
+        if budget.level in known and budget.of is not BAD and budget.of not in known[budget.level]:
+            reading.fault((*path, "of"), f"{budget.of} is not declared under {budget.level}s")
+        if budget.level != "tag" or BAD in (budget.of, budget.org):
+            continue
+        name, value = split_tag(budget.of)
+        if name == COST_CENTER_TAG and value not in (EVERY, *known["cost_center"]):
+            reading.fault((*path, "of"), f"{value} is not declared under cost_centers")
+        if budget.org is None and len(known["org"]) > 1:
+            reading.fault(path, "needs an org: a tag is one of its org, and several are declared")
+        elif budget.org is not None and budget.org not in known["org"]:
+            reading.fault((*path, "org"), f"{budget.org} is not declared under orgs")
+
+
 def secret_sha256(key: Key) -> str | None:
     """Hexadecimal SHA-256 of a key's secret; None where it could not be read."""
     if isinstance(key.secret, Secret):
@@ -274,6 +236,11 @@ def _warnings(reading: Reading[Directory], directory: Directory) -> Iterator[Pro
         if key.secret is not None and check_form(key.secret.reveal()) == "typo":
             message = "begins like a fastgate key but its checksum is wrong; was it mistyped?"
             yield reading.note(("keys", index, "secret"), message)
+    keys = {key.id for key in directory.keys}
+    for index, budget in enumerate(directory.budgets):
+        if budget.level == "key" and budget.of not in keys:
+            message = f"{budget.of} is not declared here; it must have been made with `fastgate keys create`"
+            yield reading.note(("budgets", index, "of"), message)
     for index in without[:WARNINGS_SHOWN]:
         message = f"{directory.keys[index].id} has no cost centre: none on the key, its user or its team"
         yield reading.note(("keys", index), message)

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fastgate.directory import Directory, load_directory, moment_ns, parse_directory, secret_sha256
+from fastgate.directory import Directory, load_directory, parse_directory, secret_sha256
+from fastgate.directory_checks import moment_ns
 from fastgate.keys import new_secret
 from fastgate.tree import ConfigErrors
 
@@ -82,7 +83,7 @@ budgets: [{id: b}]
         "d:11: keys[6].secret: environment variable MISSING is not set",
         "d:11: keys[6].models[0]: must be a model id or a glob of one, like claude-*",
         "d:11: keys[6].cost_center: CC is not declared under cost_centers",
-        "d:12: budgets: this version of fastgate does not have budgets yet; nearest known key: users",
+        *(f"d:12: budgets[0].{field}: missing" for field in ("level", "of", "period", "usd")),
     ]
 
 

@@ -6,6 +6,7 @@ So `${ALICE_KEY}` means what it means where the command is typed, and no secret 
 from __future__ import annotations
 
 import os
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -33,9 +34,20 @@ def plain(directory: Directory) -> dict[str, Any]:
 
 
 def _item(item: msgspec.Struct) -> dict[str, Any]:
-    given = {name: value for name, value in msgspec.structs.asdict(item).items() if value not in (None, "", (), {})}
-    return {
-        name: list(value) if isinstance(value, tuple) else dict(value) if isinstance(value, dict) else value
-        for name, value in given.items()
-        if not isinstance(value, Secret)
-    }
+    given = {}
+    for field in msgspec.structs.fields(item):
+        value = getattr(item, field.name)
+        if isinstance(value, Secret) or (not field.required and value == field.default):
+            continue
+        given[field.name] = _plain(value)
+    return given
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, msgspec.Struct):
+        return _item(value)
+    if isinstance(value, tuple):
+        return [_plain(each) for each in value]
+    if isinstance(value, Decimal):
+        return str(value)
+    return dict(value) if isinstance(value, dict) else value

@@ -6,6 +6,7 @@ Owns what is in a snapshot and its version. Must not know where rows come from n
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterable
 
 import msgspec
 
@@ -33,6 +34,8 @@ def compile_snapshot(
         endpoints=tuple(_endpoint(endpoint) for endpoint in config.endpoints),
         keys=_keys(directory.secrets, now_ns),
         prices=prices,
+        budgets=_budgets(directory.budgets, now_ns),
+        pauses=_pauses(directory.pauses, now_ns),
     )
     return msgspec.structs.replace(content, generation=generation, version=version_of(content))
 
@@ -49,9 +52,12 @@ def is_live(row: SecretRow, now_ns: int) -> bool:
 
 
 def next_expiry_ns(data: snapshot.SnapshotData) -> int:
-    """When the first of the snapshot's secrets ends, 0 if none does. Workers refuse it by themselves; recompiling then
-    only frees its row."""
-    return min((row.not_after_ns for row in data.keys if row.not_after_ns), default=0)
+    """When the first of the snapshot's secrets, increases and pauses ends, 0 if none does. Workers know each end by
+    themselves; recompiling then only frees its row."""
+    secrets = (row.not_after_ns for row in data.keys if row.not_after_ns)
+    increases = (ends for row in data.budgets for _, ends in row.increases)
+    pauses = (row.until_ns for row in data.pauses if row.until_ns)
+    return min((*secrets, *increases, *pauses), default=0)
 
 
 def _not_after_ns(row: SecretRow) -> int:
@@ -80,6 +86,19 @@ def _key(row: SecretRow) -> snapshot.KeyRow:
         not_after_ns=_not_after_ns(row),
         open_tags=tuple(row.open_tags),
     )
+
+
+def _budgets(rows: Iterable[snapshot.BudgetRow], now_ns: int) -> tuple[snapshot.BudgetRow, ...]:
+    live = [
+        msgspec.structs.replace(row, increases=tuple(each for each in row.increases if each[1] > now_ns))
+        for row in rows
+    ]
+    return tuple(sorted(live, key=lambda row: row.id))
+
+
+def _pauses(rows: Iterable[snapshot.PauseRow], now_ns: int) -> tuple[snapshot.PauseRow, ...]:
+    live = [row for row in rows if not 0 < row.until_ns <= now_ns]
+    return tuple(sorted(live, key=lambda row: (row.level, row.of, row.org)))
 
 
 def _limits(limits: settings.Limits) -> snapshot.Limits:

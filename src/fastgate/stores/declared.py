@@ -11,12 +11,13 @@ from typing import Any
 import msgspec
 
 from fastgate.directory import Directory, secret_sha256
+from fastgate.directory_budgets import Budget
 from fastgate.stores.ports import Change, StoreError, SubjectKind
 
 Row = dict[str, Any]
 Rows = Mapping[str, Row]
 
-KINDS: tuple[SubjectKind, ...] = ("org", "cost_center", "team", "user", "key")
+KINDS: tuple[SubjectKind, ...] = ("org", "cost_center", "team", "user", "key", "budget")
 """Each kind refers only to those before it."""
 REFERENCES: Mapping[str, SubjectKind] = {
     "org_id": "org",
@@ -24,6 +25,18 @@ REFERENCES: Mapping[str, SubjectKind] = {
     "team_id": "team",
     "user_id": "user",
 }
+IMMUTABLE: Mapping[str, str] = {
+    "level": "level",
+    "of": "subject",
+    "org_id": "org",
+    "per_seat": "seats",
+    "models": "models",
+    "period": "period",
+    "rolling_h": "window",
+    "tz": "time zone",
+    "start_day": "start day",
+}
+"""Columns by which a budget is this budget, and what people call them."""
 SECRET_FIELD = "secret"  # noqa: S105 - the name of a field
 """Stands in an update's `after` when the secret is another one."""
 SHOWN_CONFLICTS = 10
@@ -82,7 +95,31 @@ def declared_rows(directory: Directory) -> dict[SubjectKind, dict[str, Row]]:
             }
             for key in directory.keys
         },
+        "budget": {budget.id: budget_row(budget, _org_of_tags(directory, budget)) for budget in directory.budgets},
     }
+
+
+def budget_row(budget: Budget, tag_org: str | None) -> Row:
+    """A budget in the shape of the store's row; `tag_org` is the org of a tag's."""
+    return {
+        "level": budget.level,
+        "of": budget.of,
+        "org_id": tag_org if budget.level == "tag" else None,
+        "per_seat": budget.per_seat,
+        "models": list(budget.models),
+        "period": budget.period,
+        "rolling_h": budget.rolling_h or 0,
+        "tz": budget.tz,
+        "start_day": budget.start_day,
+        "usd_nano": budget.usd_nano(),
+        "mode": budget.mode,
+        "stages": [list(stage) for stage in budget.stages_ppm()],
+    }
+
+
+def _org_of_tags(directory: Directory, budget: Budget) -> str | None:
+    """A tag's org may be left out where only one is declared."""
+    return budget.org or (directory.orgs[0].id if directory.orgs else None)
 
 
 def plan(directory: Directory, existing: Existing, digest_of: Callable[[str], bytes]) -> Plan:
@@ -92,6 +129,7 @@ def plan(directory: Directory, existing: Existing, digest_of: Callable[[str], by
     """
     wanted = declared_rows(directory)
     _refuse_conflicts(wanted, existing)
+    _refuse_budgets(wanted, existing)
     digests = {key.id: digest_of(secret_sha256(key) or "") for key in directory.keys}
     _refuse_shared_secrets(digests, existing)
     result = Plan()
@@ -141,6 +179,40 @@ def _refuse_conflicts(wanted: Mapping[SubjectKind, Rows], existing: Existing) ->
                 if name is None or name in wanted[target] or existing.rows[target][name]["origin"] == "managed":
                     continue
                 wrong.append(f"{target} {name} is no longer declared, but {kind} {subject} uses it")
+    _refuse(wrong)
+
+
+def selector_changes(old: Row, row: Row) -> list[str]:
+    """The fields by which a budget would become another one."""
+    return [name for name in IMMUTABLE if old[name] != row[name]]
+
+
+def immutable_sentence(subject: str, fields: list[str]) -> str:
+    named = ", ".join(IMMUTABLE[name] for name in fields)
+    return (
+        f"budget {subject} would change its {named}, and what it has counted so far would mean something else: "
+        "only amount, mode and stages of a budget can change; make a new budget with another id"
+    )
+
+
+def _refuse_budgets(wanted: Mapping[SubjectKind, Rows], existing: Existing) -> None:
+    """Declared budgets keep their selectors, and what a budget is of exists."""
+    wrong = []
+    for subject, row in wanted["budget"].items():
+        old = existing.rows["budget"].get(subject)
+        if old is not None and (fields := selector_changes(old, row)):
+            wrong.append(immutable_sentence(subject, fields))
+        made = row["level"] == "key" and existing.rows["key"].get(row["of"], {}).get("origin") == "managed"
+        if row["level"] == "key" and row["of"] not in wanted["key"] and not made:
+            wrong.append(f"budget {subject} is of key {row['of']}, and there is no such key")
+        if row["level"] == "tag" and row["org_id"] is None:
+            wrong.append(f"budget {subject} is of a tag, and no org is declared")
+    for subject, row in existing.rows["budget"].items():
+        if row["origin"] != "managed" or row["level"] == "tag":
+            continue
+        gone = row["of"] not in wanted[row["level"]]
+        if gone and existing.rows[row["level"]].get(row["of"], {}).get("origin") == "declared":
+            wrong.append(f"{row['level']} {row['of']} is no longer declared, but budget {subject} is of it")
     _refuse(wrong)
 
 

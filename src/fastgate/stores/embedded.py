@@ -26,10 +26,13 @@ from sqlalchemy import (
 
 from fastgate import clock
 from fastgate.bulk import burst
-from fastgate.directory import Directory, glob_problem, id_problem, tag_name_problem, tag_value_problem, tags_problem
+from fastgate.directory import Directory
+from fastgate.directory_checks import glob_problem, id_problem, tag_name_problem, tag_value_problem, tags_problem
 from fastgate.keys import PREFIX, digest, digest_of_sha256, ensure_pepper, load_pepper, new_secret
 from fastgate.state import StateDir, WriterLock
 from fastgate.stores import schema
+from fastgate.stores.budgets import EmbeddedBudgets, budget_rows, pause_rows
+from fastgate.stores.changelog import write_changes
 from fastgate.stores.declared import plan
 from fastgate.stores.engine import HEAD, migrate, open_engine, reading, schema_revision, writing
 from fastgate.stores.ports import (
@@ -96,6 +99,7 @@ class EmbeddedDirectory:
         self._engine = engine
         self._pepper = pepper
         self._lock = lock
+        self.budgets = EmbeddedBudgets(engine, self._write)
 
     def close(self) -> None:
         self._engine.dispose()
@@ -110,7 +114,7 @@ class EmbeddedDirectory:
                 now_ns = clock.wall_ns()
                 carry_out(connection, made.changes, now_ns)
                 replace_secrets(connection, made.secrets, now_ns)
-                _log(connection, made.changes, actor, now_ns)
+                write_changes(connection, made.changes, actor, now_ns)
         return made.changes
 
     def keys_create(self, draft: KeyDraft, actor: str) -> KeyIssued:
@@ -137,7 +141,7 @@ class EmbeddedDirectory:
             values = {**row, "id": key_id, "created_ns": now_ns, "revoked_ns": 0, "origin": "managed"}
             connection.execute(insert(schema.keys).values(**values))
             secret = self._add_secret(connection, key_id, now_ns)
-            _log(connection, [Change("create", "key", key_id, None, row)], actor, now_ns)
+            write_changes(connection, [Change("create", "key", key_id, None, row)], actor, now_ns)
             return KeyIssued(_view(connection, key_id, now_ns), secret)
 
     def keys_list(self, after: str = "", limit: int = 100) -> tuple[list[KeyView], str | None]:
@@ -169,7 +173,7 @@ class EmbeddedDirectory:
             longer = and_(mine, or_(ends == 0, ends > until_ns))
             connection.execute(update(table).where(longer).values(not_after_ns=until_ns))
             secret = self._add_secret(connection, key_id, now_ns)
-            _log(connection, [Change("rotate", "key", key_id, None, {"overlap_s": overlap_s})], actor, now_ns)
+            write_changes(connection, [Change("rotate", "key", key_id, None, {"overlap_s": overlap_s})], actor, now_ns)
             return KeyIssued(_view(connection, key_id, now_ns), secret)
 
     def keys_revoke(self, key_id: str, actor: str) -> KeyView:
@@ -180,7 +184,7 @@ class EmbeddedDirectory:
                 table = schema.keys
                 connection.execute(update(table).where(table.c.id == key_id).values(revoked_ns=now_ns))
                 change = Change("revoke", "key", key_id, {"revoked_ns": 0}, {"revoked_ns": now_ns})
-                _log(connection, [change], actor, now_ns)
+                write_changes(connection, [change], actor, now_ns)
             return _view(connection, key_id, now_ns)
 
     def revision(self) -> int:
@@ -189,7 +193,8 @@ class EmbeddedDirectory:
 
     def rows(self) -> DirectoryRows:
         with burst(), reading(self._engine) as connection:
-            return DirectoryRows(_revision(connection), secret_rows(connection))
+            secrets, budgets = secret_rows(connection), budget_rows(connection)
+            return DirectoryRows(_revision(connection), secrets, budgets, pause_rows(connection))
 
     def changes(self, after: int = 0, limit: int = 100) -> list[ChangeEvent]:
         table = schema.changes
@@ -281,21 +286,3 @@ def _check_draft(draft: KeyDraft, key_id: str) -> None:
     wrong = [f"{what}: {problem}" for what, problem in problems if problem is not None]
     if wrong:
         raise StoreError("refused", "; ".join(wrong))
-
-
-def _log(connection: Connection, changes: Sequence[Change], actor: str, now_ns: int) -> None:
-    if not changes:
-        return
-    rows = [
-        {
-            "at_ns": now_ns,
-            "actor": actor,
-            "action": change.action,
-            "kind": change.kind,
-            "subject": change.id,
-            "before": change.before,
-            "after": change.after,
-        }
-        for change in changes
-    ]
-    connection.execute(insert(schema.changes), rows)

@@ -11,12 +11,14 @@ from typing import Any, Literal, Protocol
 import msgspec
 
 from fastgate.directory import Directory
+from fastgate.directory_budgets import Budget
+from fastgate.snapshot import BudgetLevel, BudgetRow, PauseRow
 
 Origin = Literal["declared", "managed"]
 """declared: comes from directory.yaml and changes there. managed: made through the command line or the API."""
 
-Action = Literal["create", "update", "remove", "rotate", "revoke"]
-SubjectKind = Literal["org", "cost_center", "team", "user", "key"]
+Action = Literal["create", "update", "remove", "rotate", "revoke", "request", "approve", "deny", "end"]
+SubjectKind = Literal["org", "cost_center", "team", "user", "key", "budget", "increase", "pause"]
 
 
 class StoreError(Exception):
@@ -122,6 +124,75 @@ class DirectoryRows(msgspec.Struct, frozen=True):
 
     revision: int
     secrets: list[SecretRow]
+    budgets: Sequence[BudgetRow] = ()
+    """With every approved increase, the ended ones too."""
+    pauses: Sequence[PauseRow] = ()
+
+
+IncreaseState = Literal["requested", "approved", "denied", "ended"]
+
+
+class BudgetView(msgspec.Struct, frozen=True):
+    """A budget as people see it; `row.increases` are the approved ones, the ended ones too."""
+
+    row: BudgetRow
+    origin: Origin
+
+
+class IncreaseView(msgspec.Struct, frozen=True):
+    """A temporary increase of one budget. `decided_by` is who approved or denied it, or ended it early."""
+
+    id: str
+    budget: str
+    amount_nano: int
+    not_after_ns: int
+    reason: str
+    state: IncreaseState
+    requested_by: str
+    requested_ns: int
+    decided_by: str
+    decided_ns: int
+
+
+class IncreaseDraft(msgspec.Struct, frozen=True):
+    """What is asked for."""
+
+    budget: str
+    amount_nano: int
+    not_after_ns: int
+    reason: str
+
+
+class BudgetStore(Protocol):
+    """Operations on budgets, increases and pauses. Each is one transaction; each change is logged in it."""
+
+    def put(self, budget: Budget, actor: str, dry_run: bool = False) -> tuple[BudgetView, list[Change]]:
+        """Make or change a managed budget. Raises StoreError(conflict) for another selector, period or zone."""
+        ...
+
+    def page(self, after: str = "", limit: int = 100) -> tuple[list[BudgetView], str | None]:
+        """Budgets by id, and what to pass as `after` for the next page (None: no more)."""
+        ...
+
+    def show(self, budget_id: str) -> BudgetView: ...
+
+    def remove(self, budget_id: str, actor: str) -> BudgetView:
+        """With its increases. What was spent stays recorded."""
+        ...
+
+    def request(self, draft: IncreaseDraft, actor: str, approve: bool) -> IncreaseView: ...
+
+    def decide(self, increase_id: str, verdict: Literal["approve", "deny", "end"], actor: str) -> IncreaseView: ...
+
+    def increases(
+        self, budget_id: str = "", after: str = "", limit: int = 100
+    ) -> tuple[Sequence[IncreaseView], str | None]: ...
+
+    def pause(self, level: BudgetLevel, of: str, org: str, reason: str, until_ns: int, actor: str) -> PauseRow: ...
+
+    def resume(self, level: BudgetLevel, of: str, org: str, actor: str) -> PauseRow: ...
+
+    def pauses(self) -> Sequence[PauseRow]: ...
 
 
 class DirectoryStore(Protocol):
@@ -144,6 +215,9 @@ class DirectoryStore(Protocol):
         ...
 
     def keys_revoke(self, key_id: str, actor: str) -> KeyView: ...
+
+    @property
+    def budgets(self) -> BudgetStore: ...
 
     def revision(self) -> int:
         """Grows with every change."""

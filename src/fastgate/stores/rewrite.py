@@ -17,9 +17,12 @@ TABLES = {
     "team": schema.teams,
     "user": schema.users,
     "key": schema.keys,
+    "budget": schema.budgets,
 }
 _UNPLANNED = ("id", "created_ns")
 """Columns that a directory does not declare."""
+_BORN: dict[str, dict[str, int]] = {"key": {"revoked_ns": 0}, "budget": {}}
+"""Kinds that keep when they were made, and what else they begin with."""
 
 
 def read_existing(connection: Connection) -> Existing:
@@ -43,7 +46,7 @@ def carry_out(connection: Connection, changes: Iterable[Change], now_ns: int) ->
     for change in changes:
         after = {name: value for name, value in (change.after or {}).items() if name != SECRET_FIELD}
         if change.action == "create":
-            times = {"created_ns": now_ns, "revoked_ns": 0} if change.kind == "key" else {}
+            times = {"created_ns": now_ns, **_BORN[change.kind]} if change.kind in _BORN else {}
             created.setdefault(change.kind, []).append({**after, **times, "id": change.id, "origin": "declared"})
         elif change.action == "remove":
             removed.setdefault(change.kind, []).append({"subject": change.id})
