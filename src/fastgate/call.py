@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias
 
+from fastgate._core.head import read_head
 from fastgate.clock import mono_ns, wall_ns
 from fastgate.record import Outcome, UsageState
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from fastgate._core.head import RequestHead
     from fastgate._core.meter import Meter
     from fastgate._core.money import PriceRow
     from fastgate._core.pump import Pump
@@ -26,6 +26,10 @@ Candidate: TypeAlias = "tuple[Endpoint, PriceRow, int]"
 
 AttemptFields = tuple[str, str, int, str, int, int]
 """One try, in the order of fastgate.record.Attempt: endpoint, model, status, error, duration_us, cost_nano."""
+
+
+NO_HEAD = read_head([])
+"""Of a request whose headers could not be read."""
 
 
 class Downstream(Protocol):
@@ -46,9 +50,11 @@ class Call:
     """
 
     # edge
-    head: RequestHead
+    head = NO_HEAD
     body = b""
     query = ""
+    authority: str | None = None
+    """Of a target in absolute form; None for a path."""
     session = ""
     system_sha256 = ""
     request: RequestView | None = None

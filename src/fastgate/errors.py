@@ -21,6 +21,10 @@ NO_RETRY: Headers = (("x-should-retry", "false"),)
 """Stops Claude Code and the SDKs at once; without it a 401 costs the developer three silent minutes."""
 
 
+CLOSE: Headers = (("connection", "close"),)
+"""What follows on the connection is not read."""
+
+
 class Kind(StrEnum):
     """What went wrong, as the journal, metrics and alerts name it."""
 
@@ -122,6 +126,25 @@ def invalid_request(message: str) -> GatewayError:
     )
 
 
+def misframed(message: str) -> GatewayError:
+    """A request whose end two readers could see in two places: refused, and nothing after it is read."""
+    error = invalid_request(message)
+    error.headers = CLOSE
+    return error
+
+
+def headers_too_large(message: str) -> GatewayError:
+    return GatewayError(
+        Kind.TOO_LARGE,
+        message,
+        source="downstream",
+        retry="never",
+        status=431,
+        type="invalid_request_error",
+        headers=CLOSE,
+    )
+
+
 def too_large(limit_bytes: int) -> GatewayError:
     return GatewayError(
         Kind.TOO_LARGE,
@@ -130,7 +153,7 @@ def too_large(limit_bytes: int) -> GatewayError:
         retry="never",
         status=413,
         type="request_too_large",
-        headers=(("connection", "close"),),
+        headers=CLOSE,
     )
 
 
@@ -142,7 +165,7 @@ def body_timeout() -> GatewayError:
         retry="later",
         status=408,
         type="timeout_error",
-        headers=(("connection", "close"),),
+        headers=CLOSE,
     )
 
 

@@ -49,9 +49,15 @@ class HeaderSet:
 
     def _steady(self, model: str, endpoint: str, kind: str, cache: str, guard: str) -> Lines:
         lines = []
+        model = visible(model)
         short = "hit" if cache in HITS else "miss"
         for other in self.others:
             lines += [(other["model-used"], model), (other["provider"], kind), (other["cache"], short)]
         names = self.names
         lines += [(names["model-used"], model), (names["provider"], endpoint), (names["cache"], cache)]
         return [*lines, (names["guard"], guard), (names["policy"], self._policy)]
+
+
+def visible(text: str) -> str:
+    """What a header can hold of a text that others chose: printable ASCII, the rest as question marks."""
+    return text if text.isascii() and text.isprintable() else "".join(c if " " <= c <= "~" else "?" for c in text)

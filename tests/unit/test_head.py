@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fastgate._core.head import HEAD_BYTES_MAX, read_head
+from fastgate._core.head import HEAD_BYTES_MAX, VALUE_CHARS_MAX, HeadTooLargeError, read_head
 
 FORWARDED = ("accept", "content-type", "user-agent", "x-app", "traceparent", "tracestate", "idempotency-key")
 
@@ -72,7 +72,21 @@ def test_what_the_gateway_reads() -> None:
         ([("content-length", "9" * 30)], "content_length", -2),
         ([("content-encoding", "gzip")], "encoded", True),
         ([("content-encoding", "identity")], "encoded", False),
+        ([("content-encoding", "gzip"), ("content-encoding", "identity")], "encoded", True),
         ([("transfer-encoding", "chunked")], "chunked", True),
+        ([("transfer-encoding", "Chunked")], "misframed", False),
+        ([("transfer-encoding", "identity, chunked")], "misframed", True),
+        ([("transfer-encoding", "chunked"), ("transfer-encoding", "chunked")], "misframed", True),
+        ([("transfer-encoding", "identity"), ("transfer-encoding", "chunked")], "misframed", True),
+        ([("transfer-encoding", "chunked"), ("content-length", "4")], "misframed", True),
+        ([("host", "gate-way_1.example:8080")], "host_fine", True),
+        ([("host", "[2001:db8::1]:8080")], "host_fine", True),
+        ([("host", "")], "host_fine", False),
+        ([("host", "a"), ("host", "a")], "host_fine", False),
+        ([("host", "a, b")], "host_fine", False),
+        ([("host", "user@a")], "host_fine", False),
+        ([("host", "a/b")], "host_fine", False),
+        ([("host", "h\u00f6st")], "host_fine", False),
         ([], "content_length", -1),
     ],
 )
@@ -83,5 +97,11 @@ def test_edges(items: list[tuple[str, str]], field: str, expected: object) -> No
 def test_large_heads_spill_and_then_stop() -> None:
     items = [("anthropic-beta", "b" * 6000)] * 3
     assert read_head(items).lines == b"".join(b"anthropic-beta: " + b"b" * 6000 + b"\r\n" for _ in range(3))
-    with pytest.raises(ValueError, match="too large"):
+    with pytest.raises(HeadTooLargeError, match="too large"):
         read_head([("anthropic-beta", "b" * 6000)] * (HEAD_BYTES_MAX // 6000 + 1))
+
+
+def test_one_long_value_is_refused_whatever_its_name() -> None:
+    assert read_head([("cookie", "c" * VALUE_CHARS_MAX)]).lines == b""
+    with pytest.raises(HeadTooLargeError, match="header cookie is longer"):
+        read_head([("cookie", "c" * (VALUE_CHARS_MAX + 1))])

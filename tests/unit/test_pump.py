@@ -13,7 +13,7 @@ import pytest
 from fastgate._core.credit import Credit
 from fastgate._core.flight import FlightTable
 from fastgate._core.meter import Meter
-from fastgate._core.pump import BODY_BYTES_MAX, INFORMATIONAL_MAX, PING, Pump
+from fastgate._core.pump import BODY_BYTES_MAX, HEAD_BYTES_MAX, INFORMATIONAL_MAX, PING, Pump
 from fastgate.journal import new_epoch
 
 SECOND_NS = 1_000_000_000
@@ -191,6 +191,8 @@ FAULTS: list[tuple[str, list[bytes | float | str], bool, str | None, int]] = [
     ("garbage", [b"\x16\x03\x01 not http\r\n\r\n"], True, "bad_response", 0),
     ("upgrade", [b"HTTP/1.1 101 Switching\r\nupgrade: x\r\nconnection: upgrade\r\n\r\n"], True, "bad_response", 0),
     ("1xx flood", [b"HTTP/1.1 103 Early Hints\r\n\r\n" * (INFORMATIONAL_MAX + 1)], True, "bad_response", 0),
+    ("a head without end", [b"HTTP/1.1 200 OK\r\n" + b"x-a: b\r\n" * (HEAD_BYTES_MAX // 4)], True, "bad_response", 0),
+    ("a value without end", [b"HTTP/1.1 200 OK\r\nx-a: " + b"b" * (2 * HEAD_BYTES_MAX)], True, "bad_response", 0),
     ("broken chunk size", [STREAM_HEAD + b"zz\r\n"], True, "bad_response", 200),
     ("error as JSON", [b"HTTP/1.1 529 X\r\ncontent-length: 2\r\n\r\n{}"], True, None, 529),
     ("1xx, then the answer", [b"HTTP/1.1 103 X\r\na: b\r\n\r\n" + WHOLE], False, None, 200),

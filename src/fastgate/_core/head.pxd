@@ -31,6 +31,7 @@ cdef class RequestHead:
     cdef readonly str parent_agent
     cdef readonly str request_class
     cdef readonly str content_type
+    cdef readonly str host
     cdef readonly bytes lines
     cdef readonly object own
     cdef readonly Py_ssize_t content_length
@@ -38,3 +39,5 @@ cdef class RequestHead:
     cdef readonly bint has_version
     cdef readonly bint encoded
     cdef readonly bint chunked
+    cdef readonly bint misframed
+    cdef readonly bint host_fine

@@ -1,6 +1,10 @@
 from typing import Final, final
 
 HEAD_BYTES_MAX: Final[int]
+VALUE_CHARS_MAX: Final[int]
+
+class HeadTooLargeError(ValueError):
+    """A header value, or all that would travel, is longer than anyone needs."""
 
 @final
 class RequestHead:
@@ -21,6 +25,8 @@ class RequestHead:
     @property
     def content_type(self) -> str: ...
     @property
+    def host(self) -> str: ...
+    @property
     def lines(self) -> bytes: ...
     @property
     def own(self) -> list[tuple[str, str]] | None: ...
@@ -34,6 +40,11 @@ class RequestHead:
     def encoded(self) -> bool: ...
     @property
     def chunked(self) -> bool: ...
+    @property
+    def misframed(self) -> bool: ...
+    @property
+    def host_fine(self) -> bool: ...
 
 def read_head(items: list[tuple[str, str]]) -> RequestHead:
-    """One pass over `scope.headers.items()`. ValueError on a control character or oversized forwarded lines."""
+    """One pass over `scope.headers.items()`. ValueError on a control character, HeadTooLargeError
+    on a value of more than VALUE_CHARS_MAX or forwarded lines of more than HEAD_BYTES_MAX."""

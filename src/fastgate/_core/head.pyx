@@ -10,12 +10,19 @@ from cpython.bytes cimport PyBytes_FromStringAndSize
 from cpython.unicode cimport PyUnicode_AsUTF8AndSize
 from libc.string cimport memcpy
 
-__all__ = ["RequestHead", "read_head"]
+__all__ = ["HeadTooLargeError", "RequestHead", "read_head"]
 
 HEAD_BYTES_MAX = 64 * 1024
 """Most bytes of forwarded header lines; Granian's own header buffer is set to the same (gateway/serve.py)."""
 
-cdef Py_ssize_t HEAD_MAX = HEAD_BYTES_MAX
+VALUE_CHARS_MAX = 8 * 1024
+"""Longest value of one header, as nginx and Apache have it. Claude Code's longest, its betas, has 400 characters."""
+
+cdef Py_ssize_t HEAD_MAX = HEAD_BYTES_MAX, VALUE_MAX = VALUE_CHARS_MAX
+
+
+class HeadTooLargeError(ValueError):
+    """A header value, or all that would travel, is longer than anyone needs."""
 
 
 cdef inline bint forwarded(const char *name, Py_ssize_t size) noexcept nogil:
@@ -43,12 +50,13 @@ cdef class RequestHead:
     """What the headers said. Strings are empty when a header is absent; `hosts` counts Host headers.
 
     `lines` are the forwarded header lines, each ended by CRLF. `own` holds the gateway's own request headers
-    (`x-fastgate-…`, `x-agentcc-…`), `encoded` is set when the body has a content-encoding.
+    (`x-fastgate-…`, `x-agentcc-…`), `encoded` is set when the body has a content-encoding, `misframed` when its
+    transfer-encoding is anything but `chunked`, once: two readers could see two ends.
     """
 
     def __cinit__(self):
         self.api_key = self.bearer = self.session = self.agent = self.parent_agent = self.request_class = ""
-        self.content_type = ""
+        self.content_type = self.host = ""
         self.lines = b""
         self.own = None
         self.content_length = -1
@@ -84,14 +92,26 @@ cdef int note(RequestHead head, const char *name, Py_ssize_t size, str value) ex
         if same(name, size, b"content-length", 14):
             head.content_length = int(value) if value.isdecimal() and len(value) < 19 else -2
         elif same(name, size, b"content-encoding", 16):
-            head.encoded = value != "identity" and value != ""
+            head.encoded = head.encoded or (value != "identity" and value != "")
         elif same(name, size, b"content-type", 12):
             head.content_type = value
     elif first == c"h" and same(name, size, b"host", 4):
         head.hosts += 1
+        head.host = value
     elif first == c"t" and same(name, size, b"transfer-encoding", 17):
+        head.misframed = head.chunked or value.lower() != "chunked"
         head.chunked = True
     return 0
+
+
+cdef bint is_host(str value) except -1:
+    """Whether a Host names one host, with or without a port: what a name, an address or a `[…]` literal consists of."""
+    cdef Py_ssize_t size, i
+    cdef const char *p = PyUnicode_AsUTF8AndSize(value, &size)
+    for i in range(size):
+        if not (c"a" <= p[i] | 0x20 <= c"z" or c"0" <= p[i] <= c":" or p[i] in b"-._~%[]"):
+            return False
+    return size > 0
 
 
 cdef inline bint clean(const char *value, Py_ssize_t size) noexcept nogil:
@@ -105,7 +125,7 @@ cdef inline bint clean(const char *value, Py_ssize_t size) noexcept nogil:
 
 def read_head(list items):
     """Read `scope.headers.items()`: a list of (lower-case name, value). ValueError when a value holds a control
-    character or the forwarded lines pass HEAD_BYTES_MAX."""
+    character, HeadTooLargeError when one is longer than VALUE_CHARS_MAX or the forwarded lines than HEAD_BYTES_MAX."""
     cdef RequestHead head = RequestHead.__new__(RequestHead)
     cdef char buffer[8192]
     cdef Py_ssize_t used = 0, name_size, value_size
@@ -117,6 +137,8 @@ def read_head(list items):
         name = PyUnicode_AsUTF8AndSize(item[0], &name_size)
         if name_size == 0:
             continue
+        if len(<str>item[1]) > VALUE_MAX:
+            raise HeadTooLargeError(f"header {item[0][:64]} is longer than {VALUE_CHARS_MAX} characters")
         note(head, name, name_size, <str>item[1])
         if not forwarded(name, name_size):
             continue
@@ -137,6 +159,8 @@ def read_head(list items):
             spill = bytearray(buffer[:used])
         spill += name[:name_size] + b": " + value[:value_size] + b"\r\n"
         if len(spill) > HEAD_MAX:
-            raise ValueError("the request headers are too large")
+            raise HeadTooLargeError("the request headers are too large")
+    head.misframed = head.misframed or (head.chunked and head.content_length != -1)
+    head.host_fine = head.hosts == 1 and is_host(head.host)
     head.lines = bytes(spill) if spill is not None else PyBytes_FromStringAndSize(buffer, used)
     return head

@@ -40,6 +40,7 @@ cdef class Pump:
     cdef int slot
     cdef int fd                     # of a plain connection's socket, else -1
     cdef int informational
+    cdef Py_ssize_t head_bytes
     cdef bint wants_stream
     cdef bint framed
     cdef bint keep_alive

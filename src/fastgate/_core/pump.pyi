@@ -7,6 +7,8 @@ from fastgate._core.flight import FlightTable
 from fastgate._core.meter import Meter
 
 BODY_BYTES_MAX: Final[int]
+HEAD_BYTES_MAX: Final[int]
+VALUE_BYTES_MAX: Final[int]
 INFORMATIONAL_MAX: Final[int]
 PING: Final[bytes]
 

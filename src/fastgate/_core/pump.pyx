@@ -29,7 +29,7 @@ from fastgate._core.meter cimport Meter
 
 import httptools
 
-__all__ = ["BODY_BYTES_MAX", "INFORMATIONAL_MAX", "PING", "Pump"]
+__all__ = ["BODY_BYTES_MAX", "HEAD_BYTES_MAX", "INFORMATIONAL_MAX", "PING", "VALUE_BYTES_MAX", "Pump"]
 
 BODY_BYTES_MAX = 64 * 1024 * 1024
 """Largest answer that is kept whole. Anthropic's own request limit is 32 MB; answers are far smaller."""
@@ -40,6 +40,12 @@ INFORMATIONAL_MAX = 8
 HEADERS_MAX = 64
 """Response header lines that are passed back; Anthropic sends about ten of them."""
 
+HEAD_BYTES_MAX = 256 * 1024
+"""Most bytes of a response head, 1xx heads included: far above any proxy's own limit; a head without end is a fault."""
+
+VALUE_BYTES_MAX = 8 * 1024
+"""Longest value of a response header that is passed back, as for the client's own."""
+
 PING = b'event: ping\ndata: {"type": "ping"}\n\n'
 """What Anthropic sends itself; Claude Code gives a silent stream up after 300 s and shows a banner after 20 s."""
 
@@ -48,6 +54,7 @@ RECHECK_MAX_S = 0.1
 """A paused stream asks the kernel again after 2 ms, then ever later: quick readers lose and dead ones cost little."""
 
 cdef Py_ssize_t BODY_MAX = BODY_BYTES_MAX
+cdef Py_ssize_t HEAD_MAX = HEAD_BYTES_MAX, VALUE_MAX = VALUE_BYTES_MAX
 cdef int HEADER_LINES_MAX = HEADERS_MAX
 
 cdef enum:
@@ -87,6 +94,7 @@ cdef class Pump:
         self.received = False
         self.event_stream = self.framed = self.encoded = False
         self.informational = 0
+        self.head_bytes = 0
         self.failure = None
         self.meter = meter
         self.flight = flight
@@ -217,7 +225,12 @@ cdef class Pump:
                 self.outcome = FAILED
                 self.failure = "bad_response"
             self.drop()
-        if self.state == STREAM:
+        if self.state == HEAD:
+            self.head_bytes += PyBytes_GET_SIZE(data)
+            if self.head_bytes > HEAD_MAX:
+                self.fail("bad_response")
+                return
+        elif self.state == STREAM:
             self.flush()
         self.settle()
 
@@ -235,7 +248,8 @@ cdef class Pump:
             self.framed = True
             return
         if same(lower, size, b"request-id", 10):
-            self.request_id = value.decode("latin-1")
+            if passable(value):
+                self.request_id = value.decode("ascii")
             return
         if same(lower, size, b"content-type", 12):
             self.event_stream = value.startswith(b"text/event-stream")
@@ -243,8 +257,8 @@ cdef class Pump:
             self.encoded = value.lower() != b"identity"
         elif not returned(lower, size):
             return
-        if len(self.headers) < HEADER_LINES_MAX:
-            self.headers.append((lower[:size].decode("latin-1"), value.decode("latin-1")))
+        if len(self.headers) < HEADER_LINES_MAX and passable(value):
+            self.headers.append((lower[:size].decode("ascii"), value.decode("ascii")))
 
     def on_headers_complete(self):
         cdef int status = self.parser.get_status_code()
@@ -394,6 +408,16 @@ cdef class Pump:
             if self.transport is not None:
                 self.transport.abort()
         return 0
+
+
+cdef bint passable(bytes value) noexcept:
+    """Whether a header value may be given to a client: printable ASCII, of a length that clients take."""
+    cdef Py_ssize_t i, size = PyBytes_GET_SIZE(value)
+    cdef const unsigned char *p = <const unsigned char *>PyBytes_AS_STRING(value)
+    for i in range(size):
+        if (p[i] < 32 and p[i] != c"\t") or p[i] > 126:
+            return False
+    return size <= VALUE_MAX
 
 
 cdef inline int64_t monotonic_ns() noexcept:

@@ -10,8 +10,9 @@ import logging
 from typing import TYPE_CHECKING, Any
 
 from fastgate.call import Call, Downstream
-from fastgate.errors import draining, envelope, not_found
+from fastgate.errors import GatewayError, draining, envelope, not_found
 from fastgate.gateway import local, pipeline
+from fastgate.gateway.rooms import edge
 from fastgate.gateway.worker import Worker, worker_from_environ
 from fastgate.proc import become_worker
 
@@ -52,7 +53,7 @@ class App:
             return
         n = worker.next_number()
         call = Call(n, worker.epoch, worker.snapshot, route, proto, scope.client)
-        call.query = scope.query_string
+        call.query, call.authority = scope.query_string, scope.authority
         worker.calls[n] = call
         try:
             await pipeline.run(call, worker, scope.headers.items())
@@ -61,6 +62,12 @@ class App:
 
     async def other(self, scope: Any, proto: Downstream, path: str) -> None:
         """Everything that is not billable: liveness, readiness, the key's own view, 404."""
+        try:
+            # HTTP/1.0 knows no Host, and that is how load balancers ask whether we live.
+            edge.judge_head(scope.headers.items(), scope.authority, host_needed=scope.http_version != "1")
+        except GatewayError as error:
+            send(proto, error.status, envelope(error, ""), error.headers)
+            return
         if scope.method in ("GET", "HEAD"):
             if path in ALIVE:
                 send(proto, 200, b'{"status":"ok"}')
@@ -72,8 +79,8 @@ class App:
             answered = await local.answer(self.worker, scope, proto, path)
             if answered:
                 return
-        error = not_found(path)
-        send(proto, error.status, envelope(error, ""), error.headers)
+        absent = not_found(path)
+        send(proto, absent.status, envelope(absent, ""), absent.headers)
 
 
 def send(proto: Downstream, status: int, body: bytes, headers: tuple[tuple[str, str], ...] = ()) -> None:

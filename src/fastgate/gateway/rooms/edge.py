@@ -11,13 +11,28 @@ from hashlib import sha256
 import msgspec
 from granian._granian import RSGIProtocolClosed, RSGIProtocolError
 
-from fastgate._core.head import read_head
+from fastgate._core.head import HeadTooLargeError, RequestHead, read_head
 from fastgate._core.request import RequestError, read_request
 from fastgate.call import Call
-from fastgate.errors import GatewayError, body_timeout, client_gone, invalid_request, too_large
+from fastgate.errors import (
+    CLOSE,
+    GatewayError,
+    body_timeout,
+    client_gone,
+    headers_too_large,
+    invalid_request,
+    misframed,
+    too_large,
+)
 
 UNIDENTIFIED_BODY_BYTES = 1024 * 1024
 """Most of a body that is read (and dropped) before a 401, so that an honest client sees the answer and not a reset."""
+
+QUERY_CHARS_MAX = 8 * 1024
+"""Longest query, as for one header. Claude Code's is `beta=true`."""
+
+MODEL_CHARS_MAX = 256
+"""Longest model id. Bedrock's, the longest, are ARNs of some 150 characters."""
 
 SESSION_CHARS_MAX = 128
 """A session id is a UUID; whatever is longer is cut before it is recorded."""
@@ -31,18 +46,42 @@ _decode_user_id = msgspec.json.Decoder(_UserId).decode
 
 
 def open_call(call: Call, items: list[tuple[str, str]]) -> None:
-    """Read the request head. 400 for a missing or repeated Host, an encoded body or a broken length."""
-    try:
-        head = read_head(items)
-    except ValueError as exc:
-        raise invalid_request(f"Bad request headers: {exc}.") from None
-    call.head = head
-    if head.hosts != 1:
-        raise invalid_request("A request needs exactly one Host header.")
+    """Read the request head. 400 for what could be read two ways, 431 and 414 for what is larger than anyone needs."""
+    call.head = head = judge_head(items, call.authority)
     if head.encoded:
         raise invalid_request("Request bodies must not be compressed: send no content-encoding.")
     if head.content_length == -2:
         raise invalid_request("The content-length header is not a number.")
+    if ";" in head.content_type and not is_utf8(head.content_type):
+        raise invalid_request("Request bodies must be UTF-8: send content-type application/json without a charset.")
+    if len(call.query) > QUERY_CHARS_MAX:
+        raise headers_too_large(f"The query is longer than {QUERY_CHARS_MAX} characters.")
+
+
+def judge_head(items: list[tuple[str, str]], authority: str | None, *, host_needed: bool = True) -> RequestHead:
+    """What every route asks of a request head. `authority` is that of an absolute-form target, None for a path."""
+    try:
+        head = read_head(items)
+    except HeadTooLargeError as exc:
+        raise headers_too_large(f"The request head is too large: {exc}.") from None
+    except ValueError as exc:
+        raise invalid_request(f"Bad request headers: {exc}.") from None
+    if not head.host_fine and (host_needed or head.hosts):
+        raise misframed("A request needs exactly one Host header, and it must name a host.")
+    if authority is not None and authority.lower() != head.host.lower():
+        raise misframed("The request's target and its Host header name different hosts.")
+    if head.misframed:
+        raise misframed("The transfer-encoding must be chunked, once, and without a content-length.")
+    return head
+
+
+def is_utf8(content_type: str) -> bool:
+    """Whether a content-type names no charset but UTF-8: the provider must read the text that was judged here."""
+    for parameter in content_type.lower().split(";")[1:]:
+        name, _, value = parameter.partition("=")
+        if name.strip() == "charset" and value.strip(' \t"') not in ("utf-8", "utf8"):
+            return False
+    return True
 
 
 async def read_body(call: Call) -> None:
@@ -56,10 +95,17 @@ async def read_body(call: Call) -> None:
         call.request = read_request(call.body)
     except RequestError as exc:
         raise invalid_request(str(exc)) from None
+    judge_model(call.request.model)
     call.session = session_of(call)
     if call.request.system_start >= 0:
         system = memoryview(call.body)[call.request.system_start : call.request.system_end]
         call.system_sha256 = sha256(system).hexdigest()
+
+
+def judge_model(model: str) -> None:
+    """Model ids travel in headers, records and tables; every provider's are short and printable."""
+    if len(model) > MODEL_CHARS_MAX or not (model.isascii() and model.isprintable()):
+        raise invalid_request(f"model must be printable ASCII of at most {MODEL_CHARS_MAX} characters.")
 
 
 async def receive(call: Call, limit: int) -> bytes:
@@ -82,23 +128,32 @@ async def receive(call: Call, limit: int) -> bytes:
 
 
 async def _read_chunked(call: Call, limit: int) -> bytes:
+    """A chunked body. The server gives an empty piece for the end, and one more for broken framing, for a client that
+    left in the middle and for trailers alike: only one empty piece is a body that was sent whole."""
     body = bytearray()  # a list of pieces would cost forty times the body where a client sends a byte a chunk
+    empty = 0
     async for chunk in call.proto:
+        if not chunk:
+            empty += 1
         body += chunk
         if len(body) > limit:
             raise too_large(limit)
+    if empty != 1:
+        raise misframed("The chunked request body is broken, was not finished, or has trailers.")
     return bytes(body)
 
 
 async def discard_body(call: Call, error: GatewayError) -> GatewayError:
     """Read a small body away before an early refusal; a large one is answered at once and the connection closed."""
+    if CLOSE[0] in error.headers:
+        return error
     if 0 <= call.head.content_length <= UNIDENTIFIED_BODY_BYTES:
         try:
             await receive(call, UNIDENTIFIED_BODY_BYTES)
         except GatewayError as exc:
             return exc
         return error
-    error.headers += (("connection", "close"),)
+    error.headers += CLOSE
     return error
 
 
