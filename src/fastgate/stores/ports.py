@@ -13,20 +13,13 @@ import msgspec
 from fastgate.directory import Directory
 from fastgate.directory_budgets import Budget
 from fastgate.snapshot import BudgetLevel, BudgetRow, PauseRow
+from fastgate.stores.errors import StoreError as StoreError  # noqa: PLC0414  # the data plane takes it from there
 
 Origin = Literal["declared", "managed"]
 """declared: comes from directory.yaml and changes there. managed: made through the command line or the API."""
 
 Action = Literal["create", "update", "remove", "rotate", "revoke", "request", "approve", "deny", "end"]
 SubjectKind = Literal["org", "cost_center", "team", "user", "key", "budget", "increase", "pause"]
-
-
-class StoreError(Exception):
-    """An operation that a store refuses."""
-
-    def __init__(self, kind: Literal["not_found", "conflict", "refused", "unusable"], message: str) -> None:
-        super().__init__(message)
-        self.kind = kind
 
 
 class Change(msgspec.Struct, frozen=True):
