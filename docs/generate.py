@@ -32,6 +32,8 @@ REFERENCE = Path(__file__).parent / "reference"
 HELP_WIDTH = 100
 """Columns of the help texts in cli.md."""
 
+HELP_OPTIONS = ["-h", "--help"]
+
 TEXT_WIDTH = 118
 """Columns of running text."""
 
@@ -156,7 +158,13 @@ def config_page() -> str:
 
 def commands_under(command: click.Command, path: str) -> Iterator[tuple[str, click.Command, click.Context]]:
     """Every command with its full name, groups before what they hold."""
-    context = click.Context(command, info_name=path, terminal_width=HELP_WIDTH, max_content_width=HELP_WIDTH)
+    context = click.Context(
+        command,
+        info_name=path,
+        terminal_width=HELP_WIDTH,
+        max_content_width=HELP_WIDTH,
+        help_option_names=HELP_OPTIONS,  # as the root passes them on; click keeps the first it sees with the command
+    )
     yield path, command, context
     if isinstance(command, click.Group):
         for name in command.list_commands(context):

@@ -104,8 +104,8 @@ class Budget(msgspec.Struct, frozen=True, kw_only=True):
 
 def budget_faults(budget: Any) -> Iterator[tuple[str, str]]:
     """(field, what is wrong) of one budget; fields that could not be read are BAD and left out."""
-    if budget.level == "tag" and budget.of is not BAD:
-        yield from _tag_faults(budget.of)
+    if budget.level == "tag" and budget.of is not BAD and (wrong := tag_problem(budget.of)):
+        yield "of", wrong
     if budget.level not in ("tag", BAD) and budget.org is not None:
         yield "org", f"is for tags only; the org of a {budget.level} is known"
     if budget.per_seat is True and budget.level in ("user", "key"):
@@ -120,16 +120,13 @@ def budget_faults(budget: Any) -> Iterator[tuple[str, str]]:
     yield from _stage_faults(budget.stages)
 
 
-def _tag_faults(of: str) -> Iterator[tuple[str, str]]:
+def tag_problem(of: str) -> str | None:
+    """What is wrong with the tag that a budget or pause is of."""
     name, value = split_tag(of)
     if "=" not in of:
-        yield "of", "of a tag is NAME=VALUE, or NAME=* for each of its values"
-        return
+        return "of a tag is NAME=VALUE, or NAME=* for each of its values"
     wrong = None if name in RESERVED_TAGS else tag_name_problem(name)
-    if wrong is None and value != EVERY:
-        wrong = tag_value_problem(value)
-    if wrong is not None:
-        yield "of", wrong
+    return wrong or (None if value == EVERY else tag_value_problem(value))
 
 
 def _stage_faults(stages: Sequence[Any]) -> Iterator[tuple[str, str]]:

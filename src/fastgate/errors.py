@@ -30,6 +30,7 @@ class Kind(StrEnum):
 
     AUTHENTICATION = "authentication"
     MODEL_NOT_ALLOWED = "model_not_allowed"
+    PAUSED = "paused"
     INVALID_REQUEST = "invalid_request"
     TOO_LARGE = "too_large"
     NOT_FOUND = "not_found"
@@ -117,6 +118,19 @@ def model_not_allowed(model: str, allowed: tuple[str, ...]) -> GatewayError:
         retry="never",
         status=400,
         type="policy_blocked",
+    )
+
+
+def paused(message: str, retry_after_s: int) -> GatewayError:
+    """429 billing_error with x-should-retry: Claude Code prints the message after one request and waits for nothing."""
+    return GatewayError(
+        Kind.PAUSED,
+        message,
+        source="downstream",
+        retry="never",
+        status=429,
+        type="billing_error",
+        headers=(*NO_RETRY, ("retry-after", str(retry_after_s))),
     )
 
 

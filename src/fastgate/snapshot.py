@@ -142,9 +142,21 @@ class Snapshot:
     """What one call sees: `principals` by key digest, `endpoints` by preference, `prices` ready to multiply.
 
     `accepted` are the secrets seen so far that belong to a principal, at most one for each: identity fills it.
+    `pauses` is None while nothing is paused by hand.
     """
 
-    __slots__ = ("accepted", "data", "endpoints", "generation", "headers", "limits", "prices", "principals", "version")
+    __slots__ = (
+        "accepted",
+        "data",
+        "endpoints",
+        "generation",
+        "headers",
+        "limits",
+        "pauses",
+        "prices",
+        "principals",
+        "version",
+    )
 
     def __init__(self, data: SnapshotData) -> None:
         self.data = data
@@ -156,6 +168,7 @@ class Snapshot:
         self.principals = {row.digest: row for row in data.keys}
         self.accepted: dict[str, KeyRow] = {}
         self.prices = PriceBook(data.prices)
+        self.pauses = data.pauses or None
 
 
 current: Snapshot

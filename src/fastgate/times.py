@@ -19,6 +19,11 @@ def rfc3339(at_ns: int) -> str:
     return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%S") + f".{rest_ns // 1_000_000:03d}Z"
 
 
+def minute(at_ns: int) -> str:
+    """UTC to the minute, for people: `2027-01-01 00:00 UTC`."""
+    return datetime.fromtimestamp(at_ns // NS, UTC).strftime("%Y-%m-%d %H:%M UTC")
+
+
 def parse_moment(text: str) -> int:
     """Nanoseconds since the epoch. A date is its first instant in UTC; a time without a zone is UTC.
 

@@ -28,7 +28,7 @@ from fastgate.keys import digest, ensure_pepper
 from fastgate.prices.catalog import compile_prices
 from fastgate.prices.settings import PriceSettings
 from fastgate.record import CallRecord
-from fastgate.snapshot import Endpoint, HeaderNames, KeyRow, Limits, SnapshotData
+from fastgate.snapshot import Endpoint, HeaderNames, KeyRow, Limits, PauseRow, SnapshotData
 from fastgate.state import StateDir
 
 KEY = "sk-test-alice-0123456789abcdef0123456789"
@@ -96,6 +96,7 @@ class Plane:
     limits: Limits = LIMITS
     also: tuple[str, ...] = ("x-agentcc",)
     process: subprocess.Popen[bytes] | None = None
+    pauses: tuple[PauseRow, ...] = ()
     generation: int = 0
     port: int = field(default_factory=free_port)
 
@@ -121,6 +122,7 @@ class Plane:
             endpoints=self.endpoints,
             keys=self.keys,
             prices=compile_prices(PriceSettings()),
+            pauses=self.pauses,
         )
         temporary = self.state.snapshot.with_suffix(".new")
         temporary.write_bytes(snapshots.encode(data))

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
+from fastgate.cli.control_budgets import BudgetControl, RemoteBudgets
 from fastgate.cli.instance import Place, find_place
 from fastgate.cli.remote import Remote, segment
 
@@ -20,6 +21,8 @@ class Control(Protocol):
 
     listen: str
 
+    @property
+    def budgets(self) -> BudgetControl: ...
     def __enter__(self) -> Control: ...
     def __exit__(self, *ended: object) -> None: ...
     def keys_create(self, new: Json) -> Json: ...
@@ -54,6 +57,7 @@ class RemoteControl:
     def __init__(self, address: str, token: str, listen: str) -> None:
         self.listen = listen
         self._api = Remote(address, token)
+        self.budgets: BudgetControl = RemoteBudgets(self._api)
 
     def __enter__(self) -> RemoteControl:
         return self

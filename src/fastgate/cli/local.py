@@ -14,6 +14,7 @@ import msgspec
 
 from fastgate.cli.actor import actor
 from fastgate.cli.check import declared_directory
+from fastgate.cli.control_budgets import BudgetControl, LocalBudgets
 from fastgate.cli.failures import BadInput, Failure, Refused
 from fastgate.cli.instance import Place, lenient_environ
 from fastgate.control.calls import Query
@@ -49,6 +50,7 @@ class LocalControl:
     def __enter__(self) -> LocalControl:
         self._operations = self._stack.enter_context(guarded(self._open))
         self.listen = self._operations.world.config.listen
+        self.budgets: BudgetControl = LocalBudgets(self._operations.budgets, shown)
         return self
 
     def __exit__(self, *ended: object) -> None:

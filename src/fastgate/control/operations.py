@@ -20,6 +20,7 @@ from fastgate.board import Board
 from fastgate.clock import wall_ns
 from fastgate.config import worker_count
 from fastgate.control import shapes
+from fastgate.control.budgets import Budgets
 from fastgate.control.calls import Calls, Query
 from fastgate.control.errors import OperationError, moment, of_file, of_store, problem_of
 from fastgate.control.members import Members
@@ -62,6 +63,7 @@ class Operations:
         self._board = board
         self._counters = CallCounters(self.calls.table.engine)
         self._members = Members(open_engine(state.directory_db))
+        self.budgets = Budgets(store.budgets, world.refresh)
 
     @classmethod
     def open(cls, config_path: Path, environ: Mapping[str, str], purpose: str) -> Operations:

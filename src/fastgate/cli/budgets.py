@@ -1,0 +1,258 @@
+"""`fastgate budgets`: what may be spent. Listings state the limit and, for hard budgets, the ceiling nothing passes."""
+
+from __future__ import annotations
+
+import re
+import sys
+from decimal import Decimal
+from typing import Any
+
+import click
+
+from fastgate.cli import output
+from fastgate.cli.control import open_control
+from fastgate.cli.failures import BadInput, Refused
+from fastgate.cli.moments import Moment
+from fastgate.cli.options import as_json, group
+from fastgate.cli.output import Column
+
+PAGE = 100
+HOURS = {"h": 1, "d": 24, "w": 168}
+PERIODS = ("day", "week", "month", "quarter", "total")
+LEVELS = ("org", "team", "user", "key", "tag")
+
+
+def dollars(text: str | None) -> str:
+    """Money as a table shows it: at least cents, and no zeros after them."""
+    if text is None:
+        return "-"
+    whole, _, rest = text.partition(".")
+    return f"{whole}.{rest.rstrip('0').ljust(2, '0')}"
+
+
+COLUMNS = [
+    Column("id", "id"),
+    Column("level", "level"),
+    Column("of", lambda row: row["of"] + (" each" if row["per_seat"] else "")),
+    Column("models", lambda row: row["models"] or "all"),
+    Column("period", lambda row: f"{row['rolling_h']}h" if row["rolling_h"] else row["period"]),
+    Column("mode", "mode"),
+    Column("limit $", lambda row: dollars(row["limit"]), "right"),
+    Column("ceiling $", lambda row: dollars(row["ceiling"]), "right"),
+    Column("stages", lambda row: [f"{stage['do']}@{percent(stage['at'])}" for stage in row["stages"]]),
+    Column("resets", "resets_at"),
+    Column("origin", "origin"),
+]
+INCREASE_COLUMNS = [
+    Column("id", "id"),
+    Column("budget", "budget"),
+    Column("$", lambda row: dollars(row["usd"]), "right"),
+    Column("until", "until"),
+    Column("state", "state"),
+    Column("reason", "reason"),
+    Column("asked by", "requested_by"),
+    Column("decided by", "decided_by"),
+]
+
+
+def percent(part: str) -> str:
+    return f"{Decimal(part) * 100:f}".rstrip("0").rstrip(".") + "%" if "." in part else f"{Decimal(part) * 100:f}%"
+
+
+@group("budgets")
+def budgets() -> None:
+    """Set, list, show, raise and remove budgets.
+
+    Budgets that directory.yaml declares are changed there; `raise` and `pause` work for all.
+    """
+
+
+@budgets.command("set")
+@click.argument("budget_id", metavar="BUDGET")
+@click.option("--org", help="A budget of this org; with --tag, the org whose tag it is.")
+@click.option("--team", help="A budget of this team.")
+@click.option("--user", help="A budget of this user.")
+@click.option("--key", help="A budget of this key.")
+@click.option("--tag", metavar="NAME=VALUE", help="A budget of this tag; NAME=* gives each value one of this size.")
+@click.option("--usd", type=Decimal, help="The limit of one period, in dollars.")
+@click.option("--period", help="day, week, month, quarter, total, or a rolling window: 5h, 24h, 7d.")
+@click.option("--mode", type=click.Choice(["hard", "soft"]), help="hard: nothing passes the ceiling.  [default: hard]")
+@click.option("--stage", "stages", multiple=True, metavar="PART=ACTION", help="0.8=alert, 0.95=downgrade, 1.1=pause.")
+@click.option("--no-stages", is_flag=True, help="Nothing happens before the limit.")
+@click.option("--model", "models", multiple=True, help="Only of this family or glob; may be repeated.  [default: all]")
+@click.option("--per-seat", is_flag=True, default=None, help="Each member has this much.")
+@click.option("--tz", help="Time zone in which periods begin.  [default: UTC]")
+@click.option("--start-day", type=int, help="Day on which a period begins.  [default: 1]")
+@click.option("--dry-run", is_flag=True, help="Show what would change, and change nothing.")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+def set_(budget_id: str, dry_run: bool, yes: bool, **options: Any) -> None:
+    """Make a budget, or change the amount, mode or stages of one.
+
+    What a budget counts never changes: for another level, period or zone make a new one. Changing a budget changes no
+    spend. On a terminal it shows first what would change, and asks.
+    """
+    change = change_of(options)
+    with open_control("fastgate budgets set", writes=True) as control:
+        ask = not (dry_run or yes or as_json()) and sys.stdin.isatty()
+        if dry_run or ask:
+            plan = control.budgets.put(budget_id, change, True)
+            if dry_run:
+                told_put(plan)
+                return
+            told_put(plan)
+            if plan["changes"] and not click.confirm("do it?"):
+                raise Refused("nothing was changed.")
+        told_put(control.budgets.put(budget_id, change, False))
+
+
+def change_of(options: dict[str, Any]) -> dict[str, Any]:
+    """The options that were given, as the API takes them."""
+    change: dict[str, Any] = selector_of(options)
+    for name in ("mode", "tz", "start_day", "per_seat"):
+        if options[name] is not None:
+            change[name] = options[name]
+    if options["usd"] is not None:
+        change["usd"] = str(options["usd"])
+    if options["models"]:
+        change["models"] = list(options["models"])
+    if options["period"]:
+        change |= period_of(options["period"])
+    if options["stages"] and options["no_stages"]:
+        raise BadInput("--stage and --no-stages exclude each other.")
+    if options["stages"] or options["no_stages"]:
+        change["stages"] = [stage_of(text) for text in options["stages"]]
+    return change
+
+
+def selector_of(options: dict[str, Any]) -> dict[str, Any]:
+    given = {level: options[level] for level in LEVELS if options[level]}
+    org = given.pop("org", None) if "tag" in given else None
+    if len(given) > 1:
+        raise BadInput(f"a budget is of one thing, not of {' and '.join(given)}; make one budget for each.")
+    selector = {}
+    for level, of in given.items():
+        selector = {"level": level, "of": of}
+    return selector | ({"org": org} if org else {})
+
+
+def period_of(text: str) -> dict[str, Any]:
+    window = re.fullmatch(r"(\d{1,5})([hdw])", text)
+    if window:
+        return {"period": "rolling", "rolling_h": int(window[1]) * HOURS[window[2]]}
+    if text not in PERIODS:
+        raise BadInput(f"--period {text!r} is none; write {', '.join(PERIODS)}, or a rolling window like 5h or 7d.")
+    return {"period": text}
+
+
+def stage_of(text: str) -> dict[str, str]:
+    part, equals, action = text.partition("=")
+    if not equals or not re.fullmatch(r"\d{1,2}(\.\d{1,6})?", part):
+        raise BadInput(f"--stage {text!r} is not PART=ACTION, like 0.8=alert.")
+    return {"at": part, "do": action}
+
+
+def told_put(answer: dict[str, Any]) -> None:
+    if as_json():
+        output.print_json(answer)
+        return
+    budget, changes = answer["budget"], answer["changes"]
+    if not changes:
+        click.echo(f"budget {budget['id']} is that already")
+        return
+    verb = {"create": "made", "update": "changed"}[changes[0]["action"]]
+    ceiling = f", ceiling ${dollars(budget['ceiling'])}" if budget["ceiling"] else ", no ceiling"
+    would = "would be " if answer["dry_run"] else ""
+    click.echo(f"budget {budget['id']} {would}{verb}: limit ${dollars(budget['limit'])}{ceiling}")
+
+
+@budgets.command("list")
+@click.option("--cursor", default="", help="Where the previous page ended.")
+@click.option("--limit", default=PAGE, show_default=True, type=click.IntRange(1, 1000), help="Budgets on one page.")
+def list_(cursor: str, limit: int) -> None:
+    """List budgets with limit, ceiling, stages and when they begin anew."""
+    with open_control("fastgate budgets list") as control:
+        page = control.budgets.list(cursor, limit)
+    output.listing(page["items"], COLUMNS, page["next"], empty="no budgets yet: fastgate budgets set --help")
+
+
+@budgets.command("show")
+@click.argument("budget_id", metavar="BUDGET")
+def show(budget_id: str) -> None:
+    """Show one budget, its stages and live increases in dollars."""
+    with open_control("fastgate budgets show") as control:
+        output.record(control.budgets.show(budget_id))
+
+
+@budgets.command("remove")
+@click.argument("budget_id", metavar="BUDGET")
+def remove(budget_id: str) -> None:
+    """Remove a budget and its increases. What was spent stays recorded."""
+    with open_control("fastgate budgets remove", writes=True) as control:
+        removed = control.budgets.remove(budget_id)
+    told(removed, f"budget {budget_id} is removed.")
+
+
+@budgets.command("raise")
+@click.argument("budget_id", metavar="BUDGET")
+@click.option("--usd", required=True, type=Decimal, help="By how much, in dollars.")
+@click.option("--until", required=True, type=Moment(ahead=True), help="When it ends: 4h, 3d, 2027-01-01 or RFC 3339.")
+@click.option("--reason", required=True, help="Why; whoever looks at the budget reads it.")
+@click.option("--request", "only_ask", is_flag=True, help="Only ask: somebody else approves it.")
+def raise_(budget_id: str, usd: Decimal, until: str, reason: str, only_ask: bool) -> None:
+    """Raise a budget for a while: its ceiling and every stage move up by the amount, until it ends.
+
+    A per-seat budget is raised for every seat. With --request it waits for `fastgate budgets approve`.
+    """
+    body = {"usd": str(usd), "until": until, "reason": reason, "approve": not only_ask}
+    with open_control("fastgate budgets raise", writes=True) as control:
+        increase = control.budgets.request(budget_id, body)
+    told_increase(increase)
+
+
+@budgets.command("increases")
+@click.option("--budget", default="", help="Only of this budget.")
+@click.option("--cursor", default="", help="Where the previous page ended.")
+@click.option("--limit", default=PAGE, show_default=True, type=click.IntRange(1, 1000), help="Increases on one page.")
+def increases(budget: str, cursor: str, limit: int) -> None:
+    """List increases: asked for, granted, denied and over."""
+    with open_control("fastgate budgets increases") as control:
+        page = control.budgets.increases(budget, cursor, limit)
+    output.listing(page["items"], INCREASE_COLUMNS, page["next"], empty="no increases")
+
+
+@budgets.command("approve")
+@click.argument("increase_id", metavar="INCREASE")
+def approve(increase_id: str) -> None:
+    """Grant an increase that was asked for. In force within a second."""
+    decide(increase_id, "approve")
+
+
+@budgets.command("deny")
+@click.argument("increase_id", metavar="INCREASE")
+def deny(increase_id: str) -> None:
+    """Refuse an increase that was asked for."""
+    decide(increase_id, "deny")
+
+
+@budgets.command("end")
+@click.argument("increase_id", metavar="INCREASE")
+def end(increase_id: str) -> None:
+    """End an increase before its time."""
+    decide(increase_id, "end")
+
+
+def decide(increase_id: str, verdict: str) -> None:
+    with open_control(f"fastgate budgets {verdict}", writes=True) as control:
+        told_increase(control.budgets.decide(increase_id, verdict))
+
+
+def told_increase(increase: dict[str, Any]) -> None:
+    words = f"increase {increase['id']} of budget {increase['budget']} by ${dollars(increase['usd'])}"
+    told(increase, f"{words} until {increase['until']} is {increase['state']}.")
+
+
+def told(answer: dict[str, Any], sentence: str) -> None:
+    if as_json():
+        output.print_json(answer)
+    else:
+        click.echo(sentence)

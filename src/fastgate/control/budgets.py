@@ -1,0 +1,225 @@
+"""Budgets, increases and pauses as plain methods that the admin API and the command line both call.
+
+Owns checks of arguments, the shapes of answers, and that every change is published at once. Must not know HTTP, nor
+how spend is counted.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from decimal import Decimal
+from typing import Any, Literal, TypeVar
+
+from fastgate._core.money import format_usd
+from fastgate.budgets import PPM, ceiling_nano, stage_nano
+from fastgate.clock import wall_ns
+from fastgate.control import shapes_budgets as shapes
+from fastgate.control.errors import OperationError, moment, of_store
+from fastgate.control.shapes import Change, Page
+from fastgate.directory_budgets import USD_PLACES, Budget, budget_faults, stages_of, tag_problem, usd_problem
+from fastgate.periods import calendar
+from fastgate.snapshot import BudgetLevel, BudgetRow, PauseRow
+from fastgate.stores import ports
+from fastgate.stores.ports import IncreaseDraft, StoreError
+from fastgate.strict import read
+from fastgate.times import rfc3339
+from fastgate.tree import ConfigErrors
+
+T = TypeVar("T")
+
+Verdict = Literal["approve", "deny", "end"]
+
+
+class Budgets:
+    """Everything about budgets over one directory. `publish` puts what the store holds in force."""
+
+    def __init__(self, store: ports.BudgetStore, publish: Callable[[], object]) -> None:
+        self._store = store
+        self._publish = publish
+
+    # -- budgets ----------------------------------------------------------------------------------------------------
+
+    def list(self, after: str = "", limit: int = 100) -> Page[shapes.Budget]:
+        views, following = self._store.page(after, limit)
+        now_ns = wall_ns()
+        return Page([budget_of(view, now_ns) for view in views], following)
+
+    def show(self, budget_id: str) -> shapes.Budget:
+        return budget_of(_stored(lambda: self._store.show(budget_id)), wall_ns())
+
+    def put(self, budget_id: str, change: shapes.BudgetChange, actor: str, *, dry_run: bool) -> shapes.BudgetPut:
+        """Makes a budget, or changes the amount, mode and stages of one."""
+        wanted = self._wanted(budget_id, shapes.fields_given(change))
+        view, changes = _stored(lambda: self._store.put(wanted, actor, dry_run))
+        if changes and not dry_run:
+            self._told(f"budget {budget_id} is stored")
+        at_ns = wall_ns()
+        shown = [
+            Change(0, rfc3339(at_ns), actor, each.action, each.kind, each.id, each.before, each.after)
+            for each in changes
+        ]
+        return shapes.BudgetPut(dry_run, budget_of(view, at_ns), shown)
+
+    def _wanted(self, budget_id: str, given: dict[str, Any]) -> Budget:
+        """The whole budget: what it is now, and what is given. Checked as directory.yaml is, in the same words."""
+        try:
+            known = written(self._store.show(budget_id).row)
+        except StoreError as error:
+            if error.kind != "not_found":
+                raise of_store(error) from None
+            known = {}
+        if given.get("period") != "rolling" and "period" in given and "rolling_h" not in given:
+            known.pop("rolling_h", None)
+        text = json.dumps({"id": budget_id, **known, **given}, ensure_ascii=False)
+        try:
+            reading = read(text.encode(), Budget, {}, "budget")
+            for field, message in budget_faults(reading.value):
+                reading.fault((field,), message)
+            return reading.done()
+        except ConfigErrors as errors:
+            wrong = "; ".join(f"{problem.path}: {problem.message}" for problem in errors.problems)
+            raise OperationError("invalid", f"budget {budget_id}: {wrong}.") from None
+
+    def remove(self, budget_id: str, actor: str) -> shapes.Budget:
+        view = _stored(lambda: self._store.remove(budget_id, actor))
+        self._told(f"budget {budget_id} is removed")
+        return budget_of(view, wall_ns())
+
+    # -- increases --------------------------------------------------------------------------------------------------
+
+    def increases(self, budget_id: str = "", after: str = "", limit: int = 100) -> Page[shapes.Increase]:
+        views, following = self._store.increases(budget_id, after, limit)
+        now_ns = wall_ns()
+        return Page([increase_of(view, now_ns) for view in views], following)
+
+    def request(self, budget_id: str, new: shapes.NewIncrease, actor: str) -> shapes.Increase:
+        wrong = usd_problem(new.usd)
+        if wrong is not None:
+            raise OperationError("invalid", f"usd: {wrong}.")
+        until_ns = moment("until", new.until)
+        draft = IncreaseDraft(budget_id, int(new.usd.scaleb(USD_PLACES)), until_ns, new.reason)
+        view = _stored(lambda: self._store.request(draft, actor, new.approve))
+        if new.approve:
+            self._told(f"increase {view.id} is approved")
+        return increase_of(view, wall_ns())
+
+    def decide(self, increase_id: str, verdict: Verdict, actor: str) -> shapes.Increase:
+        view = _stored(lambda: self._store.decide(increase_id, verdict, actor))
+        if verdict != "deny":
+            self._told(f"increase {increase_id} is {view.state}")
+        return increase_of(view, wall_ns())
+
+    # -- pauses -----------------------------------------------------------------------------------------------------
+
+    def pauses(self) -> Page[shapes.Pause]:
+        return Page([pause_of(row) for row in self._store.pauses()])
+
+    def pause(self, new: shapes.NewPause, actor: str) -> shapes.Pause:
+        """Published before this returns; workers have it 50 ms later."""
+        if new.level == "tag" and (wrong := tag_problem(new.of)):
+            raise OperationError("invalid", f"of: {wrong}.")
+        until_ns = 0 if new.until is None else moment("until", new.until)
+        row = _stored(lambda: self._store.pause(new.level, new.of, new.org, new.reason, until_ns, actor))
+        self._told(f"{new.level} {new.of} is paused")
+        return pause_of(row)
+
+    def resume(self, level: BudgetLevel, of: str, org: str, actor: str) -> shapes.Pause:
+        row = _stored(lambda: self._store.resume(level, of, org, actor))
+        self._told(f"{level} {of} is resumed")
+        return pause_of(row)
+
+    def _told(self, done: str) -> None:
+        try:
+            self._publish()
+        except OSError as error:
+            told = f"{done}, but workers cannot be told: {error}. It is tried again every second."
+            raise OperationError("unusable", told) from None
+
+
+def written(row: BudgetRow) -> dict[str, Any]:
+    """A budget as directory.yaml would have it."""
+    budget = {
+        "level": row.level,
+        "of": row.of,
+        "per_seat": row.per_seat,
+        "models": list(row.models),
+        "period": row.period,
+        "tz": row.tz,
+        "start_day": row.start_day,
+        "usd": str(Decimal(row.usd_nano).scaleb(-USD_PLACES)),
+        "mode": "hard" if row.hard else "soft",
+        "stages": [{"at": f"{stage.at:f}", "do": stage.do} for stage in stages_of(row.stages)],
+    }
+    if row.level == "tag":
+        budget["org"] = row.org
+    if row.rolling_h:
+        budget["rolling_h"] = row.rolling_h
+    return budget
+
+
+def budget_of(view: ports.BudgetView, now_ns: int) -> shapes.Budget:
+    row = view.row
+    ceiling = ceiling_nano(row, now_ns)
+    starts_ns, resets_ns = calendar(row.period, row.tz, row.start_day, row.rolling_h).bounds(now_ns)
+    has_period = row.period not in ("total", "rolling")
+    return shapes.Budget(
+        id=row.id,
+        level=row.level,
+        of=row.of,
+        org=row.org,
+        per_seat=row.per_seat,
+        models=list(row.models),
+        period=row.period,
+        rolling_h=row.rolling_h or None,
+        tz=row.tz,
+        start_day=row.start_day,
+        mode="hard" if row.hard else "soft",
+        limit=format_usd(row.usd_nano),
+        ceiling=None if ceiling is None else format_usd(ceiling),
+        stages=[
+            shapes.Stage(f"{Decimal(at_ppm) / PPM:f}", do, format_usd(stage_nano(row, at_ppm, now_ns)))
+            for at_ppm, do in row.stages
+        ],
+        increases=[shapes.Raise(format_usd(amount), rfc3339(ends)) for amount, ends in row.increases if ends > now_ns],
+        starts_at=rfc3339(starts_ns) if has_period else None,
+        resets_at=rfc3339(resets_ns) if has_period else None,
+        created=rfc3339(row.created_ns),
+        origin=view.origin,
+    )
+
+
+def increase_of(view: ports.IncreaseView, now_ns: int) -> shapes.Increase:
+    over = view.state == "approved" and view.not_after_ns <= now_ns
+    return shapes.Increase(
+        id=view.id,
+        budget=view.budget,
+        usd=format_usd(view.amount_nano),
+        until=rfc3339(view.not_after_ns),
+        reason=view.reason,
+        state="expired" if over else view.state,
+        requested_by=view.requested_by,
+        requested=rfc3339(view.requested_ns),
+        decided_by=view.decided_by or None,
+        decided=rfc3339(view.decided_ns) if view.decided_ns else None,
+    )
+
+
+def pause_of(row: PauseRow) -> shapes.Pause:
+    return shapes.Pause(
+        level=row.level,
+        of=row.of,
+        org=row.org or None,
+        reason=row.reason,
+        by=row.by,
+        since=rfc3339(row.since_ns),
+        until=rfc3339(row.until_ns) if row.until_ns else None,
+    )
+
+
+def _stored(operation: Callable[[], T]) -> T:
+    """A store's operation, its refusals as ours."""
+    try:
+        return operation()
+    except StoreError as error:
+        raise of_store(error) from None
