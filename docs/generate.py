@@ -1,8 +1,9 @@
 # ruff: noqa: INP001 - a script, not a package
-"""Writes docs/reference/config.md and docs/reference/cli.md from the code that they describe.
+"""Writes docs/reference/config.md, cli.md and failures.md from the code that they describe.
 
-`python docs/generate.py` writes both; with `--check` it changes nothing and exits 1 when one of them is out of date.
-The configuration's text is the structs' own documentation, the command line's is click's own help.
+`python docs/generate.py` writes them; with `--check` it changes nothing and exits 1 when one of them is out of date.
+The configuration's text is the structs' own documentation, the command line's is click's own help, the failures' is the
+table that the tests prove row by row.
 """
 
 from __future__ import annotations
@@ -27,7 +28,8 @@ from fastgate.config import Config
 from fastgate.refs import Secret
 from fastgate.strict import Range
 
-REFERENCE = Path(__file__).parent / "reference"
+ROOT = Path(__file__).resolve().parents[1]
+REFERENCE = ROOT / "docs" / "reference"
 
 HELP_WIDTH = 100
 """Columns of the help texts in cli.md."""
@@ -56,6 +58,18 @@ Every command takes `--json` and `-c FILE`, before or after its arguments. Witho
 read or change state go through the control plane when it runs, else straight to the state directory. Under `--json`,
 listings print `{"items": […], "next": …}`; `next` is the cursor of the next page, or null. The exit codes are in
 [errors.md](errors.md).
+"""
+
+FAILURES_HEAD = """# What an upstream may do wrong
+
+Generated from the table in `tests/support/failures.py` by `docs/generate.py`; do not edit here. A test proves every row,
+streamed and not, with the upstream's own log as the oracle of the charge (`tests/gateway/test_failures.py`).
+
+*Kind* is what the call's record, metrics and alerts say; its source is `upstream` in every row. *Tried again by*: the
+gateway itself sends a call to another endpoint only while nothing can have been processed. Where a failure inside a
+stream arrives together with the head, nothing has been passed on yet, and the client sees the 529 of an answer that is
+not streamed. What is charged where the provider stated nothing is the least it can have cost; with
+`limits.unknown_usage: bound` it is the most.
 """
 
 PLAIN_NAMES: dict[Any, str] = {
@@ -182,7 +196,38 @@ def cli_page() -> str:
     return "\n".join(parts)
 
 
-PAGES = {"config.md": config_page, "cli.md": cli_page}
+def failures_page() -> str:
+    sys.path.insert(0, str(ROOT))  # the table is the tests'; as a script this file sees only its own folder
+    try:
+        from tests.support import failures as table
+    finally:
+        sys.path.remove(str(ROOT))
+
+    def form(outcome: table.Outcome | None) -> tuple[str, str, str]:
+        if outcome is None:
+            return "", "", ""
+        return f"`{outcome.kind}`" if outcome.kind else "", table.CLIENT[outcome.client], table.CHARGE[outcome.charge]
+
+    parts = [FAILURES_HEAD]
+    for title, rows in table.SECTIONS.items():
+        lines = [
+            "| The upstream | Form | Kind | Tried again by | The client sees | Charged |",
+            "|---|---|---|---|---|---|",
+        ]
+        for row in rows:
+            if row.stream == row.whole:
+                forms = [("both", row.stream)]
+            else:
+                forms = [("stream", row.stream), ("whole", row.whole)]
+            for name, outcome in forms:
+                if outcome is not None:
+                    kind, client, charge = form(outcome)
+                    lines.append(f"| {row.what} | {name} | {kind} | {table.RETRY[row.retry]} | {client} | {charge} |")
+        parts.append(f"## {title}\n\n" + "\n".join(lines) + "\n")
+    return "\n".join(parts)
+
+
+PAGES = {"config.md": config_page, "cli.md": cli_page, "failures.md": failures_page}
 
 
 def stale() -> list[str]:

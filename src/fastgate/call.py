@@ -62,6 +62,8 @@ class Call:
     reading: Any = None
     """The future of a body that is being read, for the watch to cancel; `late` says that it did."""
     late = False
+    received = 0
+    """Bytes of a chunked body so far."""
 
     # identity
     principal: KeyRow | None = None

@@ -109,6 +109,9 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     """Largest request body; 32 MiB is what the Anthropic API itself takes (API reference, request size limits)."""
     body_s: Annotated[float, Range(1, 3600)] = 120.0
     """How long a client may take to send its body. 32 MiB then need 2.2 Mbit/s, a poor mobile uplink."""
+    body_bytes_per_s: Annotated[int, Range(0, 1 << 30)] = 1024
+    """How fast a body must arrive at least, on average and after 10 s of grace; 0 asks for nothing. A client below it
+    holds a connection and sends next to nothing."""
     connect_s: Annotated[float, Range(0, 300)] = 5.0
     """How long connecting to an endpoint may take, TLS included: TCP's first two retransmissions (1 s, 3 s) fit."""
     first_byte_s: Annotated[float, Range(1, 86400)] = 600.0
@@ -116,6 +119,9 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     streamed begins only when it is complete."""
     idle_s: Annotated[float, Range(1, 86400)] = 300.0
     """How long a begun answer may pause. Claude Code itself gives up a stream after 300 s of silence."""
+    total_s: Annotated[float, Range(1, 86400)] = 3600.0
+    """How long a whole call may take. An answer that trickles is never idle; the longest real ones, 128,000 tokens at
+    the slowest rates, take about half an hour."""
     ping_s: Annotated[float, Range(1, 3600)] = 15.0
     """Silence on a stream after which the client gets a ping. Claude Code shows a warning after 20 s."""
     drain_s: Annotated[float, Range(0, 86400)] = 600.0

@@ -43,6 +43,7 @@ class Kind(StrEnum):
     CONNECT_TIMEOUT = "connect_timeout"
     FIRST_BYTE_TIMEOUT = "first_byte_timeout"
     IDLE_TIMEOUT = "idle_timeout"
+    TOTAL_TIMEOUT = "total_timeout"
     RESET = "reset"
     TRUNCATED = "truncated"
     BAD_RESPONSE = "bad_response"

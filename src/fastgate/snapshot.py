@@ -36,6 +36,8 @@ class Limits(msgspec.Struct, frozen=True):
     keepalive_s: float
     unknown_usage: str
     """seen | bound: what a call costs whose provider never stated its usage."""
+    total_s: float = 3600.0
+    body_bytes_per_s: int = 1024
 
 
 class Endpoint(msgspec.Struct, frozen=True):

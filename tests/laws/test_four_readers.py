@@ -138,6 +138,8 @@ def test_what_would_split_readers_is_refused(body: bytes) -> None:
         read_request(body)
 
 
+@pytest.mark.slow
+@pytest.mark.faults
 def test_a_million_names_are_read_alike(node: Node) -> None:
     """At the limit: 10^6 names in one object, beside `model`."""
     names = dict.fromkeys(map(str, range(999_998)))

@@ -129,6 +129,13 @@ class Plane:
         os.replace(temporary, self.state.snapshot)
         self.board.generation = self.generation
 
+    def wait_adopted(self, within_s: float = 5.0) -> None:
+        """Until every worker has taken the present snapshot up: its flight table says under which it works."""
+        deadline = time.monotonic() + within_s
+        while any(peek(path).generation != self.generation for path in self.state.flight_dir.glob("*.flight")):
+            assert time.monotonic() < deadline, "the snapshot was not taken up"
+            time.sleep(0.005)
+
     def start(self) -> Plane:
         command = [sys.executable, "-m", "fastgate.gateway.serve", "--host", "127.0.0.1", "--port", str(self.port)]
         command += ["--workers", str(self.workers), "--state", str(self.state.path)]

@@ -262,7 +262,7 @@ cdef class Pump:
 
     def on_headers_complete(self):
         cdef int status = self.parser.get_status_code()
-        if status < 200:
+        if status < 200 or self.outcome != RUNNING:
             return
         self.status = status
         if self.event_stream and status == 200 and self.wants_stream and not self.encoded:

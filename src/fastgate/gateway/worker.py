@@ -43,6 +43,9 @@ BOARD_POLL_S = 0.05
 WATCH_AFTER_NS = 80_000_000
 """A call this old is worth watching for its client's departure; most are over by then."""
 
+BODY_GRACE_S = 10.0
+"""A body may begin as late as this, as a request head may; from then on it must keep `limits.body_bytes_per_s`."""
+
 GC_ALLOCATIONS = 10_000
 """Container objects between collections; a call leaves none behind in a cycle, so the default (700) walks in vain."""
 
@@ -165,10 +168,13 @@ class Worker:
                     pump.fail("cancelled")
                     continue
                 pump.tick(now_ns)
+                if now_ns - call.start_ns > call.snapshot.limits.total_s * 1e9:
+                    pump.fail("total_timeout")
+                    continue
                 if call.watched is None and now_ns - call.start_ns > WATCH_AFTER_NS:
                     call.watched = call.proto.client_disconnect()
                     call.watched.add_done_callback(lambda _, pump=pump: pump.leave())
-            elif call.reading is not None and now_ns - call.start_ns > call.snapshot.limits.body_s * 1e9:
+            elif call.reading is not None and now_ns - call.start_ns > body_allowance_ns(call):
                 call.late = True
                 call.reading.cancel()
         self._ticks += 1
@@ -192,6 +198,14 @@ class Worker:
         self._rewrite()
         self.journal.close()
         self.flight.close()
+
+
+def body_allowance_ns(call: Call) -> float:
+    """How long the client may take for its body: what it said it would send, or has sent, at the least rate."""
+    limits, size = call.snapshot.limits, call.head.content_length
+    if not limits.body_bytes_per_s:
+        return limits.body_s * 1e9
+    return min(limits.body_s, BODY_GRACE_S + (size if size >= 0 else call.received) / limits.body_bytes_per_s) * 1e9
 
 
 def worker_from_environ(loop: asyncio.AbstractEventLoop) -> Worker:

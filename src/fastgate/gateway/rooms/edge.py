@@ -136,7 +136,8 @@ async def _read_chunked(call: Call, limit: int) -> bytes:
         if not chunk:
             empty += 1
         body += chunk
-        if len(body) > limit:
+        call.received = len(body)
+        if call.received > limit:
             raise too_large(limit)
     if empty != 1:
         raise misframed("The chunked request body is broken, was not finished, or has trailers.")

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from fastgate._core.usage import Usage
 from fastgate.call import Call
+from fastgate.errors import Kind
 
 INPUT_BYTES_PER_TOKEN = 4
 """Stands in for input usage that the provider never stated: English and code run at 2.3 to 4.5 bytes a token."""
+
+WAITED = frozenset((Kind.FIRST_BYTE_TIMEOUT, Kind.IDLE_TIMEOUT, Kind.TOTAL_TIMEOUT))
+"""Failures in which the gateway gave up, not the provider."""
 
 
 def settle(call: Call) -> None:
@@ -20,7 +24,7 @@ def settle(call: Call) -> None:
     elif usage.seen:
         usage = meter.floor()
         call.usage_state = "partial"
-    elif call.outcome == "upstream_error" and not meter.started and call.status != 200:
+    elif call.outcome == "upstream_error" and not meter.started and not perhaps_billed(call):
         return
     else:
         usage = estimated(call, meter.floor().output_tokens)
@@ -37,6 +41,12 @@ def settle(call: Call) -> None:
 def refused_upstream(call: Call) -> bool:
     """An HTTP error of the provider costs nothing; a stream's late error does, and has status 200."""
     return call.pump is not None and call.pump.status >= 300
+
+
+def perhaps_billed(call: Call) -> bool:
+    """Whether a provider of whom no usage came may yet have done the work: it had begun a good answer, or it was still
+    at it when we stopped waiting. One that broke off before any answer had nothing to bill."""
+    return call.error in WAITED or (call.pump is not None and call.pump.status == 200)
 
 
 def estimated(call: Call, output_tokens: int) -> Usage:

@@ -34,6 +34,7 @@ FAILURES = {
     Kind.BAD_RESPONSE: "sent an answer that is not valid HTTP or was not asked for",
     Kind.FIRST_BYTE_TIMEOUT: "did not begin to answer in time",
     Kind.IDLE_TIMEOUT: "stopped in the middle of its answer",
+    Kind.TOTAL_TIMEOUT: "was still answering when the time for a call was over",
     Kind.CANCELLED: "was still answering when this gateway had to stop",
 }
 
