@@ -62,8 +62,8 @@ listings print `{"items": […], "next": …}`; `next` is the cursor of the next
 
 FAILURES_HEAD = """# What an upstream may do wrong
 
-Generated from the table in `tests/support/failures.py` by `docs/generate.py`; do not edit here. A test proves every row,
-streamed and not, with the upstream's own log as the oracle of the charge (`tests/gateway/test_failures.py`).
+Generated from the table in `tests/support/failures.py` by `docs/generate.py`; do not edit here. A test proves every
+row, streamed and not, with the upstream's own log as the oracle of the charge (`tests/gateway/test_failures.py`).
 
 *Kind* is what the call's record, metrics and alerts say; its source is `upstream` in every row. *Tried again by*: the
 gateway itself sends a call to another endpoint only while nothing can have been processed. Where a failure inside a
