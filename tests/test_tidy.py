@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from scripts import promises
 from tests.tidy import cython, rules
 from tests.tidy.rules import Complaint
 from tests.tidy.tree import ROOT, ours, text, tracked, with_suffix
@@ -34,6 +35,10 @@ READS_A_CLOCK = {
 NOT_PROSE = {"LICENSE", "requirements/constraints.txt"}
 PROSE = (".md", ".sh", ".toml", ".yaml", ".yml", ".in", ".cfg", "")
 BUILT = (".c", ".cpp", ".so", ".o", ".a", ".pyc", ".pyd", ".whl", ".egg", ".sqlite", ".fgj", ".flight", ".log")
+
+
+def test_promises_are_what_the_tests_prove() -> None:
+    assert not promises.stale(), "PROMISES.md is out of date: run python scripts/promises.py"
 
 
 def report(complaints: Iterable[tuple[Path, int, str]]) -> None:

@@ -328,6 +328,7 @@ def test_a_connection_the_upstream_closed_is_replaced(world: World) -> None:
     assert [record.outcome for record in world.records(4)] == ["ok"] * 4
 
 
+@pytest.mark.promise("P-05", bound="upstream closed within 250 ms; charged at least for what came")
 @pytest.mark.parametrize(
     ("stream", "when"), [(False, "before the head"), (True, "before the head"), (True, "in the middle")]
 )

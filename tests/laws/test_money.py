@@ -67,6 +67,7 @@ def expected_or_overflow(row: model.Row, t: model.Tokens) -> int | None:
         return None
 
 
+@pytest.mark.promise("P-08", bound="equal to exact fractions, rounded up, for every price and count")
 @given(rows(), tokens())
 def test_cost_is_the_exact_sum_rounded_up_or_an_overflow(row: model.Row, t: model.Tokens) -> None:
     assert cost_or_overflow(row, t) == expected_or_overflow(row, t)
@@ -81,6 +82,7 @@ def test_a_fraction_of_a_nano_dollar_is_charged_as_one(count: int, nano: int) ->
     assert compiled(ONE_PICO).cost(Usage.of(input_tokens=count)) == nano
 
 
+@pytest.mark.promise("P-08", bound="an overflow is refused, never wrapped")
 @pytest.mark.parametrize("fast", [False, True])
 @pytest.mark.parametrize("us_geo", [False, True])
 def test_the_largest_sums_overflow_and_never_wrap(fast: bool, us_geo: bool) -> None:
