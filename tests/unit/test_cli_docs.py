@@ -44,6 +44,9 @@ def test_generated_pages_are_current() -> None:
     assert generate.stale() == [], "run `python docs/generate.py`"
 
 
+PROPOSED = "budgets: [{id: alice-day, level: user, of: alice, period: day, usd: 20}]\n"
+
+
 def test_there_are_commands_to_check() -> None:
     assert {"init", "check", "serve", "demo", "keys", "calls", "spend", "apply"} <= {words[0] for words in DOCUMENTED}
 
@@ -70,6 +73,7 @@ def test_documented_commands_run(demo: RunningDemo, words: tuple[str, ...]) -> N
     demo.until(lambda: demo.command("calls", "show", call, "--json").code == 0 or None)
     directory = demo.folder / "fastgate-data" / "demo" / "directory.yaml"
     (demo.folder / "directory.yaml").write_text(directory.read_text())
+    (demo.folder / "proposed.yaml").write_text(PROPOSED)
     key = demo.command("keys", "create", "--user", "alice", "--json").json["id"]
     real = {"KEY": key, "CALL-ID": call, "MODEL": "claude-sonnet-4-5"}
     line = [real.get(word, word) for word in words] + LIVE.get(words[0], [])

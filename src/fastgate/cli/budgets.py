@@ -10,6 +10,7 @@ from typing import Any
 import click
 
 from fastgate.cli import output
+from fastgate.cli.budgets_dry_run import dry_run
 from fastgate.cli.control import open_control
 from fastgate.cli.failures import BadInput, Refused
 from fastgate.cli.moments import Moment
@@ -256,3 +257,6 @@ def told(answer: dict[str, Any], sentence: str) -> None:
         output.print_json(answer)
     else:
         click.echo(sentence)
+
+
+budgets.add_command(dry_run)

@@ -15,6 +15,9 @@ from fastgate.cli.remote import Remote, segment
 
 Json = dict[str, Any]
 
+REPLAY_S = 600.0
+"""How long a dry run may take: fifty million calls at a hundred thousand a second."""
+
 
 class Control(Protocol):
     """The operations. `listen` is where the data plane answers."""
@@ -34,6 +37,7 @@ class Control(Protocol):
     def calls_show(self, call_id: str) -> Json: ...
     def spend(self, by: Sequence[str], filters: Mapping[str, Any], period: str = "") -> Json: ...
     def focus(self, filters: Mapping[str, Any]) -> Iterator[bytes]: ...
+    def dry_run(self, path: Path, between: Mapping[str, Any]) -> Json: ...
     def apply(self, path: Path, dry_run: bool) -> Json: ...
 
 
@@ -90,6 +94,12 @@ class RemoteControl:
 
     def focus(self, filters: Mapping[str, Any]) -> Iterator[bytes]:
         return self._api.stream("/api/v1/spend/focus", filters)
+
+    def dry_run(self, path: Path, between: Mapping[str, Any]) -> Json:
+        from fastgate.cli.directory_text import resolved_budgets
+
+        api = Remote(self._api.address, self._api.token, REPLAY_S)
+        return self._object(api.call("POST", "/api/v1/budgets/dry-run", query=between, body=resolved_budgets(path)))
 
     def apply(self, path: Path, dry_run: bool) -> Json:
         from fastgate.cli.directory_text import resolved

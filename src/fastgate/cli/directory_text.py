@@ -14,6 +14,7 @@ import msgspec
 import yaml
 
 from fastgate.directory import Directory, load_directory, secret_sha256
+from fastgate.directory_proposal import proposed_budgets
 from fastgate.refs import Secret
 
 
@@ -21,6 +22,13 @@ def resolved(path: Path) -> bytes:
     """The file's content with nothing left to look up. Raises ConfigErrors."""
     directory, _ = load_directory(path, os.environ)
     return yaml.safe_dump(plain(directory), allow_unicode=True, sort_keys=False).encode()
+
+
+def resolved_budgets(path: Path) -> bytes:
+    """The proposed budgets of a file, the same way. Raises ConfigErrors."""
+    budgets = proposed_budgets(path.read_bytes(), os.environ, str(path))
+    content = {"budgets": [_item(budget) for budget in budgets]}
+    return yaml.safe_dump(content, allow_unicode=True, sort_keys=False).encode()
 
 
 def plain(directory: Directory) -> dict[str, Any]:

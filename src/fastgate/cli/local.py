@@ -97,6 +97,11 @@ class LocalControl:
         self._count_new_calls()
         return guarded(lambda: self._operations.focus(msgspec.convert(dict(filters), Query)))
 
+    def dry_run(self, path: Path, between: Mapping[str, Any]) -> Json:
+        self._count_new_calls()
+        text = path.read_bytes()
+        return shown(lambda: self._operations.dry_run(text, between["since"], between["until"], str(path)))
+
     def apply(self, path: Path, dry_run: bool) -> Json:
         text = path.read_bytes()
         return shown(lambda: self._operations.apply(text, actor(), dry_run=dry_run, name=str(path)))

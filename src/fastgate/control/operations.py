@@ -22,6 +22,7 @@ from fastgate.config import worker_count
 from fastgate.control import shapes
 from fastgate.control.budgets import Budgets
 from fastgate.control.calls import Calls, Query
+from fastgate.control.dryrun import proposal
 from fastgate.control.errors import OperationError, moment, of_file, of_store, problem_of
 from fastgate.control.members import Members
 from fastgate.control.metrics import CallCounters, exposition
@@ -161,6 +162,13 @@ class Operations:
 
     def focus(self, query: Query) -> Iterator[bytes]:
         return self.calls.focus(query)
+
+    def dry_run(self, text: bytes, since: str | None, until: str | None, name: str = "proposal") -> dict[str, Any]:
+        """What the budgets in `text`, YAML, would have done to recorded calls."""
+        orgs = [org.id for org in self.list_orgs(limit=2).items]
+        rows = proposal.propose(text, os.environ, name, orgs)
+        bounds = [None if at is None else moment(word, at) for word, at in (("since", since), ("until", until))]
+        return proposal.replay(self.calls.table.engine, rows, self.world.prices(), *bounds)
 
     # -- configuration and directory --------------------------------------------------------------------------------
 

@@ -146,6 +146,10 @@ class World:
         if self._unpublished or 0 < self._expiry_ns <= now_ns or now_ns - self._prices_ns >= PRICES_S * NS:
             self.refresh()
 
+    def prices(self) -> PriceData:
+        """Prices in force."""
+        return self._prices
+
     @property
     def generation(self) -> int:
         return self._board.generation

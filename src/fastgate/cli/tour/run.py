@@ -13,7 +13,7 @@ from fastgate.cli.tour.stage import Stage
 from fastgate.cli.tour.stops_calls import client_leaves, fail_over, priced_call, streamed_call, upstream_error
 from fastgate.cli.tour.stops_keys import model_not_allowed, revoked_key, typing_error, wrong_key
 from fastgate.cli.tour.stops_operations import drain, spend_adds_up
-from fastgate.cli.tour.stops_reports import reports_agree
+from fastgate.cli.tour.stops_reports import proposed_budgets, reports_agree
 
 STOPS = (
     Stop("An identified, priced call", priced_call),
@@ -27,6 +27,7 @@ STOPS = (
     Stop("A revoked key", revoked_key),
     Stop("Spend adds up", spend_adds_up),
     Stop("Reports agree", reports_agree),
+    Stop("Budgets that are only proposed", proposed_budgets),
     Stop("Drain", drain),
 )
 

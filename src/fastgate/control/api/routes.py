@@ -152,6 +152,12 @@ def focus(operations: Operations, asked: Query) -> Stream:
     return Stream(operations.focus(asked), media_type=CSV)
 
 
+@post("/budgets/dry-run", status_code=200, sync_to_thread=True, request_max_body_size=MAX_FILE_BYTES)
+def dry_run(operations: Operations, body: bytes, since: Moment = None, until: Moment = None) -> dict[str, Any]:
+    """What the budgets in the body (YAML: `budgets:` as directory.yaml has it) would have done to recorded calls."""
+    return operations.dry_run(body, since, until)
+
+
 # -- configuration and directory --------------------------------------------------------------------------------------
 
 
@@ -220,6 +226,7 @@ HANDLERS = [
     show_call,
     spend,
     focus,
+    dry_run,
     endpoints,
     apply,
     reload,

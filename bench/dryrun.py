@@ -1,0 +1,111 @@
+"""How long a dry run takes: a month of a million recorded calls against budgets at every level.
+
+    python -m bench.dryrun [--calls N]
+
+The goal is ten seconds for a million. Prints one line of JSON; exits 1 when the goal is missed at full size.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import random
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+from bench.lock import only_one
+from fastgate.control.dryrun.prices import NextCheaper
+from fastgate.control.dryrun.replay import dry_run
+from fastgate.control.usage import UsageTable
+from fastgate.control.usage_schema import calls
+from fastgate.prices.catalog import compile_prices
+from fastgate.prices.settings import PriceSettings
+from fastgate.snapshot import BudgetLevel, BudgetRow
+from fastgate.stores.engine import reading, writing
+
+CALLS = 1_000_000
+GOAL_S = 10.0
+DAYS = 30
+DAY_NS = 86_400 * 1_000_000_000
+START_NS = 20_454 * DAY_NS  # 2026-01-01
+USERS, TEAMS = 200, 20
+
+STAGES = ((800_000, "alert"), (950_000, "downgrade"), (1_100_000, "pause"))
+
+
+def rows(count: int) -> Iterator[dict[str, Any]]:
+    """Calls of 200 users in 20 teams, evenly over a month, 2 cents each on average."""
+    draw = random.Random(1)
+    for n in range(count):
+        user = int(USERS * draw.random() ** 2)  # some work more
+        yield {
+            "id": f"fg-bench-{n}", "at_ns": START_NS + n * DAYS * DAY_NS // count, "org": "acme",
+            "team": f"t{user % TEAMS}", "user": f"u{user}", "key": f"u{user}-{n % 2}", "cost_center": f"c{user % 5}",
+            "session": f"s{n // 40}", "agent": "", "model_asked": "claude-opus-4-5",
+            "model_used": ("claude-opus-4-5", "claude-sonnet-4-5", "claude-haiku-4-5")[n % 3], "endpoint": "a",
+            "provider": "anthropic", "outcome": "ok", "tags": {"project": f"p{user % 7}"},
+            "cost_nano": draw.randint(1, 40_000_000), "cost_asked_nano": 0, "saved_nano": 0, "input_tokens": 900,
+            "output_tokens": 600, "cache_write_5m_tokens": 1000, "cache_write_1h_tokens": 0,
+            "cache_read_tokens": 40_000, "epoch": "e", "segment": 1, "offset": n,
+        }  # fmt: skip
+
+
+def budgets() -> list[BudgetRow]:
+    """One for each org, team and user, and one for each value of a tag: five on each call, some of them too small."""
+    monthly = 20_000 * 10**9
+
+    def row(level: BudgetLevel, of: str, usd_nano: int, **more: Any) -> BudgetRow:
+        fields: dict[str, Any] = {
+            "id": f"{level}-{of}", "org": "acme", "level": level, "of": of, "per_seat": False, "models": (),
+            "period": "month", "rolling_h": 0, "tz": "Europe/Berlin", "start_day": 1, "usd_nano": usd_nano,
+            "hard": True, "stages": STAGES, "increases": (), "created_ns": 0,
+        }  # fmt: skip
+        return BudgetRow(**fields | more)
+
+    return [
+        row("org", "acme", monthly),
+        *(row("team", f"t{n}", monthly // TEAMS) for n in range(TEAMS)),
+        *(row("user", f"u{n}", 3 * 10**9, period="day", tz="UTC") for n in range(USERS)),
+        row("tag", "project=*", monthly // 7),
+        row("tag", "cost_center=*", 10**12, period="rolling", rolling_h=24, tz="UTC"),
+    ]
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m bench.dryrun", description="Measure the dry run of budgets.")
+    parser.add_argument("--calls", type=int, default=CALLS)
+    count = parser.parse_args().calls
+    with tempfile.TemporaryDirectory() as folder, closing(UsageTable(Path(folder) / "usage.sqlite")) as table:
+        with writing(table.engine) as connection:
+            made = rows(count)
+            while batch := [one for _, one in zip(range(50_000), made, strict=False)]:
+                connection.execute(calls.insert(), batch)
+        cheaper = NextCheaper(compile_prices(PriceSettings()))
+        with only_one():
+            begun, busy = time.perf_counter(), time.process_time()
+            with reading(table.engine) as connection:
+                report = dry_run(connection, budgets(), START_NS, START_NS + DAYS * DAY_NS, cheaper)
+            took_s, busy_s = time.perf_counter() - begun, time.process_time() - busy
+    total = report.total()
+    print(
+        json.dumps(
+            {
+                "calls": total.calls,
+                "budgets": len(report.budgets),
+                "refused": total.refused_calls,
+                "downgraded": total.downgraded_calls,
+                "seconds": round(took_s, 2),
+                "cpu_seconds": round(busy_s, 2),
+                "goal_s": GOAL_S,
+            }
+        )
+    )
+    return 1 if count >= CALLS and took_s > GOAL_S else 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
