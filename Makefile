@@ -5,7 +5,9 @@
 PYTHON ?=
 VENV := .venv
 BIN := $(VENV)/bin
-CORE := $(wildcard src/fastgate/_core/*.pyx src/fastgate/_core/*.pxd src/fastgate/_core/*.h)
+# What is compiled: the core, and each Python file with a layout (.pxd) beside it.
+LAYOUTS := $(shell find src/fastgate -name '*.pxd' -not -path '*/_core/*')
+CORE := $(wildcard $(addprefix src/fastgate/_core/*,.pyx .pxd .h)) $(LAYOUTS) $(LAYOUTS:.pxd=.py)
 PIP := $(BIN)/python -m pip --disable-pip-version-check install -qq -c requirements/constraints.txt
 PYTEST := PATH="$(abspath $(BIN)):$$PATH" $(BIN)/python -m pytest
 

@@ -1,4 +1,5 @@
-"""Build of the compiled hot path, fastgate._core: one extension a module, no generated C in the tree.
+"""Build of the compiled hot path, one extension a module, no generated C in the tree: fastgate._core, written in
+Cython, and each Python file with a .pxd beside it, which gives its variables C types and changes nothing else.
 
 Switches (environment): FASTGATE_DEBUG=1 (-O0, asserts, line numbers), FASTGATE_COVERAGE=1 (line tracing for
 coverage.py), FASTGATE_SANITIZE=1 (address and undefined-behaviour sanitizers), FASTGATE_WERROR=1 (CI),
@@ -34,20 +35,20 @@ if COVERAGE:
 if DEBUG:
     macros += [("FASTGATE_DEBUG", "1")]
 
-directives = {
+common = {
     "language_level": "3",
-    "boundscheck": DEBUG or SANITIZE,
-    "wraparound": False,
-    "cdivision": True,
     "initializedcheck": False,
     "embedsignature": True,
     "linetrace": COVERAGE,
 }
+core = {**common, "boundscheck": DEBUG or SANITIZE, "wraparound": False, "cdivision": True}
+# Python stays Python: the same indexing and division, and annotations give no types. Money is left a Python integer.
+typed = {**common, "annotation_typing": False, "binding": True}
 
-sources = sorted(Path("src/fastgate/_core").glob("*.pyx"))
-extensions = [
-    Extension(
-        f"fastgate._core.{path.stem}",
+
+def extension(path: Path) -> Extension:
+    return Extension(
+        ".".join(path.relative_to("src").with_suffix("").parts),
         [str(path)],
         extra_compile_args=flags,
         extra_link_args=link,
@@ -55,18 +56,25 @@ extensions = [
         include_dirs=["src/fastgate/_core"],
         depends=[str(p) for suffix in ("pxd", "h") for p in Path("src/fastgate/_core").glob(f"*.{suffix}")],
     )
-    for path in sources
-]
 
-setup(
-    options={"build_ext": {"parallel": os.cpu_count()}},
-    ext_modules=cythonize(
-        extensions,
+
+def compiled(paths: list[Path], directives: dict[str, object]) -> list[Extension]:
+    return cythonize(
+        [extension(path) for path in paths],
         build_dir="build/cython",
         compiler_directives=directives,
         annotate=switch("ANNOTATE"),
         include_path=["src"],
         force=DEBUG or COVERAGE or SANITIZE,
         show_all_warnings=False,
-    ),
+    )
+
+
+layouts = sorted(Path("src/fastgate").rglob("*.pxd"))
+setup(
+    options={"build_ext": {"parallel": os.cpu_count()}},
+    ext_modules=[
+        *compiled(sorted(Path("src/fastgate/_core").glob("*.pyx")), core),
+        *compiled([path.with_suffix(".py") for path in layouts if path.with_suffix(".py").exists()], typed),
+    ],
 )

@@ -1,14 +1,18 @@
-"""What every test shares: how hard hypothesis looks, and that a skip is a failure in CI."""
+"""What every test shares: how hard hypothesis looks, that what is tested is what is written, and that a skip fails in
+CI."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Callable, Generator
+from pathlib import Path
 from typing import Any
 
 import pytest
 import uvloop
 from hypothesis import HealthCheck, settings
+
+from tests.tidy.tree import ROOT, built, compiled
 
 IN_CI = os.environ.get("CI") == "true"
 
@@ -17,6 +21,20 @@ settings.register_profile("suite", deadline=None, derandomize=IN_CI, suppress_he
 # make fuzz: the same properties, a hundred times the examples, never the same ones twice.
 settings.register_profile("fuzz", settings.get_profile("suite"), max_examples=10_000, derandomize=False)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "suite"))
+
+
+def pytest_sessionstart(session: pytest.Session) -> None:
+    """An extension module that is older than its source would be tested in its place, without a word."""
+    old = [source for source in compiled() for made in built(source) if made.stat().st_mtime < age(source)]
+    if old:
+        names = ", ".join(path.as_posix() for path in old)
+        raise pytest.UsageError(f"changed since they were compiled: {names}; run `make build`")
+
+
+def age(source: Path) -> float:
+    """When a source was last changed, or the layout beside it."""
+    beside = ROOT / source.with_suffix(".pxd")
+    return max((ROOT / source).stat().st_mtime, beside.stat().st_mtime if beside.exists() else 0.0)
 
 
 def _fail_if_skipped(report: Any) -> None:

@@ -12,10 +12,10 @@ from pathlib import Path, PurePath
 
 import pytest
 
-from tests.tidy.tree import ROOT, ours, with_suffix
+from tests.tidy.tree import ROOT, compiled, ours
 
 PACKAGED = {path.relative_to("src").as_posix() for path in ours() if path.parts[0] == "src" and path.suffix != ".pyx"}
-COMPILED = [path.stem for path in with_suffix(".pyx", under="src/")]
+COMPILED = [path.relative_to("src").with_suffix("") for path in compiled()]
 
 
 def run(*command: str, cwd: Path, **env: str) -> None:
@@ -72,15 +72,15 @@ def test_the_wheel_has_every_module_with_its_data(wheel: Path) -> None:
     with zipfile.ZipFile(wheel) as archive:
         names = set(archive.namelist())
     assert not PACKAGED - names
-    built = {name.split("/")[-1].split(".")[0] for name in names if name.endswith(".so")}
-    assert built == set(COMPILED)
+    built = {name.split(".")[0] for name in names if name.endswith(".so")}
+    assert built == {path.as_posix() for path in COMPILED}
     assert not {name for name in names if name.endswith((".pyx", ".c"))}
 
 
 def test_the_wheel_works_without_a_checkout(wheel: Path, tmp_path: Path) -> None:
     with zipfile.ZipFile(wheel) as archive:
         archive.extractall(tmp_path)
-    imports = "; ".join(f"import fastgate._core.{name}" for name in COMPILED)
+    imports = "; ".join(f"import {'.'.join(path.parts)}" for path in COMPILED)
     ours_first = f"import fastgate; assert fastgate.__file__.startswith({str(tmp_path)!r}); {imports}"
     run(sys.executable, "-c", ours_first, cwd=tmp_path, PYTHONPATH=str(tmp_path))
     run(sys.executable, "-m", "fastgate.cli", "--version", cwd=tmp_path, PYTHONPATH=str(tmp_path))

@@ -11,6 +11,7 @@ from fastgate.record import Outcome, UsageState
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
+    from fastgate._core.head import RequestHead
     from fastgate._core.meter import Meter
     from fastgate._core.money import PriceRow
     from fastgate._core.pump import Pump
@@ -46,83 +47,135 @@ class Downstream(Protocol):
 class Call:
     """The state of one call. Rooms fill it in the order of pipeline.py; nothing of it outlives the call.
 
-    What a room has not reached yet is the class's default: an instance stores only what was found out.
+    call.pxd beside this file gives the fields their C types: the rooms that are compiled read and write them without a
+    look-up. A field that only uncompiled rooms use may be left out there.
     """
 
+    n: int
+    id: str
+    snapshot: Snapshot
+    route: Route
+    proto: Downstream
+    client: str
+    at_ns: int
+    """Wall time of its beginning."""
+    start_ns: int
+    """Monotonic."""
+    attempts: list[AttemptFields]
+
     # edge
-    head = NO_HEAD
-    body = b""
-    query = ""
-    authority: str | None = None
+    head: RequestHead
+    body: bytes
+    query: str
+    authority: str | None
     """Of a target in absolute form; None for a path."""
-    session = ""
-    system_sha256 = ""
-    request: RequestView | None = None
+    session: str
+    system_sha256: str
+    request: RequestView | None
     """What `body` says; a room that rewrites the body reads it anew."""
-    reading: Any = None
+    reading: Any
     """The future of a body that is being read, for the watch to cancel; `late` says that it did."""
-    late = False
-    received = 0
+    late: bool
+    received: int
     """Bytes of a chunked body so far."""
 
     # identity
-    principal: KeyRow | None = None
+    principal: KeyRow | None
 
     # guard, cache and money: what the rooms between policy and relay have to say of this call
-    guard = "not-scanned"
-    cache = "bypass"
-    budget = ""
+    guard: str
+    cache: str
+    budget: str
     """The tightest budget as the response header has it; empty when none applies."""
-    stages: tuple[str, ...] = ()
+    stages: tuple[str, ...]
     """Budget stages in force for this call, as the record lists them."""
-    saved_nano = 0
-    cost_asked_nano: int | None = None
+    saved_nano: int
+    cost_asked_nano: int | None
     """What the call would have cost as it was asked for; None where nothing was changed: then it is its cost."""
 
     # route and relay
-    model = ""
+    model: str
     """The model that is sent, where it is not the one that was asked for."""
-    routed = ""
+    routed: str
     """Why model or endpoint differ from what was asked, or `kept;REASON`; empty when nobody wanted a change."""
-    endpoint: Endpoint | None = None
-    price: PriceRow | None = None
-    bound_nano = 0
-    meter: Meter | None = None
-    pump: Pump | None = None
-    pool: Any = None
+    endpoint: Endpoint | None
+    price: PriceRow | None
+    bound_nano: int
+    meter: Meter | None
+    pump: Pump | None
+    pool: Any
     """Where the pump came from and goes back to."""
-    slot = -1
+    slot: int
     """The call's place in the flight table, -1 for none."""
-    sent = False
+    sent: bool
     """A request went out: from now on the call may cost money."""
-    watched: Any = None
+    watched: Any
     """The server's future of the client's departure."""
 
     # the answer
-    answered = False
+    answered: bool
     """A response head was given to the server: no other answer can be given."""
-    status = 0
-    head_us = 0
-    response_bytes = 0
-    upstream_request_id = ""
-    outcome: Outcome = "ok"
-    error = ""
+    status: int
+    head_us: int
+    response_bytes: int
+    upstream_request_id: str
+    outcome: Outcome
+    error: str
 
     # ledger
-    usage: Usage | None = None
-    usage_state: UsageState = "none"
-    cost_nano = 0
+    usage: Usage | None
+    usage_state: UsageState
+    cost_nano: int
 
     def __init__(self, n: int, epoch: str, snapshot: Snapshot, route: Route, proto: Downstream, client: str) -> None:
         self.n = n
         self.id = f"fg-{epoch}-{n}"
         self.snapshot = snapshot
-        self.route: Route = route
+        self.route = route
         self.proto = proto
         self.client = client
         self.at_ns = wall_ns()
         self.start_ns = mono_ns()
-        self.attempts: list[AttemptFields] = []
+        self.attempts = []
+        # what no room has reached yet
+        self.head = NO_HEAD
+        self.body = b""
+        self.query = ""
+        self.authority = None
+        self.session = ""
+        self.system_sha256 = ""
+        self.request = None
+        self.reading = None
+        self.late = False
+        self.received = 0
+        self.principal = None
+        self.guard = "not-scanned"
+        self.cache = "bypass"
+        self.budget = ""
+        self.stages = ()
+        self.saved_nano = 0
+        self.cost_asked_nano = None
+        self.model = ""
+        self.routed = ""
+        self.endpoint = None
+        self.price = None
+        self.bound_nano = 0
+        self.meter = None
+        self.pump = None
+        self.pool = None
+        self.slot = -1
+        self.sent = False
+        self.watched = None
+        self.answered = False
+        self.status = 0
+        self.head_us = 0
+        self.response_bytes = 0
+        self.upstream_request_id = ""
+        self.outcome = "ok"
+        self.error = ""
+        self.usage = None
+        self.usage_state = "none"
+        self.cost_nano = 0
 
     def fail(self, error: GatewayError) -> None:
         """Note how the call ended when the gateway answers it itself."""

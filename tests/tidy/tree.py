@@ -48,3 +48,14 @@ def with_suffix(*suffixes: str, under: str = "") -> list[Path]:
 @cache
 def text(path: Path) -> str:
     return (ROOT / path).read_text(encoding="utf-8")
+
+
+def compiled() -> list[Path]:
+    """The sources that become extension modules: Cython's, and each Python file with a layout beside it."""
+    typed = [path.with_suffix(".py") for path in with_suffix(".pxd", under="src/")]
+    return with_suffix(".pyx", under="src/") + [path for path in typed if path in ours()]
+
+
+def built(source: Path) -> list[Path]:
+    """The extension modules that lie beside a source."""
+    return sorted((ROOT / source.parent).glob(f"{source.stem}.*.so"))

@@ -1,10 +1,11 @@
 """The flight table from inside its worker and from outside."""
 
+import json
 import os
 import shutil
 from pathlib import Path
 from types import SimpleNamespace
-from typing import cast
+from typing import Any, cast
 
 import msgspec
 import pytest
@@ -12,6 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fastgate._core.flight import HEADER_BYTES, NOTE_BYTES, SLOT_BYTES, FlightTable
+from fastgate._core.head import read_head
+from fastgate._core.request import read_request
 from fastgate._core.usage import Usage
 from fastgate.call import Call
 from fastgate.journal import new_epoch
@@ -244,26 +247,29 @@ def test_any_note_fits_and_names_its_principal(
 def test_the_note_of_a_call_is_the_struct_in_its_order() -> None:
     whole = note()
     plain = msgspec.structs.asdict(whole)
-    call = SimpleNamespace(
-        principal=SimpleNamespace(**{name: plain[name] for name in whole.__struct_fields__[:6]}),
-        request=SimpleNamespace(model=whole.model_used, stream=whole.stream, tools=whole.tools),
-        head=SimpleNamespace(agent="a", parent_agent="p", request_class="main"),
-        endpoint=SimpleNamespace(name=whole.endpoint, kind=whole.provider),
-        price=PRICE,
-        session=whole.session,
-        route=whole.route,
-        model="",
-        cache=whole.cache,
-        guard=whole.guard,
-        routed=whole.routed,
-        snapshot=SimpleNamespace(version=whole.policy),
-        system_sha256=whole.system_sha256,
-        body=bytes(whole.request_bytes),
-        bound_nano=whole.bound_nano,
+    call = Call(1, "0123456789ab", cast(Any, SimpleNamespace(version=whole.policy)), "messages", cast(Any, None), "")
+    call.principal = cast(Any, SimpleNamespace(**{name: plain[name] for name in whole.__struct_fields__[:6]}))
+    call.request = read_request(asked(whole, list(whole.tools)))
+    call.head = read_head(
+        [
+            ("x-claude-code-agent-id", "a"),
+            ("x-claude-code-parent-agent-id", "p"),
+            ("x-claude-code-request-class", "main"),
+        ]
     )
-    kept = msgspec.msgpack.decode(encode_note(cast(Call, call)), type=FlightNote)
+    call.endpoint = cast(Any, SimpleNamespace(name=whole.endpoint, kind=whole.provider))
+    call.price, call.session, call.system_sha256 = PRICE, whole.session, whole.system_sha256
+    call.body, call.bound_nano = bytes(whole.request_bytes), whole.bound_nano
+    kept = msgspec.msgpack.decode(encode_note(call), type=FlightNote)
     assert kept == note(agent="a", parent_agent="p")
     call.endpoint = call.price = None
-    call.request.tools = tuple(f"tool-{n}" for n in range(1000))
-    kept = msgspec.msgpack.decode(encode_note(cast(Call, call)), type=FlightNote)
+    call.request = read_request(asked(whole, [f"tool-{n}" for n in range(1000)]))
+    kept = msgspec.msgpack.decode(encode_note(call), type=FlightNote)
     assert kept == note(agent="a", parent_agent="p", endpoint="", provider="", price=(), tools=())
+
+
+def asked(whole: FlightNote, tools: list[str]) -> bytes:
+    """A request for the model of `whole`, with these tools."""
+    named = [{"name": name, "input_schema": {}} for name in tools]
+    request = {"model": whole.model_used, "stream": whole.stream, "tools": named, "messages": [], "max_tokens": 1}
+    return json.dumps(request).encode()

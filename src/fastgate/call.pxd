@@ -1,0 +1,69 @@
+# What the fields of a Call are in C (call.py says what they mean). `__dict__` takes those that are not listed here.
+# Money is a Python integer: compiled arithmetic on 64 bits would wrap without a word.
+
+from libc.stdint cimport int64_t
+
+from fastgate._core.head cimport RequestHead
+from fastgate._core.meter cimport Meter
+from fastgate._core.money cimport PriceRow
+from fastgate._core.pump cimport Pump
+from fastgate._core.request cimport RequestView
+from fastgate._core.usage cimport Usage
+
+
+cdef class Call:
+    cdef dict __dict__
+
+    cdef public int64_t n
+    cdef public str id
+    cdef public object snapshot
+    cdef public str route
+    cdef public object proto
+    cdef public str client
+    cdef public int64_t at_ns
+    cdef public int64_t start_ns
+    cdef public list attempts
+
+    cdef public RequestHead head
+    cdef public bytes body
+    cdef public str query
+    cdef public object authority
+    cdef public str session
+    cdef public str system_sha256
+    cdef public RequestView request
+    cdef public object reading
+    cdef public bint late
+    cdef public int64_t received
+
+    cdef public object principal
+
+    cdef public str guard
+    cdef public str cache
+    cdef public str budget
+    cdef public object stages
+    cdef public object saved_nano
+    cdef public object cost_asked_nano
+
+    cdef public str model
+    cdef public str routed
+    cdef public object endpoint
+    cdef public PriceRow price
+    cdef public object bound_nano
+    cdef public Meter meter
+    cdef public Pump pump
+    cdef public object pool
+    cdef public int slot
+    cdef public bint sent
+    cdef public object watched
+
+    cdef public bint answered
+    cdef public int status
+    cdef public int64_t head_us
+    cdef public int64_t response_bytes
+    cdef public str upstream_request_id
+    cdef public str outcome
+    cdef public str error
+
+    cdef public Usage usage
+    cdef public str usage_state
+    cdef public object cost_nano

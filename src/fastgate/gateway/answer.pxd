@@ -1,0 +1,15 @@
+cimport cython
+
+from fastgate._core.pump cimport Pump
+from fastgate.call cimport Call
+
+
+@cython.locals(headers=list)
+cpdef list audit_headers(Call call, bint stream)
+
+
+cpdef list upstream_headers(Call call, Pump pump)
+
+
+@cython.locals(headers=list)
+cpdef object send_whole(Call call, Pump pump)

@@ -1,0 +1,13 @@
+cimport cython
+
+from fastgate._core.meter cimport Meter
+from fastgate._core.money cimport PriceRow
+from fastgate._core.usage cimport Usage
+from fastgate.call cimport Call
+
+
+@cython.locals(meter=Meter, row=PriceRow, usage=Usage)
+cpdef object settle(Call call)
+
+
+cpdef object refused_upstream(Call call)

@@ -1,0 +1,4 @@
+from fastgate.call cimport Call
+
+
+cpdef object admit(Call call)
