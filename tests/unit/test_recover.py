@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from fastgate._core.flight import FlightTable
+from fastgate._core.segment import append
 from fastgate._core.usage import Usage as SeenUsage
 from fastgate.control import recover as reaper
 from fastgate.control.recover import Recovery, recover
@@ -17,6 +18,7 @@ from fastgate.journal import KIND_CALL, JournalFull, JournalReader, JournalWrite
 from fastgate.journal import flight as flights
 from fastgate.journal.flight import fit_note
 from fastgate.record import CallRecord, Usage
+from tests.model import journal as model
 from tests.support.flights import PRICE, decode_record, encode, note, record
 
 
@@ -130,14 +132,14 @@ class Killer:
                 return real(*args, **more)
             if self.how == "after":
                 real(*args, **more)
-            elif real is os.write:
-                real(args[0], args[1][: self.torn])
+            elif real is append:
+                os.write(args[0], model.frame(*args[1:])[: self.torn])
             raise Killed
 
         return call
 
     def arm(self, patch: pytest.MonkeyPatch) -> None:
-        patch.setattr("fastgate.journal.writer._write", self.watch(os.write))
+        patch.setattr("fastgate.journal.writer._write", self.watch(append))
         patch.setattr(os, "pwrite", self.watch(os.pwrite))
         patch.setattr(os, "fdatasync", self.watch(os.fdatasync))
         patch.setattr(Path, "unlink", self.watch(Path.unlink))
@@ -189,12 +191,12 @@ def test_a_full_disk_is_told_and_the_rest_follows_later(house: House, monkeypatc
     epoch = crash(house)
     left = 1
 
-    def write(fd: int, data: bytes) -> int:
+    def write(*record: Any) -> int:
         nonlocal left
         left -= 1
         if left < 0:
             raise OSError(errno.ENOSPC, "No space left on device")
-        return os.write(fd, data)
+        return append(*record)
 
     with monkeypatch.context() as patch:
         patch.setattr("fastgate.journal.writer._write", write)
