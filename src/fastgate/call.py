@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from fastgate._core.meter import Meter
     from fastgate._core.money import PriceRow
     from fastgate._core.pump import Pump
+    from fastgate._core.rates import Gate
     from fastgate._core.request import RequestView
     from fastgate._core.usage import Usage
     from fastgate.errors import GatewayError
@@ -81,6 +82,10 @@ class Call:
 
     # identity
     principal: KeyRow | None
+
+    # policy
+    gate: Gate | None = None
+    """What the call has entered and must leave, where a rate limit applies."""
 
     # guard, cache and money: what the rooms between policy and relay have to say of this call
     guard: str

@@ -26,6 +26,7 @@ from fastgate.config_checks import (
     is_loopback,
     split_address,
 )
+from fastgate.directory_checks import MAX_PARALLEL, MAX_PER_MINUTE
 from fastgate.prices.settings import PriceOverride, PriceSettings
 from fastgate.proc import usable_cpus
 from fastgate.refs import Secret
@@ -101,8 +102,6 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     LATER: ClassVar[FromFile] = {
         "budget_wait_ms": "budgets",
         "min_output_tokens": "budgets",
-        "requests_per_minute": "rate limits",
-        "concurrency": "concurrency limits",
     }
 
     body_bytes: Annotated[int, Range(1024, 1 << 30)] = 33_554_432
@@ -128,6 +127,12 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     """How long open calls may finish when the gateway stops: the longest an SDK would wait for one."""
     keepalive_s: Annotated[float, Range(0, 3600)] = 55.0
     """How long an unused connection to an endpoint is kept: less than the 60 s of common load balancers."""
+    requests_per_minute: Annotated[int, Range(0, MAX_PER_MINUTE)] = 0
+    """Calls let in of each key that has no limit of its own: a minute's worth at once, then steadily. 0: no limit."""
+    tokens_per_minute: Annotated[int, Range(0, MAX_PER_MINUTE)] = 0
+    """The same of tokens: input, output and cache writes of finished calls; cache reads are not counted."""
+    parallel_calls: Annotated[int, Range(0, MAX_PARALLEL)] = 0
+    """Calls in flight of each key that has no limit of its own, over all workers. 0: no limit."""
     unknown_usage: Literal["seen", "bound"] = "seen"
     """What a call costs whose usage the provider never stated: what was seen, or the most it can have cost."""
 

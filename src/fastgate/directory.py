@@ -18,10 +18,20 @@ from fastgate import clock
 from fastgate.budgets import COST_CENTER_TAG, EVERY, split_tag
 from fastgate.bulk import burst
 from fastgate.directory_budgets import Budget, budget_faults
-from fastgate.directory_checks import Id, Models, TagName, Tags, moment_ns, moment_problem, secret_problem
+from fastgate.directory_checks import (
+    MAX_PARALLEL,
+    MAX_PER_MINUTE,
+    Id,
+    Models,
+    TagName,
+    Tags,
+    moment_ns,
+    moment_problem,
+    secret_problem,
+)
 from fastgate.keys import check_form, sha256_hex_problem
 from fastgate.refs import Secret
-from fastgate.strict import BAD, Check, Reading, read, read_file
+from fastgate.strict import BAD, Check, Range, Reading, read, read_file
 from fastgate.tree import Problem
 
 WARNINGS_SHOWN = 20
@@ -48,7 +58,18 @@ class CostCenter(msgspec.Struct, frozen=True, kw_only=True):
     """Who answers for it: an address or a name."""
 
 
-class Team(msgspec.Struct, frozen=True, kw_only=True):
+class Rates(msgspec.Struct, frozen=True, kw_only=True):
+    """Limits of how fast and how many at once, over all workers of one machine."""
+
+    requests_per_minute: Annotated[int, Range(0, MAX_PER_MINUTE)] | None = None
+    """Calls let in: a minute's worth at once, then steadily. 0: no limit."""
+    tokens_per_minute: Annotated[int, Range(0, MAX_PER_MINUTE)] | None = None
+    """Input, output and cache writes of finished calls; cache reads are not counted. 0: no limit."""
+    parallel_calls: Annotated[int, Range(0, MAX_PARALLEL)] | None = None
+    """Calls in flight at any time. 0: no limit."""
+
+
+class Team(Rates, frozen=True, kw_only=True):
     """A group of users in one org."""
 
     id: Id
@@ -63,7 +84,7 @@ class Team(msgspec.Struct, frozen=True, kw_only=True):
     """Tags that its members may set themselves, with `x-fastgate-tag-NAME`."""
 
 
-class User(msgspec.Struct, frozen=True, kw_only=True):
+class User(Rates, frozen=True, kw_only=True):
     """A person."""
 
     id: Id
@@ -78,10 +99,11 @@ class User(msgspec.Struct, frozen=True, kw_only=True):
     """Where their spend is booked, unless a key says otherwise; else their team's."""
 
 
-class Key(msgspec.Struct, frozen=True, kw_only=True):
-    """A virtual key: what a client authenticates with. Exactly one of `user` and `team`, and of the two secrets."""
+class Key(Rates, frozen=True, kw_only=True):
+    """A virtual key: what a client authenticates with. Exactly one of `user` and `team`, and of the two secrets. Rate
+    limits that it leaves out are those of `limits` in fastgate.yaml."""
 
-    LATER: ClassVar[Mapping[str, str]] = {"requests_per_minute": "rate limits", "cache": "a response cache"}
+    LATER: ClassVar[Mapping[str, str]] = {"cache": "a response cache"}
 
     id: Id
     """Unique among keys. Not secret: it names the key in headers, records and reports."""

@@ -18,6 +18,10 @@ from fastgate.times import LAST_NS
 
 MAX_TAGS = 32
 """Tags of one key; each is written into every record of its calls."""
+MAX_PER_MINUTE = 1_000_000_000
+"""Requests or tokens: above what any provider serves."""
+MAX_PARALLEL = 65_535
+"""Calls of one worker that the rate table counts, 16 bits; the flight table holds an eighth of it."""
 MAX_TAG_CHARS = 128
 """Of a tag's value; room for a branch name."""
 
@@ -47,6 +51,11 @@ def tag_value_problem(value: str) -> str | None:
 
 def glob_problem(value: str) -> str | None:
     return None if _GLOB.fullmatch(value) else "must be a model id or a glob of one, like claude-*"
+
+
+def rate_problem(name: str, value: int | None) -> str | None:
+    most = MAX_PARALLEL if name == "parallel_calls" else MAX_PER_MINUTE
+    return None if value is None or 0 <= value <= most else f"must be between 0 and {most}"
 
 
 def tags_problem(value: Mapping[str, str]) -> str | None:

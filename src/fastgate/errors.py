@@ -31,6 +31,7 @@ class Kind(StrEnum):
     AUTHENTICATION = "authentication"
     MODEL_NOT_ALLOWED = "model_not_allowed"
     PAUSED = "paused"
+    RATE_LIMITED = "rate_limited"
     INVALID_REQUEST = "invalid_request"
     TOO_LARGE = "too_large"
     NOT_FOUND = "not_found"
@@ -119,6 +120,19 @@ def model_not_allowed(model: str, allowed: tuple[str, ...]) -> GatewayError:
         retry="never",
         status=400,
         type="policy_blocked",
+    )
+
+
+def rate_limited(message: str, retry_after_s: int) -> GatewayError:
+    """429 rate_limit_error with a short retry-after: clients wait it out."""
+    return GatewayError(
+        Kind.RATE_LIMITED,
+        message,
+        source="downstream",
+        retry="later",
+        status=429,
+        type="rate_limit_error",
+        headers=(("retry-after", str(retry_after_s)),),
     )
 
 

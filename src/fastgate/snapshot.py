@@ -109,6 +109,17 @@ class BudgetRow(msgspec.Struct, frozen=True, array_like=True):
     created_ns: int
 
 
+class RateRow(msgspec.Struct, frozen=True, array_like=True):
+    """Limits of one key, user or team; `of` is empty for those of every key that has none of its own. 0 is no limit,
+    None says nothing."""
+
+    level: Literal["key", "user", "team"]
+    of: str
+    requests_per_minute: int | None
+    tokens_per_minute: int | None
+    parallel_calls: int | None
+
+
 class PauseRow(msgspec.Struct, frozen=True, array_like=True):
     """A stop by hand of everything that an org, team, user, key or tag selects, until `until_ns` (0: until resumed)."""
 
@@ -134,6 +145,7 @@ class SnapshotData(msgspec.Struct, frozen=True):
     prices: PriceData
     budgets: tuple[BudgetRow, ...] = ()
     pauses: tuple[PauseRow, ...] = ()
+    rates: tuple[RateRow, ...] = ()
 
 
 encode = msgspec.msgpack.Encoder().encode
@@ -144,7 +156,7 @@ class Snapshot:
     """What one call sees: `principals` by key digest, `endpoints` by preference, `prices` ready to multiply.
 
     `accepted` are the secrets seen so far that belong to a principal, at most one for each: identity fills it.
-    `pauses` is None while nothing is paused by hand.
+    `pauses` is None while nothing is paused by hand, `rates` while nobody's rate is limited.
     """
 
     __slots__ = (
@@ -157,6 +169,7 @@ class Snapshot:
         "pauses",
         "prices",
         "principals",
+        "rates",
         "version",
     )
 
@@ -171,6 +184,7 @@ class Snapshot:
         self.accepted: dict[str, KeyRow] = {}
         self.prices = PriceBook(data.prices)
         self.pauses = data.pauses or None
+        self.rates: dict[tuple[str, str], RateRow] | None = {(row.level, row.of): row for row in data.rates} or None
 
 
 current: Snapshot

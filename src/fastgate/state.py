@@ -78,13 +78,18 @@ class StateDir:
         return self.path / "writer.lock"
 
     @property
+    def rates_dir(self) -> Path:
+        """The rate table that workers share, and who holds which lane of it."""
+        return self.path / "rates"
+
+    @property
     def instance_lock(self) -> Path:
         """Held by a running gateway, its supervisor and both planes."""
         return self.path / "instance.lock"
 
     def create(self) -> StateDir:
         """Make what is missing and prove that it can be written. Raises StateError."""
-        for path in (self.path, self.journal_dir, self.flight_dir):
+        for path in (self.path, self.journal_dir, self.flight_dir, self.rates_dir):
             try:
                 path.mkdir(mode=PRIVATE_DIR, parents=True, exist_ok=True)
             except FileExistsError:

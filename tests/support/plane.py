@@ -28,7 +28,7 @@ from fastgate.keys import digest, ensure_pepper
 from fastgate.prices.catalog import compile_prices
 from fastgate.prices.settings import PriceSettings
 from fastgate.record import CallRecord
-from fastgate.snapshot import Endpoint, HeaderNames, KeyRow, Limits, PauseRow, SnapshotData
+from fastgate.snapshot import Endpoint, HeaderNames, KeyRow, Limits, PauseRow, RateRow, SnapshotData
 from fastgate.state import StateDir
 
 KEY = "sk-test-alice-0123456789abcdef0123456789"
@@ -97,6 +97,7 @@ class Plane:
     also: tuple[str, ...] = ("x-agentcc",)
     process: subprocess.Popen[bytes] | None = None
     pauses: tuple[PauseRow, ...] = ()
+    rates: tuple[RateRow, ...] = ()
     generation: int = 0
     port: int = field(default_factory=free_port)
 
@@ -123,6 +124,7 @@ class Plane:
             keys=self.keys,
             prices=compile_prices(PriceSettings()),
             pauses=self.pauses,
+            rates=self.rates,
         )
         temporary = self.state.snapshot.with_suffix(".new")
         temporary.write_bytes(snapshots.encode(data))

@@ -102,6 +102,7 @@ def test_the_developers_page_names_what_the_demo_exports() -> None:
         errors.authentication(),
         errors.model_not_allowed("m", ("a",)),
         errors.paused("x", 1),
+        errors.rate_limited("x", 1),
         errors.invalid_request("x"),
         errors.too_large(1),
         errors.not_found("/x"),

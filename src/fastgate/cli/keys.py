@@ -50,6 +50,9 @@ def keys() -> None:
 @click.option("--open-tag", "open_tags", multiple=True, metavar="NAME", help="Tag that its client may set itself.")
 @click.option("--expires", type=Moment(ahead=True), help="When it stops working: 90d, 2027-01-01 or RFC 3339.")
 @click.option("--cost-center", help="Where its spend is booked.  [default: its user's or team's]")
+@click.option("--requests-per-minute", type=int, help="Calls let in a minute; 0: any number.  [default: of limits]")
+@click.option("--tokens-per-minute", type=int, help="Tokens a minute; 0: any number.  [default: of limits]")
+@click.option("--parallel-calls", type=int, help="Calls in flight; 0: any number.  [default: of limits]")
 def create(
     user: str | None,
     team: str | None,
@@ -59,6 +62,7 @@ def create(
     open_tags: tuple[str, ...],
     expires: str | None,
     cost_center: str | None,
+    **rates: int | None,
 ) -> None:
     """Create a key for a user, or for a team (a service key). The secret is shown this once."""
     if (user is None) == (team is None):
@@ -72,6 +76,7 @@ def create(
         "open_tags": list(open_tags),
         "expires": expires,
         "cost_center": cost_center,
+        **rates,
     }
     with open_control("fastgate keys create", writes=True) as control:
         issued(control.keys_create(body), control.listen)

@@ -36,6 +36,7 @@ def compile_snapshot(
         prices=prices,
         budgets=_budgets(directory.budgets, now_ns),
         pauses=_pauses(directory.pauses, now_ns),
+        rates=_rates(config.limits, directory.rates),
     )
     return msgspec.structs.replace(content, generation=generation, version=version_of(content))
 
@@ -99,6 +100,14 @@ def _budgets(rows: Iterable[snapshot.BudgetRow], now_ns: int) -> tuple[snapshot.
 def _pauses(rows: Iterable[snapshot.PauseRow], now_ns: int) -> tuple[snapshot.PauseRow, ...]:
     live = [row for row in rows if not 0 < row.until_ns <= now_ns]
     return tuple(sorted(live, key=lambda row: (row.level, row.of, row.org)))
+
+
+def _rates(limits: settings.Limits, rows: Iterable[snapshot.RateRow]) -> tuple[snapshot.RateRow, ...]:
+    """Empty where every limit is none, so that workers need not look."""
+    of_keys = snapshot.RateRow("key", "", limits.requests_per_minute, limits.tokens_per_minute, limits.parallel_calls)
+    found = sorted([of_keys, *rows], key=lambda row: (row.level, row.of))
+    limited = any(row.requests_per_minute or row.tokens_per_minute or row.parallel_calls for row in found)
+    return tuple(found) if limited else ()
 
 
 def _limits(limits: settings.Limits) -> snapshot.Limits:

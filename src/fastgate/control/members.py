@@ -51,8 +51,12 @@ class Members:
 
 
 def _team(row: Row[Any]) -> Team:
-    return Team(row.id, row.org_id, row.name, row.cost_center_id, row.open_tags, row.origin)
+    return Team(row.id, row.org_id, row.name, row.cost_center_id, row.open_tags, row.origin, *_rates(row))
 
 
 def _user(row: Row[Any]) -> User:
-    return User(row.id, row.team_id, row.org_id, row.name, row.email, row.cost_center_id, row.origin)
+    return User(row.id, row.team_id, row.org_id, row.name, row.email, row.cost_center_id, row.origin, *_rates(row))
+
+
+def _rates(row: Row[Any]) -> tuple[int | None, int | None, int | None]:
+    return row.requests_per_minute, row.tokens_per_minute, row.parallel_calls

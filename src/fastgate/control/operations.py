@@ -29,7 +29,7 @@ from fastgate.control.metrics import CallCounters, exposition
 from fastgate.control.shapes import Page
 from fastgate.control.usage import UsageTable
 from fastgate.control.world import World, load
-from fastgate.directory import parse_directory
+from fastgate.directory import Rates, parse_directory
 from fastgate.journal.flight import FlightHeader
 from fastgate.log import Log
 from fastgate.proc import event_loop_of
@@ -121,6 +121,7 @@ class Operations:
             open_tags=new.open_tags,
             expires_ns=0 if new.expires is None else moment("expires", new.expires),
             cost_center=new.cost_center,
+            rates=Rates(**{name: getattr(new, name) for name in Rates.__struct_fields__}),
         )
         issued = _stored(self._store.keys_create, draft, actor)
         self._publish_soon()
@@ -280,6 +281,7 @@ def key_fields(view: ports.KeyView) -> dict[str, Any]:
         "revoked": _when(view.revoked_ns),
         "origin": view.origin,
         "state": view.state,
+        **msgspec.structs.asdict(view.rates),
         "secrets": [
             shapes.Secret(secret.hint, rfc3339(secret.created_ns), _when(secret.not_after_ns))
             for secret in view.secrets

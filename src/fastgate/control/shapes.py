@@ -51,6 +51,9 @@ class Team(msgspec.Struct, frozen=True):
     cost_center: str | None
     open_tags: list[str]
     origin: str
+    requests_per_minute: int | None = None
+    tokens_per_minute: int | None = None
+    parallel_calls: int | None = None
 
 
 class User(msgspec.Struct, frozen=True):
@@ -61,6 +64,9 @@ class User(msgspec.Struct, frozen=True):
     email: str
     cost_center: str | None
     origin: str
+    requests_per_minute: int | None = None
+    tokens_per_minute: int | None = None
+    parallel_calls: int | None = None
 
 
 class Secret(msgspec.Struct, frozen=True):
@@ -88,6 +94,9 @@ class Key(msgspec.Struct, frozen=True, kw_only=True):
     origin: str
     state: Literal["active", "expired", "revoked"]
     secrets: list[Secret]
+    requests_per_minute: int | None = None
+    tokens_per_minute: int | None = None
+    parallel_calls: int | None = None
 
 
 class IssuedKey(Key, frozen=True, kw_only=True):
@@ -111,6 +120,9 @@ class NewKey(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     open_tags: list[str] = []
     expires: str | None = None
     cost_center: str | None = None
+    requests_per_minute: int | None = None
+    tokens_per_minute: int | None = None
+    parallel_calls: int | None = None
 
 
 class Rotation(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -2,7 +2,7 @@
 
     edge      head, then body: framing, Host, size, one validating pass
     identity  whose key this is (before the body is read: strangers send us nothing large)
-    policy    may this key use this model
+    policy    may this key use this model, is it paused, is it under its rate limits
     route     which endpoints, at what price, what the call can cost at most
     relay     to the endpoint and back; fails over before the first byte; passes streams on
     ledger    what it cost, in every outcome
@@ -38,7 +38,7 @@ async def run(call: Call, worker: Worker, items: list[tuple[str, str]]) -> None:
         edge.open_call(call, items)
         identity.identify(call, worker.digester)
         await edge.read_body(call)
-        policy.admit(call)
+        policy.admit(call, worker.rates)
         plan = route.plan(call)
         await relay.carry(call, plan, worker.upstreams, worker.flight)
         if call.pump is not None and call.pump.streaming:
@@ -60,6 +60,8 @@ async def run(call: Call, worker: Worker, items: list[tuple[str, str]]) -> None:
 def finish(call: Call, worker: Worker, error: GatewayError | None, transport: Any) -> None:
     """Charge, answer, record. Runs once for every call and never awaits."""
     ledger.settle(call)
+    if call.gate is not None:
+        policy.leave(call)
     if transport is not None:
         transport.send_bytes(answer.closing_line(call))
     elif not call.answered:

@@ -21,6 +21,7 @@ from fastgate._core.flight import FlightTable
 from fastgate.board import Board
 from fastgate.call import Call
 from fastgate.clock import mono_ns
+from fastgate.gateway.rates import Rates
 from fastgate.gateway.upstream import Upstreams
 from fastgate.journal import KIND_CALL, JournalError, JournalWriter, new_epoch
 from fastgate.journal.format import SEGMENT_BYTES
@@ -67,6 +68,7 @@ class Worker:
         self.board = Board.open(state.board)
         self.digester = Digester(load_pepper(state.pepper))
         self.upstreams = Upstreams(loop)
+        self.rates = Rates(state.rates_dir)
         self.calls: dict[int, Call] = {}
         self.unwritten: deque[tuple[bytes, int]] = deque()
         self._n = 0
@@ -95,6 +97,7 @@ class Worker:
         """Load the published snapshot and swap it in; calls under way keep the one they began with."""
         fresh = Snapshot(snapshots.decode(self.state.snapshot.read_bytes()))
         self.upstreams.adopt(fresh)
+        self.rates.adopt(fresh)
         self.snapshot = snapshots.current = fresh
         self.flight.generation = fresh.generation
         log.info("snapshot %d (%s) is in force", fresh.generation, fresh.version)
@@ -198,6 +201,7 @@ class Worker:
         self._rewrite()
         self.journal.close()
         self.flight.close()
+        self.rates.close()
 
 
 def body_allowance_ns(call: Call) -> float:

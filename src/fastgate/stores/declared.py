@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from fastgate.directory import Directory, secret_sha256
+from fastgate.directory import Directory, Rates, secret_sha256
 from fastgate.directory_budgets import Budget
 from fastgate.stores.ports import Change, StoreError, SubjectKind
 
@@ -71,6 +71,7 @@ def declared_rows(directory: Directory) -> dict[SubjectKind, dict[str, Row]]:
                 "name": team.name,
                 "cost_center_id": team.cost_center,
                 "open_tags": sorted(set(team.open_tags)),
+                **rate_columns(team),
             }
             for team in directory.teams
         },
@@ -80,6 +81,7 @@ def declared_rows(directory: Directory) -> dict[SubjectKind, dict[str, Row]]:
                 "name": user.name,
                 "email": user.email,
                 "cost_center_id": user.cost_center,
+                **rate_columns(user),
             }
             for user in directory.users
         },
@@ -92,11 +94,16 @@ def declared_rows(directory: Directory) -> dict[SubjectKind, dict[str, Row]]:
                 "models": list(key.models),
                 "open_tags": sorted(set(key.open_tags)),
                 "expires_ns": key.expires_ns(),
+                **rate_columns(key),
             }
             for key in directory.keys
         },
         "budget": {budget.id: budget_row(budget, _org_of_tags(directory, budget)) for budget in directory.budgets},
     }
+
+
+def rate_columns(limited: Rates) -> dict[str, int | None]:
+    return {name: getattr(limited, name) for name in Rates.__struct_fields__}
 
 
 def budget_row(budget: Budget, tag_org: str | None) -> Row:

@@ -27,13 +27,20 @@ from sqlalchemy import (
 from fastgate import clock
 from fastgate.bulk import burst
 from fastgate.directory import Directory
-from fastgate.directory_checks import glob_problem, id_problem, tag_name_problem, tag_value_problem, tags_problem
+from fastgate.directory_checks import (
+    glob_problem,
+    id_problem,
+    rate_problem,
+    tag_name_problem,
+    tag_value_problem,
+    tags_problem,
+)
 from fastgate.keys import PREFIX, digest, digest_of_sha256, ensure_pepper, load_pepper, new_secret
 from fastgate.state import StateDir, WriterLock
 from fastgate.stores import schema
 from fastgate.stores.budgets import EmbeddedBudgets, budget_rows, pause_rows
 from fastgate.stores.changelog import write_changes
-from fastgate.stores.declared import plan
+from fastgate.stores.declared import plan, rate_columns
 from fastgate.stores.engine import HEAD, migrate, open_engine, reading, schema_revision, writing
 from fastgate.stores.ports import (
     Change,
@@ -45,7 +52,7 @@ from fastgate.stores.ports import (
     SecretView,
     StoreError,
 )
-from fastgate.stores.queries import KEYS, merged_tags, secret_rows
+from fastgate.stores.queries import KEYS, merged_tags, rate_rows, rates_of, secret_rows
 from fastgate.stores.rewrite import TABLES, carry_out, read_existing, replace_secrets
 
 MAX_OVERLAP_S = 90 * 24 * 3600
@@ -128,6 +135,7 @@ class EmbeddedDirectory:
             "models": list(draft.models),
             "open_tags": sorted(set(draft.open_tags)),
             "expires_ns": draft.expires_ns,
+            **rate_columns(draft.rates),
         }
         with self._write() as connection:
             now_ns = clock.wall_ns()
@@ -194,7 +202,8 @@ class EmbeddedDirectory:
     def rows(self) -> DirectoryRows:
         with burst(), reading(self._engine) as connection:
             secrets, budgets = secret_rows(connection), budget_rows(connection)
-            return DirectoryRows(_revision(connection), secrets, budgets, pause_rows(connection))
+            pauses, rates = pause_rows(connection), rate_rows(connection)
+            return DirectoryRows(_revision(connection), secrets, budgets, pauses, rates)
 
     def changes(self, after: int = 0, limit: int = 100) -> list[ChangeEvent]:
         table = schema.changes
@@ -247,6 +256,7 @@ def _views(connection: Connection, found: Sequence[Row[Any]], now_ns: int) -> li
             origin=row.origin,
             state=_state(row, now_ns),
             secrets=secrets[row.id],
+            rates=rates_of(row),
         )
         for row in found
     ]
@@ -282,6 +292,7 @@ def _check_draft(draft: KeyDraft, key_id: str) -> None:
     problems = [("id", id_problem(key_id)), ("tags", tags_problem(draft.tags))]
     problems += [(f"tag {name}", tag_name_problem(name) or tag_value_problem(draft.tags[name])) for name in draft.tags]
     problems += [(f"open tag {name}", tag_name_problem(name)) for name in draft.open_tags]
+    problems += [(name, rate_problem(name, value)) for name, value in rate_columns(draft.rates).items()]
     problems += [(f"model {glob}", glob_problem(glob)) for glob in draft.models]
     wrong = [f"{what}: {problem}" for what, problem in problems if problem is not None]
     if wrong:

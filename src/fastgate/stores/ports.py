@@ -10,9 +10,9 @@ from typing import Any, Literal, Protocol
 
 import msgspec
 
-from fastgate.directory import Directory
+from fastgate.directory import Directory, Rates
 from fastgate.directory_budgets import Budget
-from fastgate.snapshot import BudgetLevel, BudgetRow, PauseRow
+from fastgate.snapshot import BudgetLevel, BudgetRow, PauseRow, RateRow
 from fastgate.stores.errors import StoreError as StoreError  # noqa: PLC0414  # the data plane takes it from there
 
 Origin = Literal["declared", "managed"]
@@ -67,6 +67,8 @@ class KeyView(msgspec.Struct, frozen=True):
     origin: Origin
     state: Literal["active", "expired", "revoked"]
     secrets: list[SecretView]
+    rates: Rates = Rates()
+    """Its own limits; what is None is as `limits` of the configuration has it."""
 
 
 class KeyIssued(msgspec.Struct, frozen=True):
@@ -90,6 +92,7 @@ class KeyDraft(msgspec.Struct, frozen=True, kw_only=True):
     open_tags: Sequence[str] = ()
     expires_ns: int = 0
     cost_center: str | None = None
+    rates: Rates = Rates()
 
 
 class SecretRow(msgspec.Struct, frozen=True, array_like=True):
@@ -120,6 +123,7 @@ class DirectoryRows(msgspec.Struct, frozen=True):
     budgets: Sequence[BudgetRow] = ()
     """With every approved increase, the ended ones too."""
     pauses: Sequence[PauseRow] = ()
+    rates: Sequence[RateRow] = ()
 
 
 IncreaseState = Literal["requested", "approved", "denied", "ended"]

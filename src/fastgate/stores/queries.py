@@ -2,11 +2,25 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
-from sqlalchemy import ColumnElement, Connection, FromClause, Select, Text, func, select, type_coerce
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    FromClause,
+    Row,
+    Select,
+    Table,
+    Text,
+    func,
+    or_,
+    select,
+    type_coerce,
+)
 
+from fastgate.directory import Rates
+from fastgate.snapshot import RateRow
 from fastgate.stores import schema
 from fastgate.stores.ports import SecretRow
 
@@ -43,6 +57,25 @@ SECRETS = _secrets_query()
 
 def merged_tags(own: list[str], team: list[str]) -> list[str]:
     return sorted({*own, *team}) if own or team else []
+
+
+def rate_rows(connection: Connection) -> list[RateRow]:
+    """Everyone who has a limit of their own, 0 included."""
+    levels: dict[Literal["key", "user", "team"], Table] = {
+        "key": schema.keys,
+        "user": schema.users,
+        "team": schema.teams,
+    }
+    found = []
+    for level, table in levels.items():
+        limits = [table.c[name] for name in Rates.__struct_fields__]
+        query = select(table.c.id, *limits).where(or_(*(limit.is_not(None) for limit in limits)))
+        found += [RateRow(level, *row) for row in connection.execute(query.order_by(table.c.id))]
+    return found
+
+
+def rates_of(row: Row[Any]) -> Rates:
+    return Rates(**{name: getattr(row, name) for name in Rates.__struct_fields__})
 
 
 def secret_rows(connection: Connection) -> list[SecretRow]:

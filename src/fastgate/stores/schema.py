@@ -47,6 +47,9 @@ teams = Table(
     Column("cost_center_id", Text, ForeignKey("cost_centers.id")),
     Column("open_tags", JSON, nullable=False),
     Column("origin", Text, nullable=False),
+    Column("requests_per_minute", Integer),
+    Column("tokens_per_minute", Integer),
+    Column("parallel_calls", Integer),
 )
 users = Table(
     "users",
@@ -57,6 +60,9 @@ users = Table(
     Column("email", Text, nullable=False),
     Column("cost_center_id", Text, ForeignKey("cost_centers.id")),
     Column("origin", Text, nullable=False),
+    Column("requests_per_minute", Integer),
+    Column("tokens_per_minute", Integer),
+    Column("parallel_calls", Integer),
 )
 keys = Table(
     "keys",
@@ -72,6 +78,9 @@ keys = Table(
     Column("created_ns", BigInteger, nullable=False),
     Column("revoked_ns", BigInteger, nullable=False),
     Column("origin", Text, nullable=False),
+    Column("requests_per_minute", Integer),
+    Column("tokens_per_minute", Integer),
+    Column("parallel_calls", Integer),
     CheckConstraint("(user_id IS NULL) <> (team_id IS NULL)", name="keys_one_owner"),
 )
 key_secrets = Table(

@@ -128,3 +128,17 @@ def test_increases_and_pauses_end_by_themselves_and_the_next_end_is_known(loaded
     assert [pause.until_ns for pause in data.pauses] == [0, NOW_NS + 7]
     assert next_expiry_ns(data) == NOW_NS + 5
     assert snapshot.decode(snapshot.encode(data)) == data
+
+
+def test_rates_are_absent_unless_somebody_is_limited(loaded):
+    def rates(limits, *rows):
+        config = msgspec.structs.replace(loaded[0], limits=msgspec.structs.replace(loaded[0].limits, **limits))
+        data = compile_snapshot(config, DirectoryRows(1, [], rates=rows), PRICES, 1, NOW_NS)
+        return [msgspec.structs.astuple(row) for row in data.rates], snapshot.Snapshot(data).rates
+
+    nothing = snapshot.RateRow("user", "u", 0, None, 0)
+    assert rates({}, nothing) == ([], None)
+    assert rates({"parallel_calls": 4})[0] == [("key", "", 0, 0, 4)]
+    found, index = rates({}, snapshot.RateRow("user", "u", None, 5, None))
+    assert found == [("key", "", 0, 0, 0), ("user", "u", None, 5, None)]
+    assert set(index) == {("key", ""), ("user", "u")}

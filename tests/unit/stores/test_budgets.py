@@ -7,7 +7,7 @@ import pytest
 
 from fastgate import clock
 from fastgate.budgets import DEFAULT_STAGES
-from fastgate.directory import CostCenter, Directory, Key, Org, Team, User
+from fastgate.directory import CostCenter, Directory, Key, Org, Rates, Team, User
 from fastgate.directory_budgets import Budget, Stage
 from fastgate.refs import Secret
 from fastgate.state import StateDir
@@ -266,3 +266,22 @@ def test_pauses_that_make_no_sense_are_refused(store, level, of, reason, until_n
         store.budgets.pause(level, of, "", reason, until_ns, "me")
     with pytest.raises(StoreError, match="is not paused by hand"):
         store.budgets.resume(level, of, "", "me")
+
+
+def test_rate_limits_are_kept_for_keys_users_and_teams_and_0_is_not_nothing(store):
+    limited = msgspec.structs.replace(
+        BASE,
+        teams=(Team(id="t", org="acme", parallel_calls=5),),
+        users=(User(id="alice", team="t", requests_per_minute=0),),
+        keys=(msgspec.structs.replace(BASE.keys[0], tokens_per_minute=7),),
+    )
+    store.apply_directory(limited, "me")
+    assert store.apply_directory(limited, "me") == []
+    rows = [("key", "laptop", None, 7, None), ("user", "alice", 0, None, None), ("team", "t", None, None, 5)]
+    assert [msgspec.structs.astuple(row) for row in store.rows().rates] == rows
+    rates = Rates(requests_per_minute=3)
+    assert store.keys_create(KeyDraft(id="made", user="alice", rates=rates), "me").key.rates == rates
+    with pytest.raises(StoreError, match="parallel_calls: must be between 0 and 65535"):
+        store.keys_create(KeyDraft(user="alice", rates=Rates(parallel_calls=65536)), "me")
+    store.apply_directory(BASE, "me")
+    assert [row.of for row in store.rows().rates] == ["made"]

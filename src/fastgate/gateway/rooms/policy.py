@@ -1,4 +1,4 @@
-"""Policy: may this key make this call now? Model globs, and what was paused by hand. Knows nothing of spend."""
+"""Policy: may this key make this call now? Model globs, pauses by hand, rate limits. Knows nothing of spend."""
 
 from __future__ import annotations
 
@@ -6,12 +6,20 @@ from fnmatch import fnmatchcase
 
 from fastgate.budgets import selected
 from fastgate.call import Call
-from fastgate.errors import GatewayError, model_not_allowed, paused
+from fastgate.clock import mono_ns
+from fastgate.errors import GatewayError, model_not_allowed, paused, rate_limited
+from fastgate.gateway.rates import Limited, Rates
 from fastgate.snapshot import PauseRow
 from fastgate.times import NS, minute
 
 NO_END_S = 604_800
 """`retry-after` of a refusal that does not end by itself: a week. Above 60 seconds Claude Code does not wait."""
+
+MAX_WAIT_S = 60
+"""Above, Claude Code does not wait but gives up. A longer wait is told in pieces."""
+PARALLEL_WAIT_S = 2
+"""Nobody knows when a call ends: as soon as a short one may."""
+PARALLEL = 2
 
 
 def allowed(model: str, globs: tuple[str, ...]) -> bool:
@@ -19,13 +27,51 @@ def allowed(model: str, globs: tuple[str, ...]) -> bool:
     return not globs or any(fnmatchcase(model, glob) for glob in globs)
 
 
-def admit(call: Call) -> None:
+def admit(call: Call, rates: Rates) -> None:
     assert call.principal is not None and call.request is not None
     if not allowed(call.request.model, call.principal.models):
         raise model_not_allowed(call.request.model, call.principal.models)
     pauses = call.snapshot.pauses
     if pauses is not None and call.route == "messages":
         refuse_paused(call, pauses)
+    if call.snapshot.rates is not None and call.route == "messages":
+        enter(call, rates)
+
+
+def enter(call: Call, rates: Rates) -> None:
+    """Through the gate of the call's key, user and team, or refused by the first that is full."""
+    assert call.principal is not None
+    limited = rates.find(call.principal)
+    if limited is None:
+        return
+    why = limited.gate.enter(call.start_ns)
+    if why:
+        raise rate_refusal(limited, why)
+    call.gate = limited.gate
+
+
+def leave(call: Call) -> None:
+    """Out of the gate again, in every outcome. Cache reads are not counted, as providers do not count them."""
+    assert call.gate is not None
+    usage, tokens = call.usage, 0
+    if usage is not None:
+        tokens = usage.input_tokens + usage.output_tokens + usage.cache_write_5m_tokens + usage.cache_write_1h_tokens
+    call.gate.leave(tokens, mono_ns())
+    call.gate = None
+
+
+def rate_refusal(limited: Limited, why: int) -> GatewayError:
+    """Whose limit it is, how much it allows and when to try again. `why` is what the gate answered."""
+    at, kind = divmod(why - 1, 3)
+    level, of, row = limited.limits[at]
+    allows = (
+        f"{row.requests_per_minute} requests a minute",
+        f"{row.tokens_per_minute} tokens a minute",
+        f"{row.parallel_calls} calls at a time",
+    )[kind]
+    wait_s = PARALLEL_WAIT_S if kind == PARALLEL else -(-limited.gate.wait_ns // NS)
+    wait_s = min(max(wait_s, 1), MAX_WAIT_S)
+    return rate_limited(f"Rate limit: {level} {of} may make {allows}. Try again in {wait_s} s.", wait_s)
 
 
 def refuse_paused(call: Call, pauses: tuple[PauseRow, ...]) -> None:
