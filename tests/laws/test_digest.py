@@ -192,6 +192,12 @@ def test_the_deepest_body_that_is_taken_has_a_form() -> None:
         read_canonical(b'{"a":' + b"[" * 70 + b"]" * 70 + b"}")
 
 
+@pytest.mark.parametrize("body", [b"\0", b" \0", b"\0{}", b""])
+def test_a_body_without_a_value_has_no_form(body: bytes) -> None:
+    with pytest.raises(CanonicalError):
+        read_canonical(body)
+
+
 @given(st.binary(max_size=60))
 def test_what_was_not_checked_breaks_nothing(body: bytes) -> None:
     for text in (body, b"{" + body, b'{"a":' + body + b"}", b'{"messages":[{"content":[' + body):

@@ -341,7 +341,7 @@ cdef int read_tree(Form* f, const byte_t* p) except -1:
         closer = 0 if level.place == PLACE_HOLDER else (c'}' if f.nodes[level.node].kind == c'{' else c']')
         if p >= f.end:
             raise CanonicalError("the body ends too early")
-        if p[0] != closer:
+        if closer == 0 or p[0] != closer:
             made = add_node(f)
             node = &f.nodes[made]
             node.name, node.name_n = (name if closer == c'}' else NULL), name_n
