@@ -7,6 +7,7 @@ from fastgate._core.head cimport RequestHead
 from fastgate._core.meter cimport Meter
 from fastgate._core.money cimport PriceRow
 from fastgate._core.pump cimport Pump
+from fastgate._core.rates cimport Gate
 from fastgate._core.request cimport RequestView
 from fastgate._core.usage cimport Usage
 
@@ -36,6 +37,8 @@ cdef class Call:
     cdef public int64_t received
 
     cdef public object principal
+
+    cdef public Gate gate
 
     cdef public str guard
     cdef public str cache

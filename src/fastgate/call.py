@@ -84,7 +84,7 @@ class Call:
     principal: KeyRow | None
 
     # policy
-    gate: Gate | None = None
+    gate: Gate | None
     """What the call has entered and must leave, where a rate limit applies."""
 
     # guard, cache and money: what the rooms between policy and relay have to say of this call
@@ -154,6 +154,7 @@ class Call:
         self.late = False
         self.received = 0
         self.principal = None
+        self.gate = None
         self.guard = "not-scanned"
         self.cache = "bypass"
         self.budget = ""

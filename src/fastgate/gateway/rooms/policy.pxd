@@ -1,4 +1,5 @@
 from fastgate.call cimport Call
 
 
-cpdef object admit(Call call)
+cpdef object admit(Call call, object rates)
+cpdef object leave(Call call)
