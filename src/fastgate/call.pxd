@@ -47,6 +47,11 @@ cdef class Call:
     cdef public object saved_nano
     cdef public object cost_asked_nano
 
+    cdef public object asked
+    cdef public str namespace
+    cdef public object hit
+    cdef public object origin
+
     cdef public str model
     cdef public str routed
     cdef public object endpoint

@@ -98,6 +98,15 @@ class Call:
     cost_asked_nano: int | None
     """What the call would have cost as it was asked for; None where nothing was changed: then it is its cost."""
 
+    asked: Any
+    """The call as a question to the cache (fastgate.caching.asked); None where it is none, or was answered."""
+    namespace: str
+    """The partition of the cache that the client named."""
+    hit: tuple[str, bytes] | None
+    """The answer that was found: its form (events or message) and bytes."""
+    origin: tuple[str, str, str] | None
+    """Who gave that answer the first time: model, endpoint, its kind."""
+
     # route and relay
     model: str
     """The model that is sent, where it is not the one that was asked for."""
@@ -161,6 +170,10 @@ class Call:
         self.stages = ()
         self.saved_nano = 0
         self.cost_asked_nano = None
+        self.asked = None
+        self.namespace = ""
+        self.hit = None
+        self.origin = None
         self.model = ""
         self.routed = ""
         self.endpoint = None
@@ -192,6 +205,13 @@ class Call:
         else:
             self.outcome = "upstream_error" if error.source == "upstream" else "refused"
         self.error = error.kind.value
+
+    def leave(self) -> None:
+        """The client has gone: stop the upstream, unless other calls follow this one, whose it is now."""
+        if self.asked is not None and self.asked.flight is not None:
+            self.asked.flight.lead_on()
+        if self.pump is not None:
+            self.pump.leave()
 
     @property
     def model_used(self) -> str:

@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
+from fastgate.caching.settings import CacheSettings
 from fastgate.config_checks import (
     ADDRESS,
     BASE_URL,
@@ -154,7 +155,6 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     LATER: ClassVar[FromFile] = {
         "tls": "TLS on its own port",
         "routing": "routing",
-        "cache": "a response cache",
         "guards": "guards",
         "audit": "audit settings",
         "telemetry": "telemetry export",
@@ -184,6 +184,8 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     """Sizes and deadlines of the data plane."""
     journal: Journal = Journal()
     """The record of finished calls."""
+    cache: CacheSettings | None = None
+    """Answers that are given again instead of being bought again. Absent: nothing is kept."""
     prices: PriceSettings = PriceSettings()
     """What a call costs, where it is not the list price."""
 

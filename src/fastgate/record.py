@@ -88,3 +88,5 @@ class CallRecord(msgspec.Struct, frozen=True, array_like=True):
     response_bytes: int
     upstream_request_id: str
     stop_reason: str = ""
+    namespace: str = ""
+    """The partition of the cache that the client named."""

@@ -133,6 +133,25 @@ class PauseRow(msgspec.Struct, frozen=True, array_like=True):
     until_ns: int
 
 
+class CachePolicy(msgspec.Struct, frozen=True):
+    """What is answered from the cache and where answers are (fastgate.caching.settings documents each)."""
+
+    ttl_ns: int
+    width: str
+    """org | team | user | key | session: who shares answers."""
+    in_flight: bool
+    count_tokens: bool
+    entry_bytes: int
+    temperature: float
+    overrides: bool
+    store: str
+    """`embedded`, or the address of a Redis as it was written: `${VAR}` is resolved by the worker."""
+    memory_bytes: int
+    disk_bytes: int
+    rules: str = ""
+    """Version of the guards' policy: what another policy let through is not given again."""
+
+
 class SnapshotData(msgspec.Struct, frozen=True):
     """What the control plane publishes. `version` digests the content: the policy version of headers and records."""
 
@@ -146,6 +165,7 @@ class SnapshotData(msgspec.Struct, frozen=True):
     budgets: tuple[BudgetRow, ...] = ()
     pauses: tuple[PauseRow, ...] = ()
     rates: tuple[RateRow, ...] = ()
+    cache: CachePolicy | None = None
 
 
 encode = msgspec.msgpack.Encoder().encode
@@ -153,7 +173,8 @@ decode = msgspec.msgpack.Decoder(SnapshotData).decode
 
 
 class Snapshot:
-    """What one call sees: `principals` by key digest, `endpoints` by preference, `prices` ready to multiply.
+    """What one call sees: `principals` by key digest, `endpoints` by preference, `prices` ready to multiply; `cache` is
+    None where nothing is cached.
 
     `accepted` are the secrets seen so far that belong to a principal, at most one for each: identity fills it.
     `pauses` is None while nothing is paused by hand, `rates` while nobody's rate is limited.
@@ -161,6 +182,7 @@ class Snapshot:
 
     __slots__ = (
         "accepted",
+        "cache",
         "data",
         "endpoints",
         "generation",
@@ -185,6 +207,7 @@ class Snapshot:
         self.prices = PriceBook(data.prices)
         self.pauses = data.pauses or None
         self.rates: dict[tuple[str, str], RateRow] | None = {(row.level, row.of): row for row in data.rates} or None
+        self.cache = data.cache
 
 
 current: Snapshot

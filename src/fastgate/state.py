@@ -73,6 +73,11 @@ class StateDir:
         return self.path / "flight"
 
     @property
+    def cache_dir(self) -> Path:
+        """Answers that are given again, where the configuration keeps them here. Can be deleted while nothing runs."""
+        return self.path / "cache"
+
+    @property
     def writer_lock(self) -> Path:
         """Held by whoever changes the directory."""
         return self.path / "writer.lock"

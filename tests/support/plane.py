@@ -28,7 +28,7 @@ from fastgate.keys import digest, ensure_pepper
 from fastgate.prices.catalog import compile_prices
 from fastgate.prices.settings import PriceSettings
 from fastgate.record import CallRecord
-from fastgate.snapshot import Endpoint, HeaderNames, KeyRow, Limits, PauseRow, RateRow, SnapshotData
+from fastgate.snapshot import CachePolicy, Endpoint, HeaderNames, KeyRow, Limits, PauseRow, RateRow, SnapshotData
 from fastgate.state import StateDir
 
 KEY = "sk-test-alice-0123456789abcdef0123456789"
@@ -44,6 +44,19 @@ LIMITS = Limits(
     drain_s=10.0,
     keepalive_s=55.0,
     unknown_usage="seen",
+)
+
+CACHE = CachePolicy(
+    ttl_ns=3600 * 1_000_000_000,
+    width="team",
+    in_flight=True,
+    count_tokens=True,
+    entry_bytes=4 * 1024 * 1024,
+    temperature=0.0,
+    overrides=True,
+    store="embedded",
+    memory_bytes=64 * 1024 * 1024,
+    disk_bytes=256 * 1024 * 1024,
 )
 
 START_S = 20.0
@@ -95,6 +108,7 @@ class Plane:
     workers: int = 1
     limits: Limits = LIMITS
     also: tuple[str, ...] = ("x-agentcc",)
+    cache: CachePolicy | None = None
     process: subprocess.Popen[bytes] | None = None
     pauses: tuple[PauseRow, ...] = ()
     rates: tuple[RateRow, ...] = ()
@@ -125,6 +139,7 @@ class Plane:
             prices=compile_prices(PriceSettings()),
             pauses=self.pauses,
             rates=self.rates,
+            cache=self.cache,
         )
         temporary = self.state.snapshot.with_suffix(".new")
         temporary.write_bytes(snapshots.encode(data))

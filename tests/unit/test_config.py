@@ -84,7 +84,7 @@ def test_little_is_needed(tmp_path):
             "3: tls: " + LATER.format("TLS on its own port", "limits"),
         ),
         ("guards: []", "3: guards: " + LATER.format("guards", "headers")),
-        ("cahe: {}", "3: cahe: unknown key; nearest known key: state (cache is a key of later versions)"),
+        ("cahe: {}", "3: cahe: unknown key; nearest known key: cache"),
         ("limit: {}", "3: limit: unknown key; nearest known key: limits"),
         (
             "limits: {min_output_tokens: 1}",

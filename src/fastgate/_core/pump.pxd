@@ -17,6 +17,9 @@ cdef class Pump:
     cdef FlightTable flight
     cdef Credit credit
     cdef list pieces                # body read and not yet passed on
+    cdef readonly list tape         # what was passed on, while it is recorded
+    cdef object listener            # told of more on the tape, while the stream is shared
+    cdef Py_ssize_t tape_left       # bytes that still fit on it
     cdef readonly list headers      # (lower-case name, value) of what may be passed back
     cdef readonly str request_id    # the upstream's, or empty
     cdef readonly object failure    # errors.Kind value or None
@@ -44,12 +47,14 @@ cdef class Pump:
     cdef bint wants_stream
     cdef bint framed
     cdef bint keep_alive
-    cdef bint client_gone
+    cdef bint kept                  # others live on this stream
+    cdef readonly bint client_gone
     cdef bint located
 
     cdef int write(self, bytes head, bytes body) except -1
     cdef int flush(self) except -1
     cdef int push(self, bytes chunk) except -1
+    cdef int note(self, bytes chunk) except -1
     cdef int check(self) except -1
     cdef int settle(self) except -1
     cdef int drop(self) except -1

@@ -104,6 +104,9 @@ cdef class Pump:
         self.credit = None
         self.paused = False
         self.client_gone = False
+        self.tape = None
+        self.listener = None
+        self.kept = False
         self.bytes_out = 0
         self.exchanges += 1
         self.idle_ns = idle_ns
@@ -127,10 +130,33 @@ cdef class Pump:
         return self.ended
 
     def leave(self):
-        """The client has gone: stop the upstream at once. What was seen stays in the meter."""
+        """The client has gone: stop the upstream at once, unless others share it. What was seen stays in the meter."""
         if self.state != IDLE and self.state != CLOSED and self.outcome == RUNNING:
             self.client_gone = True
-            self.fail("client_gone")
+            if not self.kept:
+                self.fail("client_gone")
+
+    def record(self, Py_ssize_t room):
+        """Keep what goes by from here on `tape`, up to `room` bytes of it; a longer stream leaves None there, unless
+        it is shared. Before `attach`."""
+        self.tape = []
+        self.tape_left = room
+
+    def share(self, object listener):
+        """Others live on this stream: `listener()` is called when there is more on the tape. The client no longer
+        decides on its end or its pace; what a slow one leaves unread is no more than the tape holds anyway."""
+        self.kept = True
+        self.listener = listener
+        if self.paused and self.transport is not None:
+            self.paused = False
+            self.transport.resume_reading()
+
+    def unshare(self):
+        """Nobody else lives on it any more."""
+        self.kept = False
+        self.listener = None
+        if self.client_gone:
+            self.leave()
 
     def fail(self, str kind):
         """End the exchange as failed and drop the connection: its framing is no longer known."""
@@ -332,6 +358,19 @@ cdef class Pump:
             self.push(chunk)
             if self.credit.due() and self.outcome == RUNNING:
                 self.check()
+        if self.tape is not None:
+            self.note(chunk)
+        return 0
+
+    cdef int note(self, bytes chunk) except -1:
+        """Keep what went by, and tell those who wait for it."""
+        self.tape_left -= PyBytes_GET_SIZE(chunk)
+        if self.tape_left >= 0 or self.kept:
+            self.tape.append(chunk)
+        else:
+            self.tape = None
+        if self.listener is not None:
+            self.listener()
         return 0
 
     cdef int push(self, bytes chunk) except -1:
@@ -346,6 +385,8 @@ cdef class Pump:
         cdef int64_t behind = self.credit.outstanding()
         if behind == -2:
             self.leave()
+        elif self.kept:
+            return 0
         elif behind == -1 or behind > WINDOW:
             if behind == -1:
                 if self.located:

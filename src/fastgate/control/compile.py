@@ -13,6 +13,7 @@ import msgspec
 from fastgate import config as settings
 from fastgate import snapshot
 from fastgate.bulk import burst
+from fastgate.caching.settings import CacheSettings
 from fastgate.prices.book import PriceData
 from fastgate.stores.ports import DirectoryRows, SecretRow
 
@@ -37,6 +38,7 @@ def compile_snapshot(
         budgets=_budgets(directory.budgets, now_ns),
         pauses=_pauses(directory.pauses, now_ns),
         rates=_rates(config.limits, directory.rates),
+        cache=_cache(config.cache),
     )
     return msgspec.structs.replace(content, generation=generation, version=version_of(content))
 
@@ -112,6 +114,25 @@ def _rates(limits: settings.Limits, rows: Iterable[snapshot.RateRow]) -> tuple[s
 
 def _limits(limits: settings.Limits) -> snapshot.Limits:
     return snapshot.Limits(**{field: getattr(limits, field) for field in snapshot.Limits.__struct_fields__})
+
+
+def _cache(cache: CacheSettings | None) -> snapshot.CachePolicy | None:
+    """None where nothing is cached: then the data plane asks no further."""
+    if cache is None or not cache.exact.enabled:
+        return None
+    exact = cache.exact
+    return snapshot.CachePolicy(
+        ttl_ns=exact.ttl_s * 1_000_000_000,
+        width=exact.namespace,
+        in_flight=exact.in_flight,
+        count_tokens=exact.count_tokens,
+        entry_bytes=exact.entry_bytes,
+        temperature=exact.temperature,
+        overrides=cache.overrides,
+        store=cache.store.reference,
+        memory_bytes=cache.memory_bytes,
+        disk_bytes=cache.disk_bytes,
+    )
 
 
 def _endpoint(endpoint: settings.Endpoint) -> snapshot.Endpoint:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -10,10 +11,14 @@ from fastgate._core.money import format_usd
 from fastgate.errors import GatewayError, envelope
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from fastgate._core.credit import Credit
     from fastgate._core.pump import Pump
     from fastgate.call import Call
 
 JSON = "application/json"
+EVENT_STREAM = "text/event-stream; charset=utf-8"
 
 Headers = list[tuple[str, str]]
 
@@ -21,7 +26,9 @@ Headers = list[tuple[str, str]]
 def audit_headers(call: Call, stream: bool) -> Headers:
     """What every answer to an identified call carries; `none`, zero and bypass where a room was not reached."""
     names, endpoint = call.snapshot.headers, call.endpoint
-    if call.pump is not None and endpoint is not None:
+    if call.origin is not None:
+        steady = names.steady(*call.origin, call.cache, call.guard)
+    elif call.pump is not None and endpoint is not None:
         steady = names.steady(call.model_used, endpoint.name, endpoint.kind, call.cache, call.guard)
     else:
         steady = names.steady("none", "none", "none", call.cache, call.guard)
@@ -56,6 +63,29 @@ def begin_stream(call: Call, pump: Pump) -> Any:
     return call.proto.response_stream(pump.status, headers)
 
 
+def begin_shared(call: Call) -> Any:
+    """Send the head of a stream that another call pays for; returns the server's transport."""
+    headers = [("content-type", EVENT_STREAM), ("cache-control", "no-cache"), ("request-id", call.id)]
+    headers += audit_headers(call, stream=False)
+    call.answered = True
+    call.status = 200
+    return call.proto.response_stream(200, headers)
+
+
+def send_hit(call: Call, form: str, body: bytes) -> None:
+    """An answer that was given before; a stream at once, with its closing line."""
+    call.status = 200
+    call.answered = True
+    if form == "events":
+        headers = [("content-type", EVENT_STREAM), ("cache-control", "no-cache"), ("request-id", call.id)]
+        body += closing_line(call)
+    else:
+        headers = [("content-type", JSON), ("request-id", call.id)]
+    headers += audit_headers(call, stream=False)
+    call.response_bytes = len(body)
+    call.proto.response_bytes(200, headers, body)
+
+
 def send_whole(call: Call, pump: Pump) -> None:
     """Pass a whole answer on as it came, with what it cost."""
     headers = upstream_headers(call, pump)
@@ -80,6 +110,16 @@ def send_error(call: Call, error: GatewayError) -> None:
     call.proto.response_bytes(error.status, headers, body)
 
 
+async def cut(credit: Credit, locate: Callable[[Callable[[], None]], None]) -> None:
+    """Break the client's connection off; the server itself can only end a stream cleanly."""
+    if credit.cut():
+        return
+    found = asyncio.Event()
+    locate(found.set)
+    await found.wait()
+    credit.cut()
+
+
 class _Closing(msgspec.Struct):
     call_id: str
     cost: str
@@ -100,4 +140,5 @@ def closing_line(call: Call) -> bytes:
         "cache_write_1h_tokens": usage.cache_write_1h_tokens if usage else 0,
         "cache_read_tokens": usage.cache_read_tokens if usage else 0,
     }
-    return b": fastgate %b\n\n" % _encode(_Closing(call.id, format_usd(call.cost_nano), call.model_used, counts))
+    model = call.origin[0] if call.origin is not None else call.model_used
+    return b": fastgate %b\n\n" % _encode(_Closing(call.id, format_usd(call.cost_nano), model, counts))

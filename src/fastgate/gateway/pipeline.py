@@ -3,6 +3,7 @@
     edge      head, then body: framing, Host, size, one validating pass
     identity  whose key this is (before the body is read: strangers send us nothing large)
     policy    may this key use this model, is it paused, is it under its rate limits
+    cache     an answer that was given before, or that another call is getting now
     route     which endpoints, at what price, what the call can cost at most
     relay     to the endpoint and back; fails over before the first byte; passes streams on
     ledger    what it cost, in every outcome
@@ -21,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 
 from fastgate.errors import GatewayError, Kind, internal
 from fastgate.gateway import answer
-from fastgate.gateway.rooms import edge, identity, journal, ledger, policy, relay, route
+from fastgate.gateway.rooms import cache, edge, identity, journal, ledger, policy, relay, route
 
 if TYPE_CHECKING:
     from fastgate.call import Call
@@ -39,10 +40,15 @@ async def run(call: Call, worker: Worker, items: list[tuple[str, str]]) -> None:
         identity.identify(call, worker.digester)
         await edge.read_body(call)
         policy.admit(call, worker.rates)
-        plan = route.plan(call)
-        await relay.carry(call, plan, worker.upstreams, worker.flight)
-        if call.pump is not None and call.pump.streaming:
-            transport = await relay.pass_on(call, worker.locate)
+        if call.snapshot.cache is not None:
+            transport = await cache.lookup(call, worker.cached, worker.locate)
+        if call.origin is None:
+            plan = route.plan(call)
+            await relay.carry(call, plan, worker.upstreams, worker.flight)
+            if call.asked is not None:
+                cache.tap(call)
+            if call.pump is not None and call.pump.streaming:
+                transport = await relay.pass_on(call, worker.locate)
     except GatewayError as exc:
         error = await edge.discard_body(call, exc) if call.principal is None else exc
         call.fail(exc)
@@ -67,6 +73,10 @@ def finish(call: Call, worker: Worker, error: GatewayError | None, transport: An
     elif not call.answered:
         if error is not None:
             answer.send_error(call, error)
+        elif call.hit is not None:
+            answer.send_hit(call, *call.hit)
         elif call.pump is not None:
             answer.send_whole(call, call.pump)
+    if call.asked is not None:
+        cache.store(call, worker.cached)
     worker.close_call(call, journal.encode(call))

@@ -32,6 +32,9 @@ from fastgate.state import StateDir
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from fastgate.caching.answers import Answers
+    from fastgate.snapshot import CachePolicy
+
 log = logging.getLogger("fastgate.worker")
 
 TICK_S = 0.1
@@ -75,6 +78,7 @@ class Worker:
         self._ticks = 0
         self._strangers = self._stranger_second = 0
         self._locating: asyncio.Future[int] | None = None
+        self.answers: Answers | None = None
         self.flight = FlightTable.create(str(state.flight_dir / f"{self.epoch}.flight"), self.epoch)
         self.journal = JournalWriter(
             state.journal_dir,
@@ -98,9 +102,26 @@ class Worker:
         fresh = Snapshot(snapshots.decode(self.state.snapshot.read_bytes()))
         self.upstreams.adopt(fresh)
         self.rates.adopt(fresh)
+        self._adopt_cache(fresh.cache)
         self.snapshot = snapshots.current = fresh
         self.flight.generation = fresh.generation
         log.info("snapshot %d (%s) is in force", fresh.generation, fresh.version)
+
+    def _adopt_cache(self, policy: CachePolicy | None) -> None:
+        """Open the tiers that the snapshot names; those in use stay while it names the same ones."""
+        if policy is None or (self.answers is not None and self.answers.serves(policy)):
+            return
+        from fastgate.caching.answers import Answers  # loads LMDB and Redis's parser, only where they are used
+
+        if self.answers is not None:
+            self.answers.close()
+        self.answers = Answers(policy, self.state.cache_dir, self.loop)
+
+    @property
+    def cached(self) -> Answers:
+        """The tiers; only for a call whose snapshot has a cache."""
+        assert self.answers is not None
+        return self.answers
 
     def _poll(self) -> None:
         self.loop.call_later(BOARD_POLL_S, self._poll)
@@ -176,10 +197,12 @@ class Worker:
                     continue
                 if call.watched is None and now_ns - call.start_ns > WATCH_AFTER_NS:
                     call.watched = call.proto.client_disconnect()
-                    call.watched.add_done_callback(lambda _, pump=pump: pump.leave())
+                    call.watched.add_done_callback(lambda _, call=call: call.leave())
             elif call.reading is not None and now_ns - call.start_ns > body_allowance_ns(call):
                 call.late = True
                 call.reading.cancel()
+        if self.answers is not None:
+            self.answers.listen()
         self._ticks += 1
         if self._ticks % SWEEP_TICKS == 0:
             self.upstreams.sweep()
@@ -199,6 +222,8 @@ class Worker:
     def close(self) -> None:
         """Give up the journal and the flight table; what is still in flight is told by its slots."""
         self._rewrite()
+        if self.answers is not None:
+            self.answers.close()
         self.journal.close()
         self.flight.close()
         self.rates.close()

@@ -6,7 +6,7 @@ from fastgate._core.usage cimport Usage
 from fastgate.call cimport Call
 
 
-@cython.locals(request=RequestView, head=RequestHead, model=str, tools=tuple)
+@cython.locals(request=RequestView, head=RequestHead, model=str, used=str, tools=tuple)
 cpdef bytes encode(Call call)
 
 

@@ -32,6 +32,7 @@ def encode(call: Call) -> bytes:
     reached = call.pump is not None and call.endpoint is not None
     endpoint = call.endpoint if reached else None
     model = request.model[:MODEL_CHARS_MAX] if request is not None else ""
+    used = call.model_used if reached else call.origin[0] if call.origin is not None else ""
     tools = request.tools if request is not None else ()
     if len(tools) > TOOLS_MAX:
         tools = tools[:TOOLS_MAX]
@@ -48,7 +49,7 @@ def encode(call: Call) -> bytes:
             head.request_class,
             call.route,
             model,
-            call.model_used[:MODEL_CHARS_MAX] if reached else "",
+            used[:MODEL_CHARS_MAX],
             endpoint.name if endpoint is not None else "",
             endpoint.kind if endpoint is not None else "",
             call.status,
@@ -72,6 +73,7 @@ def encode(call: Call) -> bytes:
             call.response_bytes,
             call.upstream_request_id,
             call.meter.stop_reason if call.meter is not None else "",
+            call.namespace,
         )
     )
 

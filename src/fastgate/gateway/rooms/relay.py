@@ -6,7 +6,6 @@ processed: the connection was refused, or a kept connection closed as we used it
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from typing import TYPE_CHECKING, NoReturn
 
@@ -151,7 +150,9 @@ async def pass_on(call: Call, locate: Callable[[Callable[[], None]], None]) -> o
     call.response_bytes = pump.bytes_out
     failure = pump.failure
     if failure is None:
-        if meter.errored:
+        if pump.client_gone:  # others lived on it to its end
+            call.outcome, call.error = "client_gone", Kind.CLIENT_GONE.value
+        elif meter.errored:
             call.outcome, call.error = "upstream_error", Kind.STREAM_ERROR.value
         elif not meter.stopped:
             call.outcome, call.error = "upstream_error", Kind.TRUNCATED.value
@@ -162,15 +163,5 @@ async def pass_on(call: Call, locate: Callable[[Callable[[], None]], None]) -> o
     else:
         call.outcome = "cancelled" if failure == "cancelled" else "upstream_error"
     if failure != "client_gone":
-        await cut(credit, locate)
+        await answer.cut(credit, locate)
     return None
-
-
-async def cut(credit: Credit, locate: Callable[[Callable[[], None]], None]) -> None:
-    """Break the client's connection off; the server itself can only end a stream cleanly."""
-    if credit.cut():
-        return
-    found = asyncio.Event()
-    locate(found.set)
-    await found.wait()
-    credit.cut()

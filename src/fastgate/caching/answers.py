@@ -1,0 +1,164 @@
+"""One worker's answers: its memory, the tier it shares with others, what is under way, and the purges they all obey.
+
+Looks up, keeps, forgets; which calls may is `rules`'. Knows no call.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections import deque
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from fastgate.caching.disk import Disk
+from fastgate.caching.entry import Entry, EntryError
+from fastgate.caching.memory import Memory
+from fastgate.caching.resp import Redis, RedisUrl
+from fastgate.caching.shared import Shared
+from fastgate.caching.writer import Writer
+from fastgate.clock import wall_ns
+from fastgate.log import Log
+from fastgate.refs import resolve_refs
+
+if TYPE_CHECKING:
+    from fastgate.caching.flights import Flight
+    from fastgate.caching.key import Key
+    from fastgate.caching.purge import Purge
+    from fastgate.snapshot import CachePolicy
+
+RECENT = 256
+"""Entries a worker remembers having sent to Redis: a purge that it hears of later takes them out there too."""
+
+log = Log("cache")
+
+
+class Answers:
+    """The tiers of one worker, for as long as the configuration names the same ones."""
+
+    def __init__(self, policy: CachePolicy, directory: Path, loop: asyncio.AbstractEventLoop) -> None:
+        self.policy = policy
+        self.loop = loop
+        self.memory = Memory(policy.memory_bytes)
+        self.flights: dict[bytes, Flight] = {}
+        self.disk: Disk | None = None
+        self.writer: Writer | None = None
+        self.shared: Shared | None = None
+        self._purges: list[Purge] = []
+        self._heard = 0
+        self._hearing: asyncio.Task[None] | None = None
+        self._recent: deque[tuple[bytes, Entry]] = deque(maxlen=RECENT)
+        if policy.store == "embedded":
+            self.disk = Disk(directory, policy.disk_bytes)
+            self.writer = Writer(self.disk)
+            self.listen()
+        else:
+            self.shared = Shared(Redis(RedisUrl(resolve_refs(policy.store, os.environ)), loop))
+
+    def serves(self, policy: CachePolicy) -> bool:
+        """Whether these tiers are those that the policy names."""
+        mine = self.policy
+        return (mine.store, mine.memory_bytes, mine.disk_bytes) == (
+            policy.store,
+            policy.memory_bytes,
+            policy.disk_bytes,
+        )
+
+    def close(self) -> None:
+        if self._hearing is not None:
+            self._hearing.cancel()
+        if self.writer is not None and self.disk is not None:
+            self.writer.close()
+            self.disk.close()
+        if self.shared is not None:
+            self.shared.redis.close()
+
+    # -- look-up ----------------------------------------------------------------------------------------------------
+
+    def look(self, key: Key, now_ns: int, oldest_ns: int) -> Entry | None:
+        """The proven, living answer that began at `oldest_ns` or later, from this machine."""
+        entry = self.memory.get(key.find)
+        if entry is not None:
+            return entry if alive(entry, key, now_ns, oldest_ns) else None
+        if self.disk is None:
+            return None
+        try:
+            entry = self.disk.get(key.find)
+        except EntryError as error:
+            self._damaged(key.find, error)
+            return None
+        return self._adopt(key, entry, now_ns, oldest_ns)
+
+    async def look_afar(self, key: Key, now_ns: int, oldest_ns: int) -> Entry | None:
+        """The same, from the store that several machines share."""
+        assert self.shared is not None
+        try:
+            entry = await self.shared.get(key.find)
+        except EntryError as error:
+            self._damaged(key.find, error)
+            return None
+        return self._adopt(key, entry, now_ns, oldest_ns)
+
+    def _adopt(self, key: Key, entry: Entry | None, now_ns: int, oldest_ns: int) -> Entry | None:
+        """An entry of a shared tier, kept in memory from now on if it answers this."""
+        if entry is None or not alive(entry, key, now_ns, oldest_ns) or self._forgotten(entry):
+            return None
+        self.memory.put(key.find, entry)
+        return entry
+
+    def _damaged(self, find: bytes, error: EntryError) -> None:
+        log.warning("a damaged entry is dropped", what=error)
+        if self.writer is not None:
+            self.writer.drop_damaged(find)
+        elif self.shared is not None:
+            self.shared.drop_damaged(find)
+
+    # -- keeping ----------------------------------------------------------------------------------------------------
+
+    def keep(self, find: bytes, entry: Entry) -> None:
+        """Stores an answer in every tier, unless a purge has forgotten it already."""
+        if self._forgotten(entry):
+            return
+        self.memory.put(find, entry)
+        if self.writer is not None:
+            self.writer.put((find, entry))
+        elif self.shared is not None:
+            self.shared.put(find, entry, wall_ns())
+            self._recent.append((find, entry))
+
+    def _forgotten(self, entry: Entry) -> bool:
+        return any(sentence.matches(entry.head) for sentence in self._purges)
+
+    # -- purges -----------------------------------------------------------------------------------------------------
+
+    def listen(self) -> None:
+        """Obeys the purges that were said since the last time. Called by the worker's watch, ten times a second."""
+        if self.disk is not None:
+            said = self.disk.purge_count()
+            if said != self._heard:
+                self._heard = said
+                self._obey(self.disk.purges())
+        elif self._hearing is None or self._hearing.done():
+            self._hearing = self.loop.create_task(self._listen_afar())
+
+    async def _listen_afar(self) -> None:
+        assert self.shared is not None
+        said = await self.shared.purge_count()
+        if said is not None and said != self._heard:
+            self._obey(await self.shared.purges())
+            self._heard = said
+
+    def _obey(self, purges: list[Purge]) -> None:
+        fresh = [sentence for sentence in purges if sentence not in self._purges]
+        self._purges = purges
+        self.memory.drop_where(lambda head: any(sentence.matches(head) for sentence in fresh))
+        if self.shared is not None:
+            for find, entry in self._recent:
+                if any(sentence.matches(entry.head) for sentence in fresh):
+                    self.shared.drop(find)
+
+
+def alive(entry: Entry, key: Key, now_ns: int, oldest_ns: int) -> bool:
+    """Whether the entry answers this request: found is not enough, the proof must agree."""
+    head = entry.head
+    return head.expires_ns > now_ns and head.started_ns >= oldest_ns and head.proof == key.proof

@@ -1,0 +1,23 @@
+"""A call as a question to the cache: its key, and what is to be done with the answer when it comes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from fastgate.caching.flights import Flight
+    from fastgate.caching.key import Key
+
+
+class Asked:
+    """`keep`: the answer may be stored. `flight`: what others follow, where it leads. `ahead`: what it follows."""
+
+    __slots__ = ("ahead", "flight", "keep", "key", "model", "ttl_ns")
+
+    def __init__(self, key: Key, model: str, ttl_ns: int, keep: bool) -> None:
+        self.key = key
+        self.model = model
+        self.ttl_ns = ttl_ns
+        self.keep = keep
+        self.flight: Flight | None = None
+        self.ahead: Flight | None = None

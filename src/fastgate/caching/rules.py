@@ -1,0 +1,52 @@
+"""What may be answered from a cache, and what may be kept. Every rule here is one on which a wrong answer hung.
+
+Knows what a request and an answer say; no call, no store.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from fastgate._core.digest import Canonical, CanonicalError, read_canonical
+
+if TYPE_CHECKING:
+    from fastgate._core.meter import Meter
+    from fastgate._core.request import RequestView
+    from fastgate.snapshot import CachePolicy
+
+FINAL = frozenset(("end_turn", "tool_use", "stop_sequence"))
+"""How an answer ends that is whole. Others were cut short, paused, or refused, and may end otherwise next time."""
+
+OF_A_VERDICT = b'"safeguard_results"'
+"""In an answer: verdicts on this very conversation, which no other may be given."""
+
+
+def canonical_of(body: bytes, request: RequestView, policy: CachePolicy) -> Canonical | None:
+    """The request's form, or None for one that the cache has no answer to: what the provider's tools find changes,
+    verdicts are for their request alone, and who asks for chance wants it."""
+    if request.has_server_tools:
+        return None
+    try:
+        canonical = read_canonical(body)
+    except CanonicalError:
+        return None
+    if canonical.safeguards or (canonical.temperature and float(canonical.temperature) > policy.temperature):
+        return None
+    return canonical
+
+
+def is_final(meter: Meter) -> bool:
+    """Whether the answer came whole, ended by itself and was paid for as it says."""
+    usage = meter.usage
+    return (
+        meter.stopped
+        and not meter.errored
+        and meter.stop_reason in FINAL
+        and usage.final
+        and not usage.malformed
+        and not (usage.web_search or usage.web_fetch or usage.code_execution)
+    )
+
+
+def may_be_kept(body: bytes) -> bool:
+    return OF_A_VERDICT not in body

@@ -1,0 +1,283 @@
+"""Cache: answers a call with what was answered before, or is being answered now; keeps what may be given again.
+
+Owns when a call is looked up, follows another, is recorded and kept. Keys, entries and tiers are fastgate.caching's.
+A call that was redacted is none of the cache's: its answer is made of the caller's own secrets.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any
+
+from fastgate._core.credit import Credit
+from fastgate._core.pump import PING
+from fastgate.caching.asked import Asked
+from fastgate.caching.entry import Entry, Form, Head, usage_fields, usage_of
+from fastgate.caching.flights import Flight, Stage
+from fastgate.caching.forms import FormError, message_of, stream_of
+from fastgate.caching.key import key_of, scope_of
+from fastgate.caching.overrides import read_overrides
+from fastgate.caching.rules import canonical_of, is_final, may_be_kept
+from fastgate.errors import client_gone, invalid_request
+from fastgate.gateway import answer
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from fastgate.caching.answers import Answers
+    from fastgate.caching.overrides import Overrides
+    from fastgate.call import Call
+    from fastgate.snapshot import CachePolicy
+
+    Locate = Callable[[Callable[[], None]], None]
+
+
+# -- before the provider ----------------------------------------------------------------------------------------------
+
+
+async def lookup(call: Call, answers: Answers, locate: Locate) -> Any:
+    """Fill `call.hit` with an answer, or `call.asked` with what to do when one comes; neither for what is not cached.
+    `call.origin` says that the call is answered. Returns the transport of a stream that was shared."""
+    policy = call.snapshot.cache
+    assert policy is not None
+    said = overrides(call, policy)
+    asked = None if said.bypass else question(call, policy, said)
+    if asked is None:
+        return None
+    call.asked, call.namespace = asked, said.namespace
+    if said.refresh:
+        call.cache = "refresh"
+        return None
+    oldest_ns = call.at_ns - said.ttl_ns if said.ttl_ns else 0
+    entry = answers.look(asked.key, call.at_ns, oldest_ns)
+    if entry is None and answers.shared is not None:
+        entry = await answers.look_afar(asked.key, call.at_ns, oldest_ns)
+    if entry is not None and give(call, entry, "hit"):
+        call.asked = None
+        return None
+    call.cache = "miss"
+    if policy.in_flight:
+        lead_or_follow(call, asked, answers)
+    return await follow(call, locate) if asked.ahead is not None else None
+
+
+def overrides(call: Call, policy: CachePolicy) -> Overrides:
+    """What the client says, where it may say anything. 400 for what cannot be read."""
+    who = call.principal
+    assert who is not None
+    own = call.head.own if policy.overrides else None
+    try:
+        return read_overrides(own)
+    except ValueError as exc:
+        raise invalid_request(str(exc)) from None
+
+
+def question(call: Call, policy: CachePolicy, said: Overrides) -> Asked | None:
+    """The call as a question to the cache, or None."""
+    who, request = call.principal, call.request
+    assert who is not None
+    assert request is not None
+    if call.guard == "redacted" or (call.route == "count_tokens" and not policy.count_tokens):
+        return None
+    scope = scope_of(policy.width, who, call.session)
+    canonical = canonical_of(call.body, request, policy) if scope is not None else None
+    if scope is None or canonical is None:
+        return None
+    model = call.model_used
+    key = key_of(scope, said.namespace, call.route, model, call.head.lines, policy.rules, canonical.data)
+    return Asked(key, model, said.ttl_ns or policy.ttl_ns, keep=not said.no_store)
+
+
+def give(call: Call, entry: Entry, how: str) -> bool:
+    """Answer the call with the entry, in the form that it wants; False when the entry cannot be told in that form."""
+    head = entry.head
+    assert call.request is not None
+    wanted: Form = "events" if call.request.stream and call.route == "messages" else "message"
+    body = entry.body
+    if head.form != wanted:
+        try:
+            body = stream_of(body) if wanted == "events" else message_of(body)
+        except FormError:
+            return False
+    call.hit = (wanted, body)
+    call.origin = (head.model, head.endpoint, head.provider)
+    call.cache = how
+    call.saved_nano = call.cost_asked_nano = price_of(call, head)
+    return True
+
+
+def price_of(call: Call, head: Head) -> int:
+    """What the call would have cost today, at the endpoint that answered the first time."""
+    if not any(head.tokens):
+        return head.cost_nano
+    row, known = call.snapshot.prices.lookup(head.provider, head.model)
+    try:
+        return row.cost(usage_of(head)) if known else head.cost_nano
+    except OverflowError:
+        return head.cost_nano
+
+
+# -- sharing one answer -----------------------------------------------------------------------------------------------
+
+
+def lead_or_follow(call: Call, asked: Asked, answers: Answers) -> None:
+    ahead = answers.flights.get(asked.key.find)
+    if ahead is not None and ahead.join(asked.key.proof):
+        asked.ahead = ahead
+        return
+    asked.flight = Flight(asked.key.proof, call.id, lambda: call.pump)
+    answers.flights[asked.key.find] = asked.flight
+
+
+class Watch:
+    """A client that waits for another call's answer, and may leave meanwhile."""
+
+    def __init__(self, call: Call, ahead: Flight) -> None:
+        self.ahead = ahead
+        self.loop = asyncio.get_running_loop()
+        self.ping_s = call.snapshot.limits.ping_s
+        self.gone = False
+        self._call = call
+        self._more: asyncio.Future[None] | None = None
+        call.watched = call.proto.client_disconnect()
+        call.watched.add_done_callback(self._leave)
+
+    def _leave(self, _: object) -> None:
+        self.gone = True
+        if self._more is not None and not self._more.done():
+            self._more.set_result(None)
+        self._call.leave()  # after a fall-back the call has an upstream of its own
+
+    async def change(self) -> bool:
+        """Wait for more of the answer; False when there was none for so long that the client wants a ping. Raises when
+        the client has gone."""
+        self._more = self.ahead.changed(self.loop)
+        try:
+            async with asyncio.timeout(self.ping_s):
+                await self._more
+        except TimeoutError:
+            return False
+        if self.gone:
+            raise client_gone()
+        return True
+
+
+async def follow(call: Call, locate: Locate) -> Any:
+    """Get the answer of the call ahead: `call.hit` when it comes whole, else its stream as it comes, whose transport is
+    returned. Neither, where it failed before it said anything: then the call is on its own."""
+    asked: Asked = call.asked
+    ahead = asked.ahead
+    assert ahead is not None
+    assert call.request is not None
+    live = call.request.stream and call.route == "messages"
+    watch = Watch(call, ahead)
+    try:
+        while ahead.stage is Stage.WAITING or (ahead.stage is Stage.STREAMING and not live):
+            await watch.change()
+        if ahead.stage is Stage.STREAMING:
+            call.asked = None
+            return await pass_on(call, watch, locate)
+        if ahead.entry is not None and give(call, ahead.entry, "hit-inflight"):
+            call.asked = None
+            call.saved_nano = call.cost_asked_nano = ahead.cost_nano
+    finally:
+        ahead.part()
+        asked.ahead = None
+    return None
+
+
+async def pass_on(call: Call, watch: Watch, locate: Locate) -> Any:
+    """Give this client all of the tape, and what comes. A stream that breaks off for the first breaks off for all."""
+    ahead = watch.ahead
+    tape = ahead.tape
+    assert tape is not None
+    call.origin, call.cache = ahead.origin, "hit-inflight"
+    transport = answer.begin_shared(call)
+    given = 0
+    while True:
+        for chunk in tape[given:]:
+            transport.send_bytes(chunk)
+            call.response_bytes += len(chunk)
+        given = len(tape)
+        if ahead.stage is not Stage.STREAMING:
+            break
+        if not await watch.change() and tape and tape[-1].endswith(b"\n\n"):
+            transport.send_bytes(PING)
+    call.saved_nano = call.cost_asked_nano = ahead.cost_nano
+    if ahead.error:
+        call.outcome, call.error = "upstream_error", ahead.error
+    if not ahead.broken:
+        return transport
+    await answer.cut(Credit(call.client), locate)
+    return None
+
+
+# -- with the answer --------------------------------------------------------------------------------------------------
+
+
+def tap(call: Call) -> None:
+    """The head of a stream has come: record it for those who follow and for those who ask later."""
+    pump, policy, asked = call.pump, call.snapshot.cache, call.asked
+    assert pump is not None
+    assert policy is not None
+    if pump.streaming and (asked.keep or asked.flight is not None):
+        pump.record(policy.entry_bytes)
+        if asked.flight is not None and call.endpoint is not None:
+            asked.flight.stream_begins((call.model_used, call.endpoint.name, call.endpoint.kind))
+
+
+def store(call: Call, answers: Answers) -> None:
+    """Keep what may be given again, and tell those who follow how it ended. Never awaits."""
+    asked: Asked = call.asked
+    policy = call.snapshot.cache
+    assert policy is not None
+    entry = entry_of(call, asked)
+    if entry is not None and asked.keep and len(entry.body) <= policy.entry_bytes and is_whole(call, entry):
+        answers.keep(asked.key.find, entry)
+    flight = asked.flight
+    if flight is not None:
+        if answers.flights.get(asked.key.find) is flight:
+            del answers.flights[asked.key.find]
+        pump = call.pump
+        error = "" if call.outcome in ("ok", "client_gone") else call.error
+        flight.end(entry, call.cost_nano, error, broken=pump is None or pump.failure is not None)
+
+
+def is_whole(call: Call, entry: Entry) -> bool:
+    if call.outcome not in ("ok", "client_gone") or call.guard in ("redacted", "blocked"):
+        return False
+    if call.route == "count_tokens":
+        return True
+    return call.meter is not None and is_final(call.meter) and may_be_kept(entry.body)
+
+
+def entry_of(call: Call, asked: Asked) -> Entry | None:
+    """The provider's answer, if all of it is here and it is one to this question."""
+    pump, endpoint, who, meter = call.pump, call.endpoint, call.principal, call.meter
+    if pump is None or endpoint is None or who is None or pump.failure is not None or pump.status != 200:
+        return None
+    if call.model_used != asked.model or (pump.streaming and pump.tape is None):
+        return None
+    body = b"".join(pump.tape or ()) if pump.streaming else pump.body
+    head = Head(
+        proof=asked.key.proof,
+        scope=asked.key.scope,
+        org=who.org,
+        team=who.team,
+        user=who.user,
+        key=who.key,
+        namespace=asked.key.namespace,
+        route=call.route,
+        form="events" if pump.streaming else "message",
+        model=call.model_used,
+        endpoint=endpoint.name,
+        provider=endpoint.kind,
+        call_id=call.id,
+        started_ns=call.at_ns,
+        expires_ns=call.at_ns + asked.ttl_ns,
+        cost_nano=call.cost_nano,
+        **usage_fields(call.usage),
+        stop_reason=meter.stop_reason if meter is not None else "",
+        request_id=call.upstream_request_id,
+    )
+    return Entry(head, body)
