@@ -37,7 +37,6 @@ slack-config-token                xoxe\.xox[bp]-[0-9]-[A-Za-z0-9]{146,170}
 slack-config-refresh-token        xoxe-[0-9]-[A-Za-z0-9]{140,150}
 slack-session-token               xox[cd]-[A-Za-z0-9%/+-]{40,200}
 slack-webhook                     hooks\.slack\.com/(?:services|workflows|triggers)/[A-Za-z0-9+/]{40,60}
-discord-bot-token                 [MNO][A-Za-z0-9_-]{23,25}\.[A-Za-z0-9_-]{6}\.[A-Za-z0-9_-]{27,38}
 discord-webhook                   discord(?:app)?\.com/api/webhooks/[0-9]{17,20}/[A-Za-z0-9_-]{60,72}
 telegram-bot-token                [0-9]{8,10}:AA[A-Za-z0-9_-]{33}
 teams-webhook                     webhook\.office\.com/webhookb2/<uuid>@<uuid>/IncomingWebhook/[a-z0-9]{32}/<uuid>

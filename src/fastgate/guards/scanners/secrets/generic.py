@@ -274,8 +274,8 @@ RULES = (
     Rule(
         id="random-string",
         title="a quoted string that looks like a generated key",
-        pattern=r"[=:] ?[\"'`][A-Za-z0-9+/_-]{40}",
-        exact=r"[=:] ?[\"'`](?P<secret>[A-Za-z0-9+/_-]{40,88}={0,2})[\"'`]",
+        pattern=r"(?:= |: )[\"'`][A-Za-z0-9+/_-]{40}",
+        exact=r"(?:= |: )[\"'`](?P<secret>[A-Za-z0-9+/_-]{40,88}={0,2})[\"'`]",
         before=96,
         after=96,
         check=is_random_string,

@@ -15,7 +15,7 @@ assemblyai-key           assembly_?ai                      [a-f0-9]{32}
 asana-client-secret      asana                             [a-z0-9]{32}
 atlassian-legacy-token   atlassian|confluence|jira         [A-Za-z0-9]{20}[a-f0-9]{4}
 auth0-client-secret      auth0                             [A-Za-z0-9_-]{64}
-aws-secret-access-key    aws|amazon|s3|secret_?access_?key [A-Za-z0-9/+]{40}
+aws-secret-access-key    aws_?secret|secret_?access_?key|aws_?(?:sk|key) [A-Za-z0-9/+]{40}
 aws-session-token        aws_?session_?token|session_?token [A-Za-z0-9/+]{100,900}={0,2}
 azure-key                azure|cognitive                   [a-f0-9]{32}
 beamer-token             beamer                            b_[A-Za-z0-9=_-]{44}
@@ -41,6 +41,7 @@ courier-key              courier                           pk_prod_[A-Z0-9]{28}
 datadog-app-key          datadog|dd_app|dd_application     [a-f0-9]{40}
 datadog-api-key          datadog|dd_api|dd_client          [a-f0-9]{32}
 deepgram-key             deepgram                          [a-f0-9]{40}
+discord-bot-token        discord|bot_?token|bot\.run|client\.(?:run|login) [MNO][\w-]{23,25}\.[\w-]{6}\.[\w-]{27,38}
 discord-secret           discord                           [A-Za-z0-9_-]{32}
 discord-public-key       discord                           [a-f0-9]{64}
 drone-token              drone                             [A-Za-z0-9]{32}
@@ -67,7 +68,7 @@ hcaptcha-secret          hcaptcha                          0x[A-Fa-f0-9]{40}
 heroku-legacy-key        heroku                            <uuid>
 hetzner-token            hetzner|hcloud                    [A-Za-z0-9]{64}
 hubspot-legacy-key       hubspot                           <uuid>
-ibm-cloud-key            ibm|bluemix                       [A-Za-z0-9_-]{44}
+ibm-cloud-key            ibm_?cloud|ibm_?api|bluemix                      [A-Za-z0-9_-]{44}
 infura-key               infura                            [a-f0-9]{32}
 intercom-secret          intercom                          [A-Za-z0-9=_-]{60}
 ipstack-key              ipstack|ipinfo|ipdata             [a-f0-9]{32}

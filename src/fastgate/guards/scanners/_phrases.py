@@ -1,0 +1,125 @@
+"""Sentences as patterns: words in an order, with little between them, in the languages that attackers write.
+
+Owns the vocabulary that injection, indirect injection, jailbreaks and prompt extraction share, and how a rule of
+phrases is made. Gaps never cross a full stop or a line's end twice: what stands in two sentences is no phrase.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+from fastgate.guards.rule import Kind, Rule, Severity
+
+GAP = 40
+"""Bytes between two words of a phrase: some seven words."""
+
+
+def gap(most: int = GAP) -> str:
+    return rf"[^.!?\n]{{0,{most}}}"
+
+
+def any_of(*choices: str) -> str:
+    """One of several. A choice may be several in one text, apart by a bar between blanks; a line's end is no blank
+    unless a bar stands before it, so that a long choice may go on in the next line."""
+    each: list[str] = []
+    for choice in choices:
+        lines = [line.strip() for line in choice.splitlines()]
+        text = "".join(f"{line} " if line.endswith(" |") else line for line in lines)
+        each.extend(part.strip() for part in re.split(r" \|(?: |$)", text))
+    return "(?:" + "|".join(each) + ")"
+
+
+def chain(*parts: str, most: int = GAP) -> str:
+    """The parts in order, each at most `most` bytes after the one before."""
+    return gap(most).join(parts)
+
+
+DROP = any_of("""
+    ignor(?:e|ing) | disregard(?:ing)? | forget(?:ting)? | overrid(?:e|ing) | bypass(?:ing)? | neglect |
+    discard | do not (?:follow|obey) | don.?t (?:follow|obey|listen) | stop (?:following|obeying) |
+    pay no attention to | set aside | erase | drop
+""")
+PRIOR = any_of("""
+    previous | prior | preceding | above | earlier | before | former | initial | original | existing |
+    foregoing | past | all (?:of )?(?:the|your|my) | any | every(?:thing)? | your | system | developer |
+    other | safety | security | content | my last | current
+""")
+ORDERS = any_of("""
+    instructions? | directions? | directives? | prompts? | rules? | guidelines? | commands? | orders? |
+    constraints? | restrictions? | polic(?:y|ies) | programming | training | guardrails? | filters? |
+    protocols? | safeguards? | (?:system|developer) messages? | assignments?
+""")
+TALK = any_of("""
+    everything (?:above|before|you(?:.ve| have| were)|that (?:was|came)|i said|so far|prior) |
+    (?:all|what(?:ever)?) (?:of )?(?:the )?(?:above|you were told|was said|came before|you have been told) |
+    (?:the )?(?:above|previous|prior|preceding) (?:text|conversation|messages?|context|content|chat|discussion)
+""")
+
+DROP_ELSEWHERE_OPENS = any_of("""
+    (?:ignorier(?:e|en)?|vergiss|vergessen sie|missachte) (?:alle|die|deine|jede|bitte|s.{1,2}mtliche|vorherige|
+    meine|das) |
+    (?:ignore[zr]?|oublie[zr]?) (?:toute?s?|tous|les|tes|mes|vos|ces|la|as|todas|suas|este) |
+    ne (?:tenez|tenir|tiens) pas compte | haz caso omiso |
+    (?:ignora(?:r)?|olvida(?:r)?|omite) (?:todas?|todos?|las|los|tus|mis|cualquier|tutte|le|ogni|quanto|el|lo|as) |
+    (?:esque.{1,3}a|desconsidere) (?:todas?|as|suas|tudo) |
+    (?:dimentica(?:re)?|trascura) (?:tutt[eoi]|le|ogni|quanto) | (?:negeer|vergeet) (?:alle|de|je|uw) |
+    (?:zignoruj|zapomnij) (?:wszystkie|o|poprzednie|swoje) |
+    (?:игнориру(?:й|йте)|забудь(?:те)?) (?:все|всё|предыдущие|свои|инструкции) | 忽略(?:之前|以上|前面|先前|所有|上述) |
+    (?:以前|これまで|上記|前)の | (?:이전|위의|앞의)
+""")
+DROP_OPENS = (
+    DROP + r"\s(?:all|any|the|your|my|every|previous|prior|above|these|those|what|of|preceding|earlier|system|former"
+)
+DROP_OPENS += (
+    r"|initial|original|existing|safety|security|content|developer|other|previously|everything|past"
+    r"|current|whatever)"
+)
+
+# The same three ideas in German, French, Spanish, Portuguese, Italian, Dutch, Polish, Russian, Chinese, Japanese.
+DROP_ELSEWHERE = any_of("""
+    ignorier(?:e|en)? | vergiss | vergessen sie | missachte | ignore[zr]? | oublie[zr]? |
+    ne ten(?:ez|ir) pas compte | ignora(?:r)? | olvid(?:a|e|ar) | omite | haz caso omiso | ignore(?:m)? |
+    esque(?:ça|cer?) | desconsidere | dimentica(?:re)? | trascura | negeer | vergeet | zignoruj | zapomnij |
+    игнориру(?:й|йте) | забудь(?:те)?
+""")
+ORDERS_ELSEWHERE = any_of("""
+    anweisungen | instruktionen | vorgaben | richtlinien | regeln | alles,? was | instructions | consignes |
+    directives | règles | instrucciones | indicaciones | reglas | directrices | todo lo anterior |
+    instruções | instrucoes | regras | diretrizes | istruzioni | regole | linee guida | instructies | regels |
+    instrukcj | polece | zasad | инструкци | указани | правил
+""")
+
+
+def phrase_rule(
+    name: str,
+    title: str,
+    pattern: str | Iterable[str],
+    samples: tuple[str, ...],
+    clean: tuple[str, ...],
+    *,
+    kinds: frozenset[Kind],
+    severity: Severity = "high",
+    roles: frozenset[str] = frozenset(),
+    opens: str = "",
+) -> Rule:
+    """A rule of one phrase, or of several that mean the same; case does not matter.
+
+    `opens` is a rigid part of it that all of them have, for phrases that begin with words that code is full of:
+    Hyperscan looks for that alone, as an automaton that waits forty bytes behind each `send` is always at work.
+    """
+    text = pattern if isinstance(pattern, str) else any_of(*pattern)
+    return Rule(
+        id=name,
+        title=title,
+        pattern=opens or text,
+        exact=text if opens else "",
+        before=96,
+        after=320,
+        caseless=True,
+        kinds=kinds,
+        roles=roles,
+        severity=severity,
+        samples=samples,
+        clean=clean,
+    )
