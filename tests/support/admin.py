@@ -34,11 +34,11 @@ def admin(gateway: Gateway, method: str, path: str, body: Any = None, token: str
     return status, json.loads(raw) if raw else None
 
 
-def message(gateway: Gateway, text: str = "hello", key: str = KEY, stream: bool = False) -> Answer:
+def message(gateway: Gateway, text: str = "hello", key: str = KEY, stream: bool = False, **headers: str) -> Answer:
     """One Messages call to its end."""
     body = {"model": "claude-sonnet-4-5", "max_tokens": 64, "messages": [{"role": "user", "content": text}]}
     data = json.dumps({**body, "stream": stream}).encode()
-    return ask(gateway.url, "POST", "/v1/messages", data, x_api_key=key, content_type="application/json")
+    return ask(gateway.url, "POST", "/v1/messages", data, x_api_key=key, content_type="application/json", **headers)
 
 
 def until(condition: Callable[[], Any], within_s: float, what: str) -> Any:

@@ -179,7 +179,11 @@ class BlockingRedis:
         if url.path:
             self._socket = socket.socket(socket.AF_UNIX)
             self._socket.settimeout(timeout_s)
-            self._socket.connect(url.path)
+            try:
+                self._socket.connect(url.path)
+            except OSError:
+                self._socket.close()
+                raise
         else:
             self._socket = socket.create_connection((url.host, url.port), timeout_s)
             if url.tls is not None:

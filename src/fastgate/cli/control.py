@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from fastgate.cli.control_budgets import BudgetControl, RemoteBudgets
+from fastgate.cli.control_cache import CacheControl, RemoteCache
 from fastgate.cli.instance import Place, find_place
 from fastgate.cli.remote import Remote, segment
 
@@ -26,6 +27,8 @@ class Control(Protocol):
 
     @property
     def budgets(self) -> BudgetControl: ...
+    @property
+    def cache(self) -> CacheControl: ...
     def __enter__(self) -> Control: ...
     def __exit__(self, *ended: object) -> None: ...
     def keys_create(self, new: Json) -> Json: ...
@@ -62,6 +65,7 @@ class RemoteControl:
         self.listen = listen
         self._api = Remote(address, token)
         self.budgets: BudgetControl = RemoteBudgets(self._api)
+        self.cache: CacheControl = RemoteCache(self._api)
 
     def __enter__(self) -> RemoteControl:
         return self

@@ -15,6 +15,7 @@ import msgspec
 from fastgate.cli.actor import actor
 from fastgate.cli.check import declared_directory
 from fastgate.cli.control_budgets import BudgetControl, LocalBudgets
+from fastgate.cli.control_cache import CacheControl, LocalCache
 from fastgate.cli.failures import BadInput, Failure, Refused
 from fastgate.cli.instance import Place, lenient_environ
 from fastgate.control.calls import Query
@@ -51,6 +52,7 @@ class LocalControl:
         self._operations = self._stack.enter_context(guarded(self._open))
         self.listen = self._operations.world.config.listen
         self.budgets: BudgetControl = LocalBudgets(self._operations.budgets, shown)
+        self.cache: CacheControl = LocalCache(self._operations.caching, shown, self._count_new_calls)
         return self
 
     def __exit__(self, *ended: object) -> None:

@@ -28,6 +28,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "pause": ("fastgate.cli.pause:pause", "Refuse every new call of an org, team, user, key or tag."),
     "resume": ("fastgate.cli.pause:resume", "Take calls of what was paused again."),
     "pauses": ("fastgate.cli.pause:pauses", "List what is paused by hand."),
+    "cache": ("fastgate.cli.cache:cache", "See what the cache saves, and forget answers."),
     "calls": ("fastgate.cli.calls:calls", "List and show finished calls."),
     "spend": ("fastgate.cli.spend:spend", "Sum the cost of finished calls."),
     "prices": ("fastgate.cli.prices:prices", "Show the price of each model, and check what is used against it."),

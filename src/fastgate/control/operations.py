@@ -21,6 +21,7 @@ from fastgate.clock import wall_ns
 from fastgate.config import worker_count
 from fastgate.control import shapes
 from fastgate.control.budgets import Budgets
+from fastgate.control.caching import Caching
 from fastgate.control.calls import Calls, Query
 from fastgate.control.dryrun import proposal
 from fastgate.control.errors import OperationError, moment, of_file, of_store, problem_of
@@ -65,6 +66,7 @@ class Operations:
         self._counters = CallCounters(self.calls.table.engine)
         self._members = Members(open_engine(state.directory_db))
         self.budgets = Budgets(store.budgets, world.refresh)
+        self.caching = Caching(state, self.calls.table, lambda: world.config.cache)
 
     @classmethod
     def open(cls, config_path: Path, environ: Mapping[str, str], purpose: str) -> Operations:
@@ -77,6 +79,7 @@ class Operations:
         return cls(World(config_path, state, store, board, first), state, store, board)
 
     def close(self) -> None:
+        self.caching.close()
         self.calls.table.close()
         self._members.close()
         self._store.close()

@@ -44,6 +44,8 @@ _DIMENSIONS: dict[str, ColumnElement[Any]] = {
     "session": calls.c.session,
     "agent": calls.c.agent,
     "outcome": calls.c.outcome,
+    "cache": calls.c.cache,
+    "namespace": calls.c.namespace,
     "day": cast(calls.c.at_ns // DAY_NS, Text),
     "month": func.strftime("%Y-%m", calls.c.at_ns // NS, "unixepoch"),
 }

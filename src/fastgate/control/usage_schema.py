@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from sqlalchemy import JSON, BigInteger, Column, Index, Integer, MetaData, Table, Text
 
-HEAD = "u0002"
+HEAD = "u0003"
 """The newest revision under migrations_usage/versions; a test compares."""
 
 metadata = MetaData()
@@ -42,6 +42,8 @@ calls = Table(
     Column("epoch", Text, nullable=False),
     Column("segment", Integer, nullable=False),
     Column("offset", BigInteger, nullable=False),
+    Column("cache", Text, nullable=False),
+    Column("namespace", Text, nullable=False),
     Index("calls_time", "at_ns", "id"),
     Index("calls_team", "team", "at_ns"),
     Index("calls_user", "user", "at_ns"),

@@ -1,0 +1,157 @@
+"""The cache as operators see it: what it did, from the usage table; what it holds, from the store; and purges.
+
+Opens the store that the configuration names only when asked. Knows no call under way.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any, Protocol
+
+from fastgate._core.money import format_usd
+from fastgate.caching.purge import Purge
+from fastgate.clock import wall_ns
+from fastgate.control.errors import OperationError, moment
+from fastgate.control.shapes_cache import CacheRow, CacheStats, CacheStore, NewPurge, Purged
+from fastgate.log import Log
+from fastgate.times import rfc3339
+
+if TYPE_CHECKING:
+    from fastgate.caching.disk import Disk
+    from fastgate.caching.entry import Head
+    from fastgate.caching.settings import CacheSettings
+    from fastgate.control.usage import UsageTable
+    from fastgate.control.usage_queries import SpendRow
+    from fastgate.state import StateDir
+
+KINDS = ("hit", "hit-inflight", "hit-semantic", "miss", "refresh", "bypass")
+
+ANSWERED = ("hit", "hit-inflight", "hit-semantic")
+
+BY = ("org", "team", "namespace")
+
+RATIO_PLACES = 4
+
+log = Log("cache")
+
+Group = tuple[str, ...]
+
+
+class Store(Protocol):
+    """What a shared tier offers to commands."""
+
+    def heads(self) -> Iterator[tuple[bytes, Head, int]]: ...
+    def facts(self) -> dict[str, int]: ...
+    def purge(self, sentence: Purge) -> int: ...
+
+
+class Caching:
+    """Questions to the cache of one state directory."""
+
+    def __init__(self, state: StateDir, table: UsageTable, settings: Callable[[], CacheSettings | None]) -> None:
+        self._state = state
+        self._table = table
+        self._settings = settings
+        self._disk: Disk | None = None
+
+    def close(self) -> None:
+        if self._disk is not None:
+            self._disk.close()
+            self._disk = None
+
+    def stats(self) -> CacheStats:
+        """Sums since the usage table began, busiest first."""
+        settings = self._settings()
+        sums: dict[Group, dict[str, SpendRow]] = defaultdict(dict)
+        for row in self._table.spend([*BY, "cache"]):
+            sums[tuple(row.group[name] for name in BY)][row.group["cache"]] = row
+        held: dict[Group, list[int]] = defaultdict(list)
+        store = None
+        if settings is not None:
+            with self._open(settings) as opened:
+                for _, head, size in opened.heads():
+                    held[head.org, head.team, head.namespace].append(size)
+                kind = "embedded" if settings.store.reveal() == "embedded" else "redis"
+                store = CacheStore(kind=kind, **opened.facts())
+        rows = [row_of(group, sums[group], held[group]) for group in sorted({*sums, *held})]
+        return CacheStats(items=sorted(rows, key=lambda row: -row.calls), store=store)
+
+    def purge(self, new: NewPurge, actor: str) -> Purged:
+        """Said to all workers first, then carried out in the store."""
+        settings = self._settings()
+        if settings is None:
+            raise OperationError("conflict", "this gateway has no cache: the configuration has no `cache:`.")
+        named = {name: getattr(new, name) for name in ("org", "team", "user", "key", "namespace", "model")}
+        if not any(named.values()) and new.before is None and not new.all:
+            raise OperationError("invalid", "say what to forget: a key, team, namespace, model, age ... or all.")
+        before_ns = wall_ns() if new.before is None else moment("before", new.before)
+        with self._open(settings) as opened:
+            entries = opened.purge(Purge(before_ns=before_ns, **named))
+        chosen = {name: value for name, value in named.items() if value}
+        log.info("answers are forgotten", entries=entries, before=rfc3339(before_ns), actor=actor, **chosen)
+        return Purged(entries=entries, before=rfc3339(before_ns))
+
+    def _open(self, settings: CacheSettings) -> Opened:
+        address = settings.store.reveal()
+        if address != "embedded":
+            return Opened.redis(address)
+        if self._disk is None:
+            from fastgate.caching.disk import Disk
+
+            self._disk = Disk(self._state.cache_dir, settings.disk_bytes)
+        return Opened(self._disk, lambda: None)
+
+
+class Opened:
+    """A store for the time of a with block."""
+
+    def __init__(self, store: Store, close: Callable[[], None]) -> None:
+        self._store = store
+        self._close = close
+
+    @classmethod
+    def redis(cls, address: str) -> Opened:
+        from fastgate.caching.resp import BlockingRedis, RedisUrl
+        from fastgate.caching.shared import SharedAdmin
+
+        try:
+            admin = SharedAdmin(BlockingRedis(RedisUrl(address)))
+        except OSError as error:
+            raise OperationError("unusable", f"the cache's Redis cannot be reached: {error}.") from None
+        return cls(admin, admin.close)
+
+    def __enter__(self) -> Store:
+        return self._store
+
+    def __exit__(self, *_: Any) -> None:
+        self._close()
+
+
+def row_of(group: Group, sums: dict[str, SpendRow], held: list[int]) -> CacheRow:
+    counts = {kind: sums[kind].calls if kind in sums else 0 for kind in KINDS}
+    answered = sum(counts[kind] for kind in ANSWERED)
+    asked = answered + counts["miss"] + counts["refresh"]
+    org, team, namespace = group
+    return CacheRow(
+        org=org,
+        team=team,
+        namespace=namespace,
+        calls=sum(row.calls for row in sums.values()),
+        hit=counts["hit"],
+        hit_inflight=counts["hit-inflight"],
+        hit_semantic=counts["hit-semantic"],
+        miss=counts["miss"],
+        refresh=counts["refresh"],
+        bypass=counts["bypass"],
+        hit_ratio=ratio(answered, asked),
+        saved=format_usd(sum(sums[kind].saved_nano for kind in ANSWERED if kind in sums)),
+        entries=len(held),
+        bytes=sum(held),
+    )
+
+
+def ratio(part: int, whole: int) -> str:
+    scale = 10**RATIO_PLACES
+    parts = part * scale // whole if whole else 0
+    return f"{parts // scale}.{parts % scale:0{RATIO_PLACES}d}"

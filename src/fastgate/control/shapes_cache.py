@@ -1,0 +1,70 @@
+"""What the cache did and holds, as the admin API and the command line are given it. Conventions as in shapes.py."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import msgspec
+from msgspec import Meta
+
+from fastgate.control.shapes import Usd
+
+Ratio = Annotated[str, Meta(description="decimal, 0 to 1: answers from the cache of all that it could have answered")]
+
+
+class CacheRow(msgspec.Struct, frozen=True, kw_only=True):
+    """One org, team and named partition: its calls by what the cache did, what that saved, and what is kept now."""
+
+    org: str
+    team: str
+    namespace: str
+    calls: int
+    hit: int
+    hit_inflight: int
+    hit_semantic: int
+    miss: int
+    refresh: int
+    bypass: int
+    hit_ratio: Ratio
+    saved: Usd
+    entries: int
+    bytes: int
+
+
+class CacheStore(msgspec.Struct, frozen=True, kw_only=True):
+    """Where answers are kept for all workers. `damaged` were dropped unread, `evicted` made room."""
+
+    kind: str
+    entries: int
+    bytes: int
+    damaged: int
+    evicted: int
+
+
+class CacheStats(msgspec.Struct, frozen=True, kw_only=True):
+    """`store` is null where nothing is cached."""
+
+    items: list[CacheRow]
+    next: None = None
+    store: CacheStore | None = None
+
+
+class NewPurge(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Forget answers of calls that match every field that is given and began before `before` (RFC 3339; now when
+    absent). Without any other field, `all` must be true."""
+
+    org: str = ""
+    team: str = ""
+    user: str = ""
+    key: str = ""
+    namespace: str = ""
+    model: str = ""
+    before: str | None = None
+    all: bool = False
+
+
+class Purged(msgspec.Struct, frozen=True, kw_only=True):
+    """`entries`: how many answers left the shared store. Workers forget theirs within a second."""
+
+    entries: int
+    before: str

@@ -1,0 +1,122 @@
+"""What operators see of the cache and can make it forget, over the API and the command line, in both stores."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.support.admin import admin, message, until
+from tests.support.gateway import Gateway, serving
+from tests.support.redis import redis_server
+from tests.support.sim import SimProcess, running
+
+
+@pytest.fixture(scope="module")
+def upstream(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SimProcess]:
+    with running(tmp_path_factory.mktemp("upstream")) as simulator:
+        yield simulator
+
+
+@pytest.fixture(scope="module", params=["embedded", "redis"])
+def gateway(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, upstream: SimProcess
+) -> Iterator[Gateway]:
+    directory = tmp_path_factory.mktemp("gateway")
+    if request.param == "embedded":
+        with serving(directory, upstream.url, more="cache: {}\n") as served:
+            yield served
+        return
+    with redis_server(directory / "redis") as server:
+        more = f"cache: {{store: '{server.url}'}}\n"
+        with serving(directory, upstream.url, workers=2, more=more) as served:
+            yield served
+
+
+def cache_of(gateway: Gateway, text: str, **headers: str) -> str:
+    return message(gateway, text, **headers)[1]["x-fastgate-cache"]
+
+
+def stats(gateway: Gateway) -> Any:
+    status, answer = admin(gateway, "GET", "/cache")
+    assert status == 200, answer
+    return answer
+
+
+def purge(gateway: Gateway, **what: Any) -> int:
+    status, answer = admin(gateway, "POST", "/cache/purge", what)
+    assert status == 200, answer
+    time.sleep(0.35)
+    count: int = answer["entries"]
+    return count
+
+
+def kept(gateway: Gateway, count: int) -> None:
+    until(lambda: stats(gateway)["store"]["entries"] == count, 5, f"{count} entries")
+
+
+def test_stats_and_purges(gateway: Gateway) -> None:
+    first = stats(gateway)
+    assert (first["store"]["kind"], first["store"]["entries"]) == ("redis" if "redis" in str(first) else "embedded", 0)
+    assert [cache_of(gateway, "one") for _ in range(3)] == ["miss", "hit", "hit"]
+    assert cache_of(gateway, "two", x_fastgate_cache_namespace="ci") == "miss"
+    assert cache_of(gateway, "two", x_fastgate_cache_namespace="ci") == "hit"
+    kept(gateway, 2)
+    until(lambda: sum(row["calls"] for row in stats(gateway)["items"]) == 5, 5, "5 calls counted")
+    rows = {row["namespace"]: row for row in stats(gateway)["items"]}
+    plain, ci = rows[""], rows["ci"]
+    assert (plain["org"], plain["team"]) == ("acme", "platform")
+    assert (plain["calls"], plain["hit"], plain["miss"], plain["hit_ratio"]) == (3, 2, 1, "0.6666")
+    assert (ci["calls"], ci["hit"], ci["miss"], ci["entries"]) == (2, 1, 1, 1)
+    assert float(plain["saved"]) > 0
+    assert plain["bytes"] > 100
+
+    assert purge(gateway, model="claude-opus-9") == 0
+    assert purge(gateway, key="somebody-else") == 0
+    assert purge(gateway, before="2001-01-01") == 0
+    assert cache_of(gateway, "one") == "hit"
+    assert purge(gateway, namespace="ci") == 1
+    assert cache_of(gateway, "two", x_fastgate_cache_namespace="ci") == "miss"
+    assert cache_of(gateway, "one") == "hit"
+    kept(gateway, 2)
+    assert purge(gateway, team="platform", key="alice-laptop") == 2
+    assert cache_of(gateway, "one") == "miss"
+    kept(gateway, 1)
+
+
+def test_the_command_line(gateway: Gateway) -> None:
+    assert cache_of(gateway, "on the command line") == "miss"
+    until(lambda: stats(gateway)["store"]["entries"] > 0, 5, "an entry")
+    table = gateway.cli("cache", "stats")
+    assert table.code == 0
+    assert "platform" in table.out
+    assert "answers" in table.out
+    assert json.loads(gateway.cli("cache", "stats", "--json").out)["store"]["entries"] > 0
+    refused = gateway.cli("cache", "purge")
+    assert refused.code == 2
+    assert "say what to forget" in refused.err
+    done = gateway.cli("cache", "purge", "--all")
+    assert done.code == 0
+    assert "forgotten" in done.out
+    time.sleep(0.35)
+    assert stats(gateway)["store"]["entries"] == 0
+    assert cache_of(gateway, "on the command line") == "miss"
+
+
+def test_without_a_running_gateway(upstream: SimProcess, tmp_path: Path) -> None:
+    with serving(tmp_path, upstream.url, more="cache: {}\n") as served:
+        assert cache_of(served, "kept over the end") == "miss"
+        kept(served, 1)
+    done = served.cli("cache", "purge", "--user", "alice", "--json", "-c", "fastgate.yaml")
+    assert (done.code, json.loads(done.out)["entries"]) == (0, 1)
+    assert json.loads(served.cli("cache", "stats", "--json", "-c", "fastgate.yaml").out)["store"]["entries"] == 0
+
+
+def test_a_gateway_without_a_cache_says_so(upstream: SimProcess, tmp_path: Path) -> None:
+    with serving(tmp_path, upstream.url) as served:
+        assert "nothing is cached" in served.cli("cache", "stats").out
+        assert served.cli("cache", "purge", "--all").code == 1
