@@ -20,7 +20,7 @@ help:
 	@echo 'make peers   what only tests need: Claude Code, the SDKs, wrk, nginx (make test names what it skips without)'
 	@echo 'make bench   the load suite; writes bench/README.md'
 	@echo 'make faults  processes killed, cut and stalled, the long forms too'
-	@echo 'make fuzz    the property tests with a hundred times the examples'
+	@echo 'make fuzz    the property tests with a hundred times the examples; every parser under atheris and sanitizers'
 	@echo 'make clean   remove .venv and everything that was built'
 
 up: $(VENV)/.compiled
@@ -71,8 +71,14 @@ bench: install-test
 faults: install-test
 	@$(PYTEST) -m faults --timeout=1800 $(ARGS)
 
-fuzz: install-test
+fuzz: install-test $(VENV)/.installed-fuzz
 	@HYPOTHESIS_PROFILE=fuzz $(PYTEST) -m hypothesis --timeout=7200 $(ARGS)
+	@scripts/fuzz.sh
+
+# Its wheels exist for some Pythons and machines only; without it the targets run under a plain mutator.
+$(VENV)/.installed-fuzz: | $(VENV)/.installed-test
+	@$(PIP) 'atheris>=3.0' || echo 'make fuzz: atheris cannot be installed for this Python: a plain mutator stands in'
+	@touch $@
 
 soak:
 	@echo 'make soak: this version has no soak run yet.' >&2; exit 2

@@ -2,8 +2,9 @@
 Cython, and each Python file with a .pxd beside it, which gives its variables C types and changes nothing else.
 
 Switches (environment): FASTGATE_DEBUG=1 (-O0, asserts, line numbers), FASTGATE_COVERAGE=1 (line tracing for
-coverage.py), FASTGATE_SANITIZE=1 (address and undefined-behaviour sanitizers), FASTGATE_WERROR=1 (CI),
-FASTGATE_ANNOTATE=1 (HTML beside each module). A failed compilation fails the installation.
+coverage.py), FASTGATE_SANITIZE=1 (address and undefined-behaviour sanitizers), FASTGATE_FUZZ=1 (with it, under clang:
+coverage for libFuzzer), FASTGATE_WERROR=1 (CI), FASTGATE_ANNOTATE=1 (HTML beside each module). A failed compilation
+fails the installation.
 """
 
 import os
@@ -17,7 +18,7 @@ def switch(name: str) -> bool:
     return os.environ.get(f"FASTGATE_{name}") == "1"
 
 
-DEBUG, COVERAGE, SANITIZE = switch("DEBUG"), switch("COVERAGE"), switch("SANITIZE")
+DEBUG, COVERAGE, SANITIZE, FUZZ = switch("DEBUG"), switch("COVERAGE"), switch("SANITIZE"), switch("FUZZ")
 
 flags = ["-O0", "-g3", "-UNDEBUG"] if DEBUG or SANITIZE else ["-O3", "-g1", "-DNDEBUG"]
 flags += ["-Wall", "-Wextra", "-Wno-unused-parameter", "-Wno-unused-function", "-Wno-missing-field-initializers"]
@@ -30,6 +31,8 @@ if SANITIZE:
     sanitizers = ["-fsanitize=address,undefined", "-fno-omit-frame-pointer", "-fno-sanitize-recover=undefined"]
     flags += sanitizers
     link += sanitizers
+if FUZZ:
+    flags += ["-fsanitize=fuzzer-no-link", "-O1"]
 if COVERAGE:
     macros += [("CYTHON_TRACE", "1"), ("CYTHON_TRACE_NOGIL", "1"), ("CYTHON_USE_SYS_MONITORING", "0")]
 if DEBUG:

@@ -143,8 +143,8 @@ def read_head(list items):
         if not forwarded(name, name_size):
             continue
         value = PyUnicode_AsUTF8AndSize(item[1], &value_size)
-        if not clean(value, value_size):
-            raise ValueError(f"header {item[0]} holds a control character")
+        if not clean(name, name_size) or not clean(value, value_size):
+            raise ValueError(f"header {item[0]!r} holds a control character")
         if spill is None and used + name_size + value_size + 4 <= <Py_ssize_t>sizeof(buffer):
             memcpy(buffer + used, name, <size_t>name_size)
             used += name_size

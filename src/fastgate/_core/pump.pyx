@@ -250,6 +250,8 @@ cdef class Pump:
             if self.outcome == RUNNING:
                 self.outcome = FAILED
                 self.failure = "bad_response"
+            if self.state == STREAM:
+                self.flush()  # what came before the fault was the provider's, and is charged
             self.drop()
         if self.state == HEAD:
             self.head_bytes += PyBytes_GET_SIZE(data)
