@@ -87,6 +87,21 @@ def test_a_budget_is_set_listed_changed_and_removed(gateway: Gateway) -> None:
 
 
 @pytest.mark.usefixtures("folder")
+def test_setting_shows_first_what_the_budget_would_have_done(gateway: Gateway) -> None:
+    words = ("budgets", "set", "tight", "--user", "alice", "--period", "day", "--usd", "0.000001", "--stage", "1=pause")
+    assert message(gateway)[0] == message(gateway)[0] == 200
+    until(lambda: len(good_api(gateway, "/calls")["items"]) >= 2, 2, "the calls are counted")
+    plan = good(*words, "--dry-run")
+    assert plan["replay"]["total"]["calls"] >= 2
+    assert plan["replay"]["total"]["refused_calls"] >= 1
+    told = invoke(*words).out
+    assert "budget tight would be made: limit $0.000001, ceiling $0.000001" in told
+    assert "calls refused" in told and "what happens, and when" in told
+    assert told.rstrip().endswith("budget tight made: limit $0.000001, ceiling $0.000001")
+    good("budgets", "remove", "tight")
+
+
+@pytest.mark.usefixtures("folder")
 def test_what_a_budget_counts_is_said_to_be_another_budget() -> None:
     good("budgets", "set", "fixed", "--user", "alice", "--period", "5h", "--usd", "3")
     assert good("budgets", "show", "fixed")["rolling_h"] == 5

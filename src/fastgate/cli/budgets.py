@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from fastgate.cli import output
-from fastgate.cli.budgets_dry_run import dry_run
+from fastgate.cli.budgets_dry_run import dry_run, print_report
 from fastgate.cli.control import open_control
 from fastgate.cli.failures import BadInput, Refused
 from fastgate.cli.moments import Moment
@@ -90,20 +90,19 @@ def set_(budget_id: str, dry_run: bool, yes: bool, **options: Any) -> None:
     """Make a budget, or change the amount, mode or stages of one.
 
     What a budget counts never changes: for another level, period or zone make a new one. Changing a budget changes no
-    spend. On a terminal it shows first what would change, and asks.
+    spend. First it shows what the budget would have done to the calls of the last 30 days; on a terminal it then asks.
     """
     change = change_of(options)
     with open_control("fastgate budgets set", writes=True) as control:
-        ask = not (dry_run or yes or as_json()) and sys.stdin.isatty()
-        if dry_run or ask:
-            plan = control.budgets.put(budget_id, change, True)
-            if dry_run:
-                told_put(plan)
-                return
+        plan = control.budgets.put(budget_id, change, True)
+        if dry_run or not plan["changes"]:
             told_put(plan)
-            if plan["changes"] and not click.confirm("do it?"):
+            return
+        if not as_json():
+            told_put(plan)
+            if not yes and sys.stdin.isatty() and not click.confirm("do it?"):
                 raise Refused("nothing was changed.")
-        told_put(control.budgets.put(budget_id, change, False))
+        told_put(control.budgets.put(budget_id, change, False) | {"replay": plan["replay"]})
 
 
 def change_of(options: dict[str, Any]) -> dict[str, Any]:
@@ -164,6 +163,10 @@ def told_put(answer: dict[str, Any]) -> None:
     ceiling = f", ceiling ${dollars(budget['ceiling'])}" if budget["ceiling"] else ", no ceiling"
     would = "would be " if answer["dry_run"] else ""
     click.echo(f"budget {budget['id']} {would}{verb}: limit ${dollars(budget['limit'])}{ceiling}")
+    if answer["dry_run"] and answer["replay"]["total"]["calls"]:
+        print_report(answer["replay"])
+    elif answer["dry_run"]:
+        click.echo("no calls are on record yet, so nothing can be said about what it would have done")
 
 
 @budgets.command("list")

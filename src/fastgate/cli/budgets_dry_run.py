@@ -68,7 +68,7 @@ def dry_run(path: Path, since: str | None, until: str | None, as_csv: bool, page
     elif as_json():
         output.print_json(report)
     else:
-        _print(report)
+        print_report(report)
 
 
 def _check(path: Path) -> None:
@@ -94,7 +94,7 @@ def _write(path: Path, report: Mapping[str, Any]) -> None:
     click.echo(f"wrote {path}", err=True)
 
 
-def _print(report: Mapping[str, Any]) -> None:
+def print_report(report: Mapping[str, Any]) -> None:
     total = report["total"]
     days = report["days_recorded"]
     click.echo(f"{total['calls']} calls on {days} days since {minute(report['since'])} UTC, $ {total['recorded']}")

@@ -12,12 +12,9 @@ from typing import Any, Protocol
 from fastgate.cli.control_budgets import BudgetControl, RemoteBudgets
 from fastgate.cli.control_cache import CacheControl, RemoteCache
 from fastgate.cli.instance import Place, find_place
-from fastgate.cli.remote import Remote, segment
+from fastgate.cli.remote import REPLAY_S, Remote, segment
 
 Json = dict[str, Any]
-
-REPLAY_S = 600.0
-"""How long a dry run may take: fifty million calls at a hundred thousand a second."""
 
 
 class Control(Protocol):

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Protocol
 
 from fastgate.cli.actor import actor
-from fastgate.cli.remote import Remote, segment
+from fastgate.cli.remote import REPLAY_S, Remote, segment
 
 if TYPE_CHECKING:
     from fastgate.control.budgets import Budgets
@@ -42,8 +42,12 @@ class RemoteBudgets:
         return self._call("GET", f"/api/v1/budgets/{segment(budget_id)}")
 
     def put(self, budget_id: str, change: Json, dry_run: bool) -> Json:
+        """A dry run also replays the calls on record, which takes its time."""
         query = {"dry_run": "true" if dry_run else "false"}
-        return self._call("PUT", f"/api/v1/budgets/{segment(budget_id)}", query, change)
+        api = Remote(self._api.address, self._api.token, REPLAY_S) if dry_run else self._api
+        answer = api.call("PUT", f"/api/v1/budgets/{segment(budget_id)}", query=query, body=change)
+        assert isinstance(answer, dict)
+        return answer
 
     def remove(self, budget_id: str) -> Json:
         return self._call("DELETE", f"/api/v1/budgets/{segment(budget_id)}")
@@ -73,11 +77,15 @@ class RemoteBudgets:
 
 
 class LocalBudgets:
-    """The same operations in this process; `shown` turns an answer into JSON's types and errors into failures."""
+    """The same operations in this process; `shown` turns an answer into JSON's types and errors into failures, and
+    `count` takes in what the last run left uncounted."""
 
-    def __init__(self, budgets: Budgets, shown: Callable[[Callable[[], Any]], Json]) -> None:
+    def __init__(
+        self, budgets: Budgets, shown: Callable[[Callable[[], Any]], Json], count: Callable[[], object]
+    ) -> None:
         self._budgets = budgets
         self._shown = shown
+        self._count = count
 
     def list(self, cursor: str, limit: int) -> Json:
         return self._shown(lambda: self._budgets.list(cursor, limit))
@@ -88,6 +96,8 @@ class LocalBudgets:
     def put(self, budget_id: str, change: Json, dry_run: bool) -> Json:
         from fastgate.control.shapes_budgets import BudgetChange
 
+        if dry_run:
+            self._count()
         return self._shown(
             lambda: self._budgets.put(budget_id, _converted(change, BudgetChange), actor(), dry_run=dry_run)
         )

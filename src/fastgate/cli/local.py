@@ -51,7 +51,7 @@ class LocalControl:
     def __enter__(self) -> LocalControl:
         self._operations = self._stack.enter_context(guarded(self._open))
         self.listen = self._operations.world.config.listen
-        self.budgets: BudgetControl = LocalBudgets(self._operations.budgets, shown)
+        self.budgets: BudgetControl = LocalBudgets(self._operations.budgets, shown, self._count_new_calls)
         self.cache: CacheControl = LocalCache(self._operations.caching, shown, self._count_new_calls)
         return self
 

@@ -17,6 +17,9 @@ from fastgate.cli.failures import BadInput, Failure, Refused, Unreachable
 TIMEOUT_S = 30.0
 """How long one answer of the control plane may take: reports over the full retention take seconds, not minutes."""
 
+REPLAY_S = 600.0
+"""How long a dry run may take: fifty million calls at a hundred thousand a second."""
+
 ANSWER_BYTES = 64 * 1024 * 1024
 """The largest answer read: a page of 1,000 calls is below 4 MiB."""
 

@@ -32,11 +32,15 @@ Verdict = Literal["approve", "deny", "end"]
 
 
 class Budgets:
-    """Everything about budgets over one directory. `publish` puts what the store holds in force."""
+    """Everything about budgets over one directory. `publish` puts what the store holds in force; `replay` says what a
+    budget would have done to the calls on record."""
 
-    def __init__(self, store: ports.BudgetStore, publish: Callable[[], object]) -> None:
+    def __init__(
+        self, store: ports.BudgetStore, publish: Callable[[], object], replay: Callable[[BudgetRow], dict[str, Any]]
+    ) -> None:
         self._store = store
         self._publish = publish
+        self._replay = replay
 
     # -- budgets ----------------------------------------------------------------------------------------------------
 
@@ -49,7 +53,8 @@ class Budgets:
         return budget_of(_stored(lambda: self._store.show(budget_id)), wall_ns())
 
     def put(self, budget_id: str, change: shapes.BudgetChange, actor: str, *, dry_run: bool) -> shapes.BudgetPut:
-        """Makes a budget, or changes the amount, mode and stages of one."""
+        """Makes a budget, or changes the amount, mode and stages of one. A dry run tells what would change, and what
+        the budget would have done to the calls on record."""
         wanted = self._wanted(budget_id, shapes.fields_given(change))
         view, changes = _stored(lambda: self._store.put(wanted, actor, dry_run))
         if changes and not dry_run:
@@ -59,7 +64,7 @@ class Budgets:
             Change(0, rfc3339(at_ns), actor, each.action, each.kind, each.id, each.before, each.after)
             for each in changes
         ]
-        return shapes.BudgetPut(dry_run, budget_of(view, at_ns), shown)
+        return shapes.BudgetPut(dry_run, budget_of(view, at_ns), shown, self._replay(view.row) if dry_run else None)
 
     def _wanted(self, budget_id: str, given: dict[str, Any]) -> Budget:
         """The whole budget: what it is now, and what is given. Checked as directory.yaml is, in the same words."""

@@ -34,6 +34,7 @@ from fastgate.directory import Rates, parse_directory
 from fastgate.journal.flight import FlightHeader
 from fastgate.log import Log
 from fastgate.proc import event_loop_of
+from fastgate.snapshot import BudgetRow
 from fastgate.state import StateDir
 from fastgate.stores import ports
 from fastgate.stores.embedded import MAX_PAGE, open_directory
@@ -65,7 +66,7 @@ class Operations:
         self._board = board
         self._counters = CallCounters(self.calls.table.engine)
         self._members = Members(open_engine(state.directory_db))
-        self.budgets = Budgets(store.budgets, world.refresh)
+        self.budgets = Budgets(store.budgets, world.refresh, self._replay)
         self.caching = Caching(state, self.calls.table, lambda: world.config.cache)
 
     @classmethod
@@ -166,6 +167,10 @@ class Operations:
 
     def focus(self, query: Query) -> Iterator[bytes]:
         return self.calls.focus(query)
+
+    def _replay(self, row: BudgetRow) -> dict[str, Any]:
+        """The same of one budget, over the last 30 days."""
+        return proposal.replay(self.calls.table.engine, [row], self.world.prices(), None, None)
 
     def dry_run(self, text: bytes, since: str | None, until: str | None, name: str = "proposal") -> dict[str, Any]:
         """What the budgets in `text`, YAML, would have done to recorded calls."""

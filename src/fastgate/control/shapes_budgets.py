@@ -83,6 +83,8 @@ class BudgetPut(msgspec.Struct, frozen=True):
     dry_run: bool
     budget: Budget
     changes: list[Change]
+    replay: dict[str, Any] | None = None
+    """Of a dry run: what this budget would have done to the calls on record (the report of `budgets dry-run`)."""
 
 
 class Increase(msgspec.Struct, frozen=True, kw_only=True):
