@@ -7,7 +7,14 @@ from __future__ import annotations
 
 
 def main() -> None:
-    """Entry point of the `fastgate` command."""
+    """Entry point of the `fastgate` command. The status line goes past the command tree, which takes as long to import
+    as everything that it does."""
+    import sys
+
+    if sys.argv[1:] == ["statusline"]:
+        from fastgate.cli.statusline import main as statusline
+
+        sys.exit(statusline())
     from fastgate.cli.root import root
 
     root(prog_name="fastgate")

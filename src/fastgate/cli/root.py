@@ -32,6 +32,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "calls": ("fastgate.cli.calls:calls", "List and show finished calls."),
     "spend": ("fastgate.cli.spend:spend", "Sum the cost of finished calls."),
     "prices": ("fastgate.cli.prices:prices", "Show the price of each model, and check what is used against it."),
+    "statusline": ("fastgate.cli.statusline_command:status", "Print your own remaining budget in one line."),
     "simulate": ("fastgate.cli.simulate:simulate", "Run the scripted upstream alone."),
     "top": ("fastgate.cli.top:top", "Watch calls and spend live."),
 }
