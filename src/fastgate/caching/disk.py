@@ -181,7 +181,8 @@ class Disk:
 
     def _oldest(self, txn: Any, count: int) -> list[bytes]:
         with txn.cursor(self._ages) as cursor:
-            return [key for _, key in zip(range(count), cursor.iternext(keys=True, values=False), strict=False)]
+            ages = cursor.iternext(keys=True, values=False)
+            return [bytes(age) for _, age in zip(range(count), ages, strict=False)]  # views end with the next write
 
     def _count(self, txn: Any, name: bytes, more: int) -> None:
         if more:

@@ -1,0 +1,163 @@
+"""Workers killed while they store, and stores that go away: what is kept is what a client got, and calls go on."""
+
+from __future__ import annotations
+
+import http.client
+import os
+import random
+import signal
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import msgspec
+import psutil
+import pytest
+
+from fastgate.caching.disk import Disk
+from tests.support.caching import cache_of, without_closing
+from tests.support.plane import CACHE, Plane, endpoint
+from tests.support.redis import redis_server
+from tests.support.sim import SimProcess, running
+
+pytestmark = pytest.mark.faults
+
+KILLS = 5
+
+
+@pytest.fixture(scope="module")
+def simulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SimProcess]:
+    with running(tmp_path_factory.mktemp("sim")) as process:
+        yield process
+
+
+def worker_pids(plane: Plane) -> list[int]:
+    assert plane.process is not None
+    return [child.pid for child in psutil.Process(plane.process.pid).children() if "resource" not in child.name()]
+
+
+def kill_some_worker(plane: Plane) -> None:
+    pids = worker_pids(plane)
+    if pids:
+        os.kill(random.choice(pids), signal.SIGKILL)
+
+
+def test_kill_9_during_stores_leaves_no_entry_that_differs(simulator: SimProcess, tmp_path: Path) -> None:
+    plane = Plane(tmp_path, (endpoint(simulator.url),), workers=2, cache=CACHE).start()
+    got: dict[str, bytes] = {}
+    stop = threading.Event()
+
+    def ask(lane: int) -> None:
+        number = 0
+        while not stop.is_set():
+            text = f"[[sim:text tokens={50 + number % 400}]] {lane}-{number}"
+            number += 1
+            try:
+                answer = plane.message(text, stream=True)
+                if answer.status == 200:
+                    got[text] = without_closing(answer.body)
+            except (OSError, http.client.HTTPException, AssertionError):
+                time.sleep(0.05)
+
+    lanes = [threading.Thread(target=ask, args=(lane,)) for lane in range(4)]
+    for thread in lanes:
+        thread.start()
+    for _ in range(KILLS):
+        time.sleep(0.35)
+        kill_some_worker(plane)
+    time.sleep(0.5)
+    stop.set()
+    for thread in lanes:
+        thread.join()
+    plane.stop()
+    disk = Disk(plane.state.cache_dir, CACHE.disk_bytes)
+    bodies = {entry.body for find, _, _ in disk.heads() if (entry := disk.get(find)) is not None}
+    facts = disk.facts()
+    disk.close()
+    assert facts["damaged"] == 0
+    assert len(bodies) > 20, f"{len(bodies)} entries of {len(got)} answers"
+    sent = set(got.values())
+    unknown = [body for body in bodies if body not in sent]
+    assert all(body.endswith(b'data: {"type":"message_stop"}\n\n') for body in unknown), "whole, its client was cut off"
+    assert len(unknown) <= 4 * KILLS
+    again = Plane(tmp_path, (endpoint(simulator.url),), workers=2, cache=CACHE).start()
+    try:
+        hits = 0
+        for text, body in random.sample(sorted(got.items()), min(40, len(got))):
+            answer = again.message(text, stream=True)
+            if cache_of(answer) == "hit":
+                hits += 1
+                assert without_closing(answer.body) == body
+        assert hits > 0
+    finally:
+        again.stop()
+
+
+def test_workers_share_within_a_second(simulator: SimProcess, tmp_path: Path) -> None:
+    plane = Plane(tmp_path, (endpoint(simulator.url),), workers=2, cache=CACHE).start()
+    try:
+        simulator.fresh()
+        plane.message("shared by workers")
+        time.sleep(1.0)
+        assert {cache_of(plane.message("shared by workers")) for _ in range(20)} == {"hit"}
+        assert len(simulator.settled(1)) == 1
+    finally:
+        plane.stop()
+
+
+def test_machines_share_a_redis_and_live_without_it(simulator: SimProcess, tmp_path: Path) -> None:
+    with redis_server(tmp_path / "redis") as server:
+        policy = msgspec.structs.replace(CACHE, store=server.url)
+        one, two = (Plane(tmp_path / name, (endpoint(simulator.url),), cache=policy).start() for name in ("a", "b"))
+        try:
+            simulator.fresh()
+            first = one.message("over machines", stream=True)
+            time.sleep(0.2)
+            second = two.message("over machines", stream=True)
+            assert (cache_of(first), cache_of(second)) == ("miss", "hit")
+            assert without_closing(first.body) == without_closing(second.body)
+            server.stop()
+            time.sleep(0.2)
+            begun = time.monotonic()
+            assert cache_of(one.message("without redis")) == "miss"
+            assert cache_of(one.message("without redis")) == "hit", "its own memory"
+            assert cache_of(two.message("without redis")) == "miss"
+            assert time.monotonic() - begun < 10
+            server.start()
+            deadline = time.monotonic() + 20
+            number = 0
+            while True:
+                number += 1
+                one.message(f"redis again {number}")
+                time.sleep(0.1)
+                if cache_of(two.message(f"redis again {number}")) == "hit":
+                    break
+                assert time.monotonic() < deadline
+        finally:
+            one.stop()
+            two.stop()
+
+
+def test_a_damaged_entry_is_asked_for_again(simulator: SimProcess, tmp_path: Path) -> None:
+    plane = Plane(tmp_path, (endpoint(simulator.url),), cache=CACHE).start()
+    body = plane.message("to be damaged").body
+    plane.stop()
+    disk = Disk(plane.state.cache_dir, CACHE.disk_bytes)
+    (find,) = (find for find, _, _ in disk.heads())
+    with disk._env.begin(write=True, db=disk._entries) as txn:
+        blob = bytearray(txn.get(find))
+        blob[-5] ^= 1
+        txn.put(find, bytes(blob))
+    disk.close()
+    again = Plane(tmp_path, (endpoint(simulator.url),), cache=CACHE).start()
+    try:
+        answer = again.message("to be damaged")
+        assert cache_of(answer) == "miss"
+        assert answer.json()["content"] == msgspec.json.decode(body)["content"]
+        assert cache_of(again.message("to be damaged")) == "hit"
+    finally:
+        again.stop()
+    disk = Disk(plane.state.cache_dir, CACHE.disk_bytes)
+    assert (disk.facts()["damaged"], disk.facts()["entries"]) in ((1, 1), (0, 1)), disk.facts()
+    disk.close()
