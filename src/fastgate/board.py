@@ -22,6 +22,8 @@ _MAGIC_AT = 0
 _GENERATION_AT = 8
 _DRAINING_AT = 16
 _STOP_AT_NS = 24
+_WANTED_AT_NS = 32
+_STAGES_AT_NS = 40
 
 
 class BoardError(OSError):
@@ -30,9 +32,11 @@ class BoardError(OSError):
 
 class Board:
     """The mapped page. `generation` is the published snapshot's; `draining` tells workers to refuse new calls;
-    `stop_at_ns` is the monotonic time at which calls still in flight are to be ended (0: never)."""
+    `stop_at_ns` is the monotonic time at which calls still in flight are to be ended (0: never). `wanted_at_ns` moves
+    while some worker waits for budget that others hold unused, `stages_at_ns` when budget stages are published: both
+    are times since the machine started, so that two writers at once still leave a value that nobody has seen."""
 
-    __slots__ = ("_draining", "_generation", "_map", "_page", "_stop_at_ns")
+    __slots__ = ("_draining", "_generation", "_map", "_page", "_stages_at_ns", "_stop_at_ns", "_wanted_at_ns")
 
     def __init__(self, page: mmap.mmap) -> None:
         self._map = page
@@ -40,6 +44,8 @@ class Board:
         self._generation = self._page[_GENERATION_AT : _GENERATION_AT + 8].cast("Q")
         self._draining = self._page[_DRAINING_AT : _DRAINING_AT + 1].cast("?")
         self._stop_at_ns = self._page[_STOP_AT_NS : _STOP_AT_NS + 8].cast("Q")
+        self._wanted_at_ns = self._page[_WANTED_AT_NS : _WANTED_AT_NS + 8].cast("Q")
+        self._stages_at_ns = self._page[_STAGES_AT_NS : _STAGES_AT_NS + 8].cast("Q")
 
     @classmethod
     def open(cls, path: str | os.PathLike[str]) -> Board:
@@ -60,7 +66,8 @@ class Board:
         return cls(page)
 
     def close(self) -> None:
-        for view in (self._generation, self._draining, self._stop_at_ns, self._page):
+        times = (self._stop_at_ns, self._wanted_at_ns, self._stages_at_ns)
+        for view in (self._generation, self._draining, *times, self._page):
             view.release()
         self._map.close()
 
@@ -87,6 +94,22 @@ class Board:
     @stop_at_ns.setter
     def stop_at_ns(self, value: int) -> None:
         self._stop_at_ns[0] = value
+
+    @property
+    def wanted_at_ns(self) -> int:
+        return self._wanted_at_ns[0]
+
+    @wanted_at_ns.setter
+    def wanted_at_ns(self, value: int) -> None:
+        self._wanted_at_ns[0] = value
+
+    @property
+    def stages_at_ns(self) -> int:
+        return self._stages_at_ns[0]
+
+    @stages_at_ns.setter
+    def stages_at_ns(self, value: int) -> None:
+        self._stages_at_ns[0] = value
 
     @property
     def must_stop(self) -> bool:

@@ -3,11 +3,11 @@
 
 from libc.stdint cimport int64_t
 
+from fastgate._core.escrow cimport Hold
 from fastgate._core.head cimport RequestHead
 from fastgate._core.meter cimport Meter
 from fastgate._core.money cimport PriceRow
 from fastgate._core.pump cimport Pump
-from fastgate._core.rates cimport Gate
 from fastgate._core.request cimport RequestView
 from fastgate._core.usage cimport Usage
 
@@ -37,8 +37,7 @@ cdef class Call:
     cdef public int64_t received
 
     cdef public object principal
-
-    cdef public Gate gate
+    cdef public object gate
 
     cdef public str guard
     cdef public str cache
@@ -46,6 +45,11 @@ cdef class Call:
     cdef public object stages
     cdef public object saved_nano
     cdef public object cost_asked_nano
+    cdef public Hold hold
+    cdef public object draw
+    cdef public object cells
+    cdef public str model_asked
+    cdef public PriceRow asked_row
 
     cdef public object asked
     cdef public str namespace
@@ -61,6 +65,7 @@ cdef class Call:
     cdef public Pump pump
     cdef public object pool
     cdef public int slot
+    cdef public object attempted_nano
     cdef public bint sent
     cdef public object watched
 

@@ -11,6 +11,7 @@ from fastgate.record import Outcome, UsageState
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
+    from fastgate._core.escrow import Hold
     from fastgate._core.head import RequestHead
     from fastgate._core.meter import Meter
     from fastgate._core.money import PriceRow
@@ -106,6 +107,16 @@ class Call:
     """The answer that was found: its form (events or message) and bytes."""
     origin: tuple[str, str, str] | None
     """Who gave that answer the first time: model, endpoint, its kind."""
+    hold: Hold | None
+    """What is held for it on the budgets that bind it, until it is settled; None where no hard budget does."""
+    draw: Any
+    """What the hold was taken from, for attempts that need more."""
+    cells: tuple[int, ...]
+    """The store's numbers of the cells it is charged to: those of the moment of its hold, whatever comes later."""
+    model_asked: str
+    """The model the client asked for, where a budget has put another into the body."""
+    asked_row: PriceRow | None
+    """The price of that model."""
 
     # route and relay
     model: str
@@ -121,6 +132,8 @@ class Call:
     """Where the pump came from and goes back to."""
     slot: int
     """The call's place in the flight table, -1 for none."""
+    attempted_nano: int
+    """What attempts that failed after they were sent may have cost."""
     sent: bool
     """A request went out: from now on the call may cost money."""
     watched: Any
@@ -174,6 +187,11 @@ class Call:
         self.namespace = ""
         self.hit = None
         self.origin = None
+        self.hold = None
+        self.draw = None
+        self.cells = ()
+        self.model_asked = ""
+        self.asked_row = None
         self.model = ""
         self.routed = ""
         self.endpoint = None
@@ -183,6 +201,7 @@ class Call:
         self.pump = None
         self.pool = None
         self.slot = -1
+        self.attempted_nano = 0
         self.sent = False
         self.watched = None
         self.answered = False

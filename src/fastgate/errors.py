@@ -32,6 +32,8 @@ class Kind(StrEnum):
     MODEL_NOT_ALLOWED = "model_not_allowed"
     PAUSED = "paused"
     RATE_LIMITED = "rate_limited"
+    BUDGET_EXHAUSTED = "budget_exhausted"
+    BUDGET_CONTENDED = "budget_contended"
     INVALID_REQUEST = "invalid_request"
     TOO_LARGE = "too_large"
     NOT_FOUND = "not_found"
@@ -146,6 +148,32 @@ def paused(message: str, retry_after_s: int) -> GatewayError:
         status=429,
         type="billing_error",
         headers=(*NO_RETRY, ("retry-after", str(retry_after_s))),
+    )
+
+
+def budget_exhausted(message: str, retry_after_s: int) -> GatewayError:
+    """The same for a budget that has nothing left: final until its period ends or somebody raises it."""
+    return GatewayError(
+        Kind.BUDGET_EXHAUSTED,
+        message,
+        source="downstream",
+        retry="never",
+        status=429,
+        type="billing_error",
+        headers=(*NO_RETRY, ("retry-after", str(retry_after_s))),
+    )
+
+
+def budget_contended(message: str, retry_after_s: int) -> GatewayError:
+    """Only calls in flight hold the rest of the budget: clients wait it out and succeed."""
+    return GatewayError(
+        Kind.BUDGET_CONTENDED,
+        message,
+        source="internal",
+        retry="later",
+        status=429,
+        type="rate_limit_error",
+        headers=(("x-should-retry", "true"), ("retry-after", str(retry_after_s))),
     )
 
 

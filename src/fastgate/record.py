@@ -90,3 +90,5 @@ class CallRecord(msgspec.Struct, frozen=True, array_like=True):
     stop_reason: str = ""
     namespace: str = ""
     """The partition of the cache that the client named."""
+    cells: tuple[int, ...] = ()
+    """The hard budgets' cells whose money was held for the call, by the ledger's numbers."""

@@ -38,6 +38,8 @@ class Limits(msgspec.Struct, frozen=True):
     """seen | bound: what a call costs whose provider never stated its usage."""
     total_s: float = 3600.0
     body_bytes_per_s: int = 1024
+    budget_wait_ms: int = 2000
+    min_output_tokens: int = 8192
 
 
 class Endpoint(msgspec.Struct, frozen=True):
@@ -166,6 +168,11 @@ class SnapshotData(msgspec.Struct, frozen=True):
     pauses: tuple[PauseRow, ...] = ()
     rates: tuple[RateRow, ...] = ()
     cache: CachePolicy | None = None
+    owners: dict[str, str] = {}
+    """Who answers for a cost centre, where the directory names somebody: whom a refusal says to ask."""
+    cascade: tuple[tuple[str, str], ...] = ()
+    """From the dearest on: (glob of the models that stand here, the one a call is sent to that comes from above).
+    Empty where budgets may not change models."""
 
 
 encode = msgspec.msgpack.Encoder().encode
@@ -177,11 +184,13 @@ class Snapshot:
     None where nothing is cached.
 
     `accepted` are the secrets seen so far that belong to a principal, at most one for each: identity fills it.
-    `pauses` is None while nothing is paused by hand, `rates` while nobody's rate is limited.
+    `pauses` is None while nothing is paused by hand, `rates` while nobody's rate is limited, `budgets` while there are
+    none.
     """
 
     __slots__ = (
         "accepted",
+        "budgets",
         "cache",
         "data",
         "endpoints",
@@ -208,6 +217,7 @@ class Snapshot:
         self.pauses = data.pauses or None
         self.rates: dict[tuple[str, str], RateRow] | None = {(row.level, row.of): row for row in data.rates} or None
         self.cache = data.cache
+        self.budgets = data.budgets or None
 
 
 current: Snapshot

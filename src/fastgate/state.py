@@ -61,6 +61,16 @@ class StateDir:
         return self.path / "usage.sqlite"
 
     @property
+    def counters_db(self) -> Path:
+        """What is spent of each budget, and what is leased to workers."""
+        return self.path / "counters.sqlite"
+
+    @property
+    def stages(self) -> Path:
+        """Budget stages in force; written by the control plane."""
+        return self.path / "stages.msgpack"
+
+    @property
     def snapshot(self) -> Path:
         return self.path / "snapshot.msgpack"
 

@@ -140,6 +140,7 @@ class EscrowMachine(RuleBasedStateMachine):
             assert self.escrow.free(slot) == account.free
             assert self.escrow.held(slot) == account.held
             assert self.escrow.holds(slot) == len(account.holds)
+            assert self.escrow.uses(slot) >= len(account.holds)
 
 
 TestEscrow = EscrowMachine.TestCase

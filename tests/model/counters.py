@@ -52,7 +52,6 @@ class Counters:
     wants: list[Want] = field(default_factory=list)
     seqs: int = 0
     offsets: dict[str, tuple[Place, bool]] = field(default_factory=dict)
-    stages: dict[int, str] = field(default_factory=dict)
 
     # -- figures ----------------------------------------------------------------------------------------------------
 
@@ -256,14 +255,11 @@ class Counters:
 
     def cells(self, budget: str, created_ns: int) -> list[CellRow]:
         rows = [
-            CellRow(number, key, self.figures([key]), self.stages.get(number, ""))
+            CellRow(number, key, self.figures([key]))
             for key, number in self.numbers.items()
             if key[:2] == (budget, created_ns)
         ]
         return sorted(rows, key=lambda row: (row.key.cell, row.key.start_ns))
-
-    def note_stage(self, cell: int, stage: str) -> None:
-        self.stages[cell] = stage
 
     def close(self) -> None:
         pass

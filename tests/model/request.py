@@ -25,6 +25,8 @@ class View:
     system_end: int = -1
     stream: bool = False
     max_tokens: int = 0
+    max_tokens_start: int = -1
+    max_tokens_end: int = -1
     thinking_budget: int = 0
     metadata_user_id: str = ""
     speed: str = ""
@@ -90,6 +92,7 @@ def fields(view: View, node: Node) -> None:
         view.stream = stream.kind == "true"
     if most is not None:
         view.max_tokens = whole(most, "max_tokens")
+        view.max_tokens_start, view.max_tokens_end = most.start, most.end
     thinking = node.get(b"thinking")
     budget = thinking.get(b"budget_tokens") if thinking else None
     if budget is not None and budget.kind != "null":

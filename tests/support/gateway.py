@@ -51,7 +51,15 @@ class Gateway:
     """A running gateway. `log_text` is what it printed; `cli` runs its own command line beside it."""
 
     def __init__(
-        self, directory: Path, upstream: str, *, listen: int, control: int, workers: int = 1, more: str = ""
+        self,
+        directory: Path,
+        upstream: str,
+        *,
+        listen: int,
+        control: int,
+        workers: int = 1,
+        more: str = "",
+        budgets: str = "",
     ) -> None:
         self.directory = directory
         directory.mkdir(parents=True, exist_ok=True)
@@ -61,7 +69,7 @@ class Gateway:
             listen=listen, control=control, workers=workers, upstream=upstream, provider_key=PROVIDER_KEY
         )
         (directory / "fastgate.yaml").write_text(config + more)
-        (directory / "directory.yaml").write_text(DIRECTORY.format(key=KEY))
+        (directory / "directory.yaml").write_text(DIRECTORY.format(key=KEY) + budgets)
         self._log = (directory / "gateway.log").open("wb")
         self.process = subprocess.Popen(
             [sys.executable, "-m", "fastgate.cli", "serve", "-c", "fastgate.yaml"],
@@ -111,9 +119,11 @@ class Gateway:
 
 
 @contextmanager
-def serving(directory: Path, upstream: str, workers: int = 1, more: str = "") -> Iterator[Gateway]:
-    """A ready gateway for the time of a with block; `more` is YAML that its configuration ends with."""
-    gateway = Gateway(directory, upstream, listen=free_port(), control=free_port(), workers=workers, more=more)
+def serving(directory: Path, upstream: str, workers: int = 1, more: str = "", budgets: str = "") -> Iterator[Gateway]:
+    """A ready gateway for the time of a with block; `more` is YAML that its configuration ends with, `budgets` what its
+    directory does."""
+    ports = {"listen": free_port(), "control": free_port()}
+    gateway = Gateway(directory, upstream, workers=workers, more=more, budgets=budgets, **ports)
     try:
         gateway.wait_ready()
         yield gateway

@@ -86,10 +86,7 @@ def test_little_is_needed(tmp_path):
         ("guards: []", "3: guards: " + LATER.format("guards", "headers")),
         ("cahe: {}", "3: cahe: unknown key; nearest known key: cache"),
         ("limit: {}", "3: limit: unknown key; nearest known key: limits"),
-        (
-            "limits: {min_output_tokens: 1}",
-            "3: limits.min_output_tokens: " + LATER.format("budgets", "first_byte_s"),
-        ),
+        ("routing: {rules: []}", "3: routing.rules: " + LATER.format("routing rules", "cascade")),
         ("workers: 0", "3: workers: must be between 1 and 256, not '0'"),
         (
             "prices: {overrides: [{model: a, input: -1, output: 1}]}",

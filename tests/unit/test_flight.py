@@ -229,6 +229,7 @@ def test_any_note_fits_and_names_its_principal(
         tags=tags,
         tools=tools,
         price=tuple([1 << 62] * 17),
+        cells=tuple([1 << 62] * 16),
         bound_nano=1 << 62,
         policy="p" * 64,
     )

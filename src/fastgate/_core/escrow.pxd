@@ -8,6 +8,7 @@ cdef struct Account:
     int64_t held      # what calls in flight hold
     int64_t low       # under this the account is dry: more is asked for before it is needed
     int holds         # calls in flight
+    int64_t uses      # holds ever taken: who looks twice sees whether the account is in use
     int tight         # how many reasons there are to refuse new holds (somebody waits)
     uint32_t stamp    # grows when the account is closed: who still means the old one is told apart
     bint opened

@@ -119,7 +119,7 @@ cdef class Escrow:
         self.closed_count -= 1
         cdef int slot = self.closed[self.closed_count]
         cdef Account *account = self.accounts + slot
-        account.free = account.held = account.low = 0
+        account.free = account.held = account.low = account.uses = 0
         account.holds = account.tight = 0
         account.dry = False
         account.opened = True
@@ -230,6 +230,10 @@ cdef class Escrow:
         """Calls that hold something on the account."""
         return self.account(slot).holds
 
+    def uses(self, int slot) -> int:
+        """How often something was held on the account since it was opened."""
+        return self.account(slot).uses
+
     cdef Account *account(self, int slot) except NULL:
         if slot < 0 or slot >= self.count or not self.accounts[slot].opened:
             raise ValueError(f"account {slot} is not open")
@@ -256,6 +260,7 @@ cdef class Escrow:
             account.free -= nano
             account.held += nano
             account.holds += 1
+            account.uses += 1
             if account.free < account.low:
                 account.dry = self.is_dry = True
         return True

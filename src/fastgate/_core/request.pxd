@@ -9,6 +9,8 @@ cdef class RequestView:
     cdef readonly Py_ssize_t model_end
     cdef readonly Py_ssize_t system_start
     cdef readonly Py_ssize_t system_end
+    cdef readonly Py_ssize_t max_tokens_start
+    cdef readonly Py_ssize_t max_tokens_end
     cdef readonly str model
     cdef readonly str metadata_user_id
     cdef readonly str speed

@@ -17,6 +17,9 @@ class RequestView:
     stream: bool
     max_tokens: int
     """0 when absent."""
+    max_tokens_start: int
+    """The number of the top-level `max_tokens` as it stands in the body; -1 when absent."""
+    max_tokens_end: int
     thinking_budget: int
     """`thinking.budget_tokens`, 0 when absent."""
     metadata_user_id: str

@@ -213,7 +213,7 @@ cdef int take_string(Parse* s, RequestView view, list tools, Level* level, Text 
     return 0
 
 
-cdef int take_plain(RequestView view, Level* level, Span value) except -1:
+cdef int take_plain(Parse* s, RequestView view, Level* level, Span value) except -1:
     """A number, true, false or null."""
     cdef int64_t count
     if level.slot == SLOT_STREAM and (value.p[0] == c't' or value.p[0] == c'f'):
@@ -224,6 +224,8 @@ cdef int take_plain(RequestView view, Level* level, Span value) except -1:
             return refuse_field(level.slot)
         if level.slot == SLOT_MAX_TOKENS:
             view.max_tokens = count
+            view.max_tokens_start = value.p - s.start
+            view.max_tokens_end = value.p + value.n - s.start
         else:
             view.thinking_budget = count
     elif level.slot != SLOT_BUDGET and has_type(level.slot):
@@ -297,7 +299,7 @@ cdef const byte_t* read_scalar(Parse* s, RequestView view, list tools, const byt
             check_range(s, p)
     if after == NULL:
         refuse(s, p, "expected a value")
-    take_plain(view, level, span_of(p, after))
+    take_plain(s, view, level, span_of(p, after))
     return after
 
 
@@ -415,6 +417,7 @@ def read_request(bytes body not None, *, bint model_required=True):
     s.by_user = s.said = False
     view.model = view.metadata_user_id = view.speed = view.anthropic_version = ""
     view.model_start = view.model_end = view.system_start = view.system_end = -1
+    view.max_tokens_start = view.max_tokens_end = -1
     view.text_bytes = len(body)
     start_names(&s.names, s.start, s.end)
     try:

@@ -10,11 +10,16 @@ import threading
 from collections.abc import Callable
 
 from fastgate.config import Journal
+from fastgate.control.charging import Charging
+from fastgate.control.history import History
 from fastgate.control.ingest import Ingestor
 from fastgate.control.operations import Operations
 from fastgate.control.recover import recover
+from fastgate.control.stages import Stages
 from fastgate.journal import JournalWriter
 from fastgate.log import Log
+from fastgate.stores.counters import Database
+from fastgate.stores.counters_control import ControlCounters
 from fastgate.stores.ports import StoreError
 
 REAP_S = 0.5
@@ -24,6 +29,18 @@ CLOCK_S = 1.0
 """How often expiry is looked at. Workers refuse an expired key by themselves; this takes it out of the snapshot."""
 
 RETRY_S = 1.0
+
+LEDGER = "ledger"
+"""The charges' name among the journal's consumers."""
+
+CHARGE_S = 0.1
+"""How often finished calls are charged: a stage reaches every worker within a second."""
+
+LOOK_AFTER_CHARGES = 5
+"""Twice a second: who does not answer, who is dead."""
+
+HOUSEKEEPING_CHARGES = 36_000
+"""About once an hour."""
 
 log = Log("control")
 
@@ -37,13 +54,27 @@ class Background:
         self._writer: JournalWriter | None = None
         self._reaping = threading.Lock()
         state = operations.state
-        self._ingestor = Ingestor(operations.calls.table, state.journal_dir, retention_days=journal.retention_days)
+        self.counters = ControlCounters(Database(state.counters_db, durable=journal.fsync == "always"))
+        history = History(operations.calls.table)
+        self._charging = Charging(
+            self.counters, history, state.journal_dir, state.flight_dir, lambda: operations.world.budgets
+        )
+        self.stages = Stages(self.counters, state.stages, operations.board)
+        """Whoever wants to know of stages that are reached adds itself to its `listeners`."""
+        self._charges = 0
+        self._ingestor = Ingestor(
+            operations.calls.table,
+            state.journal_dir,
+            retention_days=journal.retention_days,
+            others=lambda: {LEDGER: self._charging.positions()},
+        )
 
     def start(self, loop: asyncio.AbstractEventLoop) -> list[asyncio.Task[None]]:
         """None of them ends by itself."""
         return [
             loop.create_task(self._ingestor.run(), name="the count of calls"),
             loop.create_task(_repeat(self.reap, REAP_S), name="the recovery of calls"),
+            loop.create_task(_repeat(self.charge, CHARGE_S), name="the charging of budgets"),
             loop.create_task(_repeat(self._operations.world.tick, CLOCK_S), name="the clock"),
         ]
 
@@ -57,6 +88,7 @@ class Background:
             if self._writer is not None:
                 self._writer.close()
             await asyncio.to_thread(self._ingestor.catch_up)
+            await asyncio.to_thread(self._charge_the_last)
         except (StoreError, OSError) as error:
             log.error("the last calls are counted at the next start", why=error)
 
@@ -66,6 +98,23 @@ class Background:
         unknown_usage = self._operations.world.config.limits.unknown_usage
         with self._reaping:  # a cancelled task's thread may still be at it
             recover(state.flight_dir, state.journal_dir, self._journal, unknown_usage)
+
+    def charge(self) -> None:
+        """Charges finished calls to budgets and says which stages they have reached."""
+        charging = self._charging
+        charging.step()
+        self._charges += 1
+        if self._charges % LOOK_AFTER_CHARGES == 0:
+            charging.look_after()
+        if self._charges % HOUSEKEEPING_CHARGES == 0:
+            charging.keep_house()
+        changed, charging.changed = charging.changed, set()
+        self.stages.look(self._operations.world.budgets, changed)
+
+    def _charge_the_last(self) -> None:
+        self._charging.catch_up()
+        self._charging.look_after()
+        self.counters.close()
 
     def _journal(self) -> JournalWriter:
         """This process's own epoch, made when first needed."""

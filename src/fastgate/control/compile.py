@@ -14,6 +14,7 @@ from fastgate import config as settings
 from fastgate import snapshot
 from fastgate.bulk import burst
 from fastgate.caching.settings import CacheSettings
+from fastgate.control.cascade import cascade_steps
 from fastgate.prices.book import PriceData
 from fastgate.stores.ports import DirectoryRows, SecretRow
 
@@ -39,6 +40,8 @@ def compile_snapshot(
         pauses=_pauses(directory.pauses, now_ns),
         rates=_rates(config.limits, directory.rates),
         cache=_cache(config.cache),
+        owners=dict(sorted(directory.owners.items())),
+        cascade=cascade_steps(config.routing, prices),
     )
     return msgspec.structs.replace(content, generation=generation, version=version_of(content))
 

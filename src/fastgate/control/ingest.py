@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from fastgate import clock
@@ -38,11 +38,19 @@ Extent = tuple[int, int, bool]
 class Ingestor:
     """Brings the calls of `journal_dir` into `table`. `behind` says whether there was more than one step could take."""
 
-    def __init__(self, table: UsageTable, journal_dir: Path, *, retention_days: int = RETENTION_DAYS) -> None:
+    def __init__(
+        self,
+        table: UsageTable,
+        journal_dir: Path,
+        *,
+        retention_days: int = RETENTION_DAYS,
+        others: Callable[[], Mapping[str, Positions]] = dict,
+    ) -> None:
         self.table = table
         self.reader = JournalReader(journal_dir)
         self.retention_days = retention_days
         self.behind = True
+        self._others = others
         self._finished = table.finished_epochs()
         self._taken: dict[str, Extent] = {}
         """What each unfinished epoch was like when all of it had been taken."""
@@ -104,7 +112,7 @@ class Ingestor:
                     pause_s = 0 if self.behind else POLL_S
                 elif clock.mono_ns() >= house_at_ns:
                     house_at_ns = clock.mono_ns() + int(HOUSEKEEPING_S * 1e9)
-                    await asyncio.to_thread(self.keep_house, clock.wall_ns())
+                    await asyncio.to_thread(self.keep_house, clock.wall_ns(), self._others())
             except (StoreError, OSError) as error:
                 self.behind = True
                 log.error("calls cannot be counted, trying again: %s", error)

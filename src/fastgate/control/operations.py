@@ -63,7 +63,7 @@ class Operations:
         """The event loop that serves this, where one does."""
         self.calls = Calls(UsageTable(state.usage_db))
         self._store = store
-        self._board = board
+        self.board = board
         self._counters = CallCounters(self.calls.table.engine)
         self._members = Members(open_engine(state.directory_db))
         self.budgets = Budgets(store.budgets, world.refresh, self._replay)
@@ -84,7 +84,7 @@ class Operations:
         self.calls.table.close()
         self._members.close()
         self._store.close()
-        self._board.close()
+        self.board.close()
 
     def __enter__(self) -> Operations:
         return self
@@ -215,12 +215,12 @@ class Operations:
     # -- the instance -----------------------------------------------------------------------------------------------
 
     def drain_state(self) -> shapes.DrainState:
-        return shapes.DrainState(self._board.draining, in_flight(self.state))
+        return shapes.DrainState(self.board.draining, in_flight(self.state))
 
     def set_draining(self, draining: bool, actor: str) -> shapes.DrainState:
         """Refuses new calls and reports unready, or takes calls again. Does not stop the gateway."""
         log.info("draining" if draining else "taking calls again", actor=actor)
-        self._board.draining = draining
+        self.board.draining = draining
         return self.drain_state()
 
     def metrics(self) -> str:
@@ -246,8 +246,8 @@ class Operations:
             workers_configured=run.workers if run is not None else worker_count(config),
             workers=workers,
             in_flight=sum(worker.in_flight for worker in workers),
-            draining=self._board.draining,
-            generation=self._board.generation,
+            draining=self.board.draining,
+            generation=self.board.generation,
             snapshot_version=self.world.version,
             keys=self.world.keys,
             endpoints=len(config.endpoints),

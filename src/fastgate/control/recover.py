@@ -183,6 +183,7 @@ def record_of(slot: FlightSlot, epoch: str, unknown_usage: UnknownUsage) -> Call
         request_bytes=note.request_bytes,
         response_bytes=0,
         upstream_request_id="",
+        cells=note.cells,
     )
 
 

@@ -90,6 +90,8 @@ class World:
         self._unpublished = False
         self.keys = 0
         self.version = published(state.snapshot)[1]
+        self.budgets: tuple[snapshot.BudgetRow, ...] = ()
+        """Those in force; another tuple whenever one of them is another."""
 
     # -- start ------------------------------------------------------------------------------------------------------
 
@@ -129,6 +131,8 @@ class World:
             generation = next_generation(self._state.snapshot, self._board)
             data = compile_snapshot(self.config, self._store.rows(), self._prices, generation, now_ns)
             self._expiry_ns = next_expiry_ns(data)
+            if data.budgets != self.budgets:
+                self.budgets = data.budgets
             at, version = published(self._state.snapshot)
             if version == data.version and at == self._board.generation:
                 self.keys, self.version = len(data.keys), version

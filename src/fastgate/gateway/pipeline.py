@@ -5,8 +5,9 @@
     policy    may this key use this model, is it paused, is it under its rate limits
     cache     an answer that was given before, or that another call is getting now
     route     which endpoints, at what price, what the call can cost at most
+    hold      the most it can cost is held on every budget that binds it, or nothing is sent
     relay     to the endpoint and back; fails over before the first byte; passes streams on
-    ledger    what it cost, in every outcome
+    ledger    what it cost, in every outcome; its hold ends
     journal   the one record
 
 Guards and caches enter between policy and route, holds between route and relay, in the order of ARCHITECTURE.md, when
@@ -22,7 +23,7 @@ from typing import TYPE_CHECKING, Any
 
 from fastgate.errors import GatewayError, Kind, internal
 from fastgate.gateway import answer
-from fastgate.gateway.rooms import cache, edge, identity, journal, ledger, policy, relay, route
+from fastgate.gateway.rooms import cache, edge, hold, identity, journal, ledger, policy, relay, route
 
 if TYPE_CHECKING:
     from fastgate.call import Call
@@ -44,7 +45,9 @@ async def run(call: Call, worker: Worker, items: list[tuple[str, str]]) -> None:
             transport = await cache.lookup(call, worker.cached, worker.locate)
         if call.origin is None:
             plan = route.plan(call)
-            await relay.carry(call, plan, worker.upstreams, worker.flight)
+            if call.snapshot.budgets is not None:
+                plan = await hold.hold(call, plan, worker.lending, route.plan)
+            await relay.carry(call, plan, worker.upstreams, worker.flight, worker.lending.extend)
             if call.asked is not None:
                 cache.tap(call)
             if call.pump is not None and call.pump.streaming:
@@ -66,6 +69,7 @@ async def run(call: Call, worker: Worker, items: list[tuple[str, str]]) -> None:
 def finish(call: Call, worker: Worker, error: GatewayError | None, transport: Any) -> None:
     """Charge, answer, record. Runs once for every call and never awaits."""
     ledger.settle(call)
+    ledger.release(call)
     if call.gate is not None:
         policy.leave(call)
     if transport is not None:

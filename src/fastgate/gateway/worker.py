@@ -21,12 +21,16 @@ from fastgate._core.flight import FlightTable
 from fastgate.board import Board
 from fastgate.call import Call
 from fastgate.clock import mono_ns
+from fastgate.gateway.allowance import Allowances
+from fastgate.gateway.counters import Counters
+from fastgate.gateway.lending import Lending
 from fastgate.gateway.rates import Rates
 from fastgate.gateway.upstream import Upstreams
 from fastgate.journal import KIND_CALL, JournalError, JournalWriter, new_epoch
 from fastgate.journal.format import SEGMENT_BYTES
 from fastgate.keys import Digester, load_pepper
 from fastgate.snapshot import Snapshot
+from fastgate.stages import read_stages
 from fastgate.state import StateDir
 
 if TYPE_CHECKING:
@@ -57,6 +61,9 @@ STRANGERS_PER_S = 10
 """Refused calls without a valid key that one worker records in a second: enough to see an attack, too few to fill a
 disk (a gigabyte a month of nothing else)."""
 
+REAPED_EXIT = 75
+"""EX_TEMPFAIL: what this worker had leased was charged by hand while it did not answer; it cannot go on with that."""
+
 SWEEP_TICKS = 10
 """Idle connections are swept once a second."""
 
@@ -86,6 +93,11 @@ class Worker:
             segment_bytes=int(os.environ.get("FASTGATE_JOURNAL_SEGMENT_BYTES", SEGMENT_BYTES)),
             fsync="always" if os.environ.get("FASTGATE_JOURNAL_FSYNC") == "always" else "never",
         )
+        durable = os.environ.get("FASTGATE_JOURNAL_FSYNC") == "always"
+        self.counters = Counters(state.counters_db, loop, durable=durable)
+        self.allowances = Allowances()
+        self.lending = Lending(self.allowances, self.epoch, self.counters, self.counters.run, self.board)
+        self._stages_at_ns = 0
         self.snapshot: Snapshot
         self.adopt()
         # What exists now lives as long as the process: the collector need not walk it again and again.
@@ -103,6 +115,7 @@ class Worker:
         self.upstreams.adopt(fresh)
         self.rates.adopt(fresh)
         self._adopt_cache(fresh.cache)
+        self.allowances.adopt(fresh.data.budgets)
         self.snapshot = snapshots.current = fresh
         self.flight.generation = fresh.generation
         log.info("snapshot %d (%s) is in force", fresh.generation, fresh.version)
@@ -130,10 +143,26 @@ class Worker:
                 self.adopt()
             except (OSError, ValueError) as exc:
                 log.error("the published snapshot cannot be read (%s); keeping %d", exc, self.snapshot.generation)
+        if self.allowances.selection is not None or self.allowances.accounts:
+            self._poll_budgets()
+
+    def _poll_budgets(self) -> None:
+        """Stages that are in force now; money that is not needed, or runs short."""
+        if self.board.stages_at_ns != self._stages_at_ns:
+            self._stages_at_ns = self.board.stages_at_ns
+            try:
+                self.allowances.set_stages(read_stages(self.state.stages))
+            except (OSError, ValueError) as exc:
+                log.error("the published budget stages cannot be read (%s); keeping those in force", exc)
+        self.lending.tick()
+        if self.lending.reaped and not self.calls:
+            log.error("this worker ends; another takes its place")
+            self.close()
+            os._exit(REAPED_EXIT)
 
     @property
     def ready(self) -> bool:
-        return not self.board.draining and not self.unwritten
+        return not self.board.draining and not self.unwritten and not self.lending.reaped
 
     # -- calls ------------------------------------------------------------------------------------------------------
 
@@ -224,6 +253,7 @@ class Worker:
         self._rewrite()
         if self.answers is not None:
             self.answers.close()
+        self.counters.close()
         self.journal.close()
         self.flight.close()
         self.rates.close()

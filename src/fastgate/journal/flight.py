@@ -80,6 +80,7 @@ class FlightNote(msgspec.Struct, frozen=True, array_like=True):
     cache: str = "bypass"
     guard: str = "not-scanned"
     routed: str = ""
+    cells: tuple[int, ...] = ()
 
 
 class FlightHeader(NamedTuple):
@@ -136,7 +137,7 @@ def encode_note(call: Call) -> bytes:
         head.parent_agent,
         head.request_class,
         call.route,
-        request.model,
+        call.model_asked or request.model,
         call.model or request.model,
         endpoint.name if endpoint is not None else "",
         endpoint.kind if endpoint is not None else "",
@@ -151,6 +152,7 @@ def encode_note(call: Call) -> bytes:
         call.cache,
         call.guard,
         call.routed,
+        call.cells,
     )
     blob = _encode(fields)
     return blob if len(blob) <= NOTE_BYTES else fit_note(FlightNote(*fields))

@@ -53,7 +53,6 @@ CREATE TABLE cells (
     cell TEXT NOT NULL,
     start_ns INTEGER NOT NULL,
     spent INTEGER NOT NULL DEFAULT 0,
-    stage TEXT NOT NULL DEFAULT '',
     UNIQUE (budget, created_ns, cell, start_ns)
 );
 CREATE TABLE seeded (budget TEXT NOT NULL, created_ns INTEGER NOT NULL, PRIMARY KEY (budget, created_ns)) WITHOUT ROWID;
@@ -330,6 +329,26 @@ class WorkerCounters:
             ).fetchall()
         done = [answer for answer in answers if answer is not None]
         return Exchange(state, done, frozenset(cell for (cell,) in wanted))
+
+    def figures(self, wanted: Sequence[tuple[CellKey, int]]) -> list[Figures]:
+        def look(db: sqlite3.Connection) -> list[Figures]:
+            found = []
+            for key, since_ns in wanted:
+                cells = [Figures(spent, *leased_of(db, cell)) for cell, spent in group_of(db, key, since_ns)]
+                found.append(Figures(*(sum(column) for column in zip(*cells, strict=True))))
+            return found
+
+        return self.database.read(look)
+
+    def window(self, key: CellKey, since_ns: int) -> list[tuple[int, int]]:
+        rows = self.database.read(
+            lambda db: db.execute(
+                "SELECT start_ns, spent FROM cells WHERE budget=? AND created_ns=? AND cell=? AND start_ns>? "
+                "ORDER BY start_ns",
+                (*key[:3], since_ns),
+            ).fetchall()
+        )
+        return [(start_ns, spent) for start_ns, spent in rows]
 
     def close(self) -> None:
         self.database.close()

@@ -119,7 +119,7 @@ class ControlCounters(WorkerCounters):
     def cells(self, budget: str, created_ns: int) -> list[CellRow]:
         def look(db: sqlite3.Connection) -> list[CellRow]:
             rows = db.execute(
-                "SELECT id, budget, created_ns, cell, start_ns, spent, stage FROM cells "
+                "SELECT id, budget, created_ns, cell, start_ns, spent FROM cells "
                 "WHERE budget = ? AND created_ns = ? ORDER BY cell, start_ns",
                 (budget, created_ns),
             ).fetchall()
@@ -134,17 +134,13 @@ class ControlCounters(WorkerCounters):
             found = []
             for number in numbers:
                 row = db.execute(
-                    "SELECT id, budget, created_ns, cell, start_ns, spent, stage FROM cells WHERE id = ?", (number,)
+                    "SELECT id, budget, created_ns, cell, start_ns, spent FROM cells WHERE id = ?", (number,)
                 ).fetchone()
                 if row is not None:
                     found.append(_cell_row(db, row))
             return found
 
         return self.database.read(look)
-
-    def note_stage(self, cell: int, stage: str) -> None:
-        with self.database.writing() as db:
-            db.execute("UPDATE cells SET stage = ? WHERE id = ?", (stage, cell))
 
 
 def _take_from_lease(db: sqlite3.Connection, epoch: str, cell: int, cost_nano: int) -> int:
@@ -163,7 +159,6 @@ def _take_from_lease(db: sqlite3.Connection, epoch: str, cell: int, cost_nano: i
     return cost_nano - charged
 
 
-def _cell_row(db: sqlite3.Connection, row: tuple[int, str, int, str, int, int, str]) -> CellRow:
-    number, budget, created_ns, cell, start_ns, spent, stage = row
-    key = CellKey(budget, created_ns, cell, start_ns)
-    return CellRow(number, key, Figures(spent, *leased_of(db, number)), stage)
+def _cell_row(db: sqlite3.Connection, row: tuple[int, str, int, str, int, int]) -> CellRow:
+    number, budget, created_ns, cell, start_ns, spent = row
+    return CellRow(number, CellKey(budget, created_ns, cell, start_ns), Figures(spent, *leased_of(db, number)))

@@ -203,7 +203,10 @@ class EmbeddedDirectory:
         with burst(), reading(self._engine) as connection:
             secrets, budgets = secret_rows(connection), budget_rows(connection)
             pauses, rates = pause_rows(connection), rate_rows(connection)
-            return DirectoryRows(_revision(connection), secrets, budgets, pauses, rates)
+            table = schema.cost_centers
+            owners = connection.execute(select(table.c.id, table.c.owner).where(table.c.owner != ""))
+            named = {row.id: row.owner for row in owners}
+            return DirectoryRows(_revision(connection), secrets, budgets, pauses, rates, named)
 
     def changes(self, after: int = 0, limit: int = 100) -> list[ChangeEvent]:
         table = schema.changes

@@ -108,7 +108,6 @@ class CellRow(NamedTuple):
     id: int
     key: CellKey
     figures: Figures
-    stage: str
 
 
 Place = tuple[int, int, int]
@@ -160,6 +159,10 @@ class LedgerStore(Protocol):
         leases are good until `until_ns`; after it they are doubtful, never free."""
         ...
 
+    def window(self, key: CellKey, since_ns: int) -> list[tuple[int, int]]:
+        """(start, spent) of the cells of a rolling budget that count together, oldest first."""
+        ...
+
     # -- the journal's consumer -------------------------------------------------------------------------------------
 
     def places(self) -> dict[str, tuple[Place, bool]]:
@@ -199,6 +202,8 @@ class LedgerStore(Protocol):
 
     def cells(self, budget: str, created_ns: int) -> list[CellRow]: ...
 
-    def note_stage(self, cell: int, stage: str) -> None: ...
+    def figures(self, wanted: Sequence[tuple[CellKey, int]]) -> list[Figures]:
+        """Of cells or, with their `since_ns`, of windows; zeros where nothing was ever spent or leased."""
+        ...
 
     def close(self) -> None: ...

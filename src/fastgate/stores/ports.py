@@ -124,6 +124,8 @@ class DirectoryRows(msgspec.Struct, frozen=True):
     """With every approved increase, the ended ones too."""
     pauses: Sequence[PauseRow] = ()
     rates: Sequence[RateRow] = ()
+    owners: Mapping[str, str] = {}
+    """Of the cost centres that have one."""
 
 
 IncreaseState = Literal["requested", "approved", "denied", "ended"]

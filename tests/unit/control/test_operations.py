@@ -136,9 +136,9 @@ def test_what_has_not_changed_is_not_published_again(operations: Operations) -> 
 
 def test_a_board_that_lags_behind_the_file_is_brought_up(operations: Operations) -> None:
     """A crash between writing the file and telling the workers must not leave them without it."""
-    operations._board.generation -= 1
+    operations.board.generation -= 1
     assert operations.world.refresh() is True
-    assert operations._board.generation == published(operations).generation
+    assert operations.board.generation == published(operations).generation
 
 
 def test_no_secret_reaches_the_disk(operations: Operations) -> None:

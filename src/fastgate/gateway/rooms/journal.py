@@ -31,7 +31,7 @@ def encode(call: Call) -> bytes:
     who, request, head = call.principal, call.request, call.head
     reached = call.pump is not None and call.endpoint is not None
     endpoint = call.endpoint if reached else None
-    model = request.model[:MODEL_CHARS_MAX] if request is not None else ""
+    model = (call.model_asked or request.model)[:MODEL_CHARS_MAX] if request is not None else ""
     used = call.model_used if reached else call.origin[0] if call.origin is not None else ""
     tools = request.tools if request is not None else ()
     if len(tools) > TOOLS_MAX:
@@ -74,6 +74,7 @@ def encode(call: Call) -> bytes:
             call.upstream_request_id,
             call.meter.stop_reason if call.meter is not None else "",
             call.namespace,
+            call.cells,
         )
     )
 

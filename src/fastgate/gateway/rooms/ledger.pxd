@@ -11,3 +11,6 @@ cpdef object settle(Call call)
 
 
 cpdef object refused_upstream(Call call)
+
+
+cpdef object release(Call call)

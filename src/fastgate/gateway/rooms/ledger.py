@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from fastgate._core.usage import Usage
 from fastgate.call import Call
 from fastgate.errors import Kind
+
+if TYPE_CHECKING:
+    from fastgate._core.money import PriceRow
 
 INPUT_BYTES_PER_TOKEN = 4
 """Stands in for input usage that the provider never stated: English and code run at 2.3 to 4.5 bytes a token."""
@@ -36,6 +41,24 @@ def settle(call: Call) -> None:
         call.usage_state, call.cost_nano = "partial", call.bound_nano
     if call.usage_state != "exact" and call.snapshot.limits.unknown_usage == "bound":
         call.cost_nano = max(call.cost_nano, call.bound_nano)
+    if call.asked_row is not None:
+        compare(call, call.asked_row)
+
+
+def compare(call: Call, asked: PriceRow) -> None:
+    """What the same tokens would have cost at the model that was asked for."""
+    assert call.usage is not None
+    try:
+        call.cost_asked_nano = asked.cost(call.usage)
+    except OverflowError:
+        return
+    call.saved_nano = max(0, call.cost_asked_nano - call.cost_nano)
+
+
+def release(call: Call) -> None:
+    """End the call's hold with what it cost, nothing where it was never sent. Once, in every outcome; never waits."""
+    if call.hold is not None:
+        call.hold.settle(call.cost_nano)
 
 
 def refused_upstream(call: Call) -> bool:

@@ -1,5 +1,4 @@
 from fastgate.call cimport Call
 
 
-cpdef object admit(Call call, object rates)
-cpdef object leave(Call call)
+cpdef object admit(Call call, rates)

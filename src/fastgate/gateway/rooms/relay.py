@@ -7,7 +7,7 @@ processed: the connection was refused, or a kept connection closed as we used it
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from fastgate._core.credit import Credit
 from fastgate._core.meter import Meter
@@ -17,13 +17,17 @@ from fastgate.gateway import answer
 from fastgate.journal.flight import encode_note
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Awaitable, Callable
 
+    from fastgate._core.escrow import Hold
     from fastgate._core.flight import FlightTable
     from fastgate._core.pump import Pump
     from fastgate.call import Call, Candidate
     from fastgate.gateway.upstream import Pool, Upstreams
     from fastgate.snapshot import Endpoint
+
+    Extend = Callable[[int, Any, Hold, int], Awaitable[bool]]
+    """Lending.extend: hold more for another attempt."""
 
 log = logging.getLogger("fastgate.relay")
 
@@ -38,13 +42,15 @@ FAILURES = {
 }
 
 
-async def carry(call: Call, plan: list[Candidate], upstreams: Upstreams, flight: FlightTable) -> None:
+async def carry(call: Call, plan: list[Candidate], upstreams: Upstreams, flight: FlightTable, extend: Extend) -> None:
     """Send the call to the first candidate of the plan that takes it, and wait for its head or whole answer.
 
     Returns with `call.pump` holding a stream's head or a whole answer; GatewayError otherwise.
     """
     failure: GatewayError | None = None
     for candidate in plan:
+        if call.hold is not None and not await covered(call, call.hold, candidate[2], extend):
+            continue
         call.endpoint, call.price, call.bound_nano = candidate
         endpoint = candidate[0]
         claim(call, flight)
@@ -62,6 +68,12 @@ async def carry(call: Call, plan: list[Candidate], upstreams: Upstreams, flight:
         note_attempt(call, endpoint, begun_ns, "")
         return
     raise failure or endpoint_down(Kind.NO_ENDPOINT, "No endpoint is configured on this gateway.")
+
+
+async def covered(call: Call, hold: Hold, bound_nano: int, extend: Extend) -> bool:
+    """Whether the hold covers an attempt of that bound. One that failed before may have cost what was held for it."""
+    lacking_nano = call.attempted_nano + bound_nano - hold.nano
+    return lacking_nano <= 0 or await extend(call.n, call.draw, hold, lacking_nano)
 
 
 def claim(call: Call, flight: FlightTable) -> None:

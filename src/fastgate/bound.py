@@ -1,0 +1,59 @@
+"""The most a call can cost, before it is sent: what its bytes, images, tools and `max_tokens` can come to at a price.
+
+Pure. Knows no budget; who holds money asks here how much, and how much output a given amount pays for.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from fastgate._core.money import PriceRow
+    from fastgate._core.request import RequestView
+
+IMAGE_TOKENS_MAX = 5_000
+"""Most tokens one image may cost, whatever its size (Anthropic's high-resolution cap is 4,784)."""
+
+CONTEXT_TOKENS_MAX = 1_000_000
+"""The largest context window; bounds what URL and file documents and server tools may add to the input."""
+
+OUTPUT_TOKENS_MAX = 128_000
+"""Assumed where a call names no max_tokens: the largest output of any model."""
+
+OUTPUT_TOKENS_LIMIT = 10_000_000
+"""No model writes so much: a larger max_tokens bounds nothing, and its price would not fit 64 bits."""
+
+SERVER_TOOL_USES_MAX = 16
+"""Server tool uses that a bound allows for; Claude Code asks for at most 8 (`max_uses`)."""
+
+
+def bound_nano(request: RequestView, row: PriceRow, max_tokens: int) -> int:
+    """The worst case with so much output. A token is at least one byte of text; what is not text has its own cap."""
+    input_tokens = request.text_bytes
+    uses = 0
+    if request.image_count:
+        input_tokens += request.image_count * IMAGE_TOKENS_MAX
+    if request.document_count or request.has_server_tools:
+        input_tokens += CONTEXT_TOKENS_MAX
+        uses = SERVER_TOOL_USES_MAX
+    return row.bound(input_tokens, min(max_tokens or OUTPUT_TOKENS_MAX, OUTPUT_TOKENS_LIMIT), uses)
+
+
+def floor_tokens(request: RequestView, least: int) -> int:
+    """The fewest output tokens a call is still worth making with: `least`, or what it asked for where that is less;
+    always more than it may think."""
+    asked = request.max_tokens or OUTPUT_TOKENS_MAX
+    return min(asked, max(least, request.thinking_budget + 1))
+
+
+def tokens_for(request: RequestView, row: PriceRow, nano: int, least: int) -> int:
+    """The most output tokens, from `least` up to what was asked for, whose worst case costs no more than `nano`;
+    `least` where even that costs more."""
+    most = min(request.max_tokens or OUTPUT_TOKENS_MAX, OUTPUT_TOKENS_LIMIT)
+    while least < most:
+        middle = (least + most + 1) // 2
+        if bound_nano(request, row, middle) <= nano:
+            least = middle
+        else:
+            most = middle - 1
+    return least

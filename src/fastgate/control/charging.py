@@ -1,0 +1,283 @@
+"""Charges finished calls to budgets: the ledger's consumer of the journals, and the end of dead workers' leases.
+
+A record names the cells its money was held on. Budgets that it does not name and that select it are charged too: soft
+ones, which hold nothing, and those its worker did not know yet. Charges and the place in the journal move in one
+transaction. Owns when; what a charge does is the store's affair, what a budget selects is selection.py's.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from fastgate import clock
+from fastgate.control.history import History
+from fastgate.journal import KIND_CALL, START, JournalReader, Position, Record
+from fastgate.journal.format import segment_path, segments_of
+from fastgate.log import Log
+from fastgate.record import CallRecord
+from fastgate.selection import Match, Selection, step_of
+from fastgate.snapshot import BudgetRow, KeyRow
+from fastgate.stores.counters_control import ControlCounters
+from fastgate.stores.ledger_port import CellKey, Charge, Place
+
+BATCH_RECORDS = 1_000
+"""Charges of one transaction: about 10 ms during which workers' leases wait."""
+
+KINDS_MAX = 16_384
+"""Kinds of calls whose budgets are remembered; sessions come and go."""
+
+HELD_UP_STEPS = 50
+"""How long charges wait for the history of a new budget: five seconds, then they go on and it is tried between them."""
+
+FOLLOW_STEPS = 10
+"""Where nothing can be charged, the place in the journals is moved once a second."""
+
+DAMAGED = ".damaged"
+FLIGHT = ".flight"
+
+log = Log("charging")
+
+_NEEDED = frozenset(
+    ("id", "at_ns", "org", "team", "user", "key", "cost_center", "tags", "session", "model_used", "cost_nano", "cells")
+)
+_Charged: Any = msgspec.defstruct(
+    "_Charged",
+    [
+        (field.name, field.type if field.name in _NEEDED else msgspec.Raw, field.default)
+        if field.default is not msgspec.NODEFAULT
+        else (field.name, field.type if field.name in _NEEDED else msgspec.Raw)
+        for field in msgspec.structs.fields(CallRecord)
+    ],
+    array_like=True,
+    gc=False,
+)
+"""A CallRecord of which only what a charge needs is decoded."""
+
+_decode = msgspec.msgpack.Decoder(_Charged).decode
+
+Extent = tuple[int, int, bool]
+
+
+class Charging:
+    """Brings every journal into the counters. One step at a time, from any thread. `rows` are the budgets in force;
+    `changed` collects the cells that were charged since somebody last took it."""
+
+    def __init__(
+        self,
+        counters: ControlCounters,
+        history: History,
+        journal_dir: Path,
+        flight_dir: Path,
+        rows: Callable[[], tuple[BudgetRow, ...]],
+    ) -> None:
+        self.counters = counters
+        self.history = history
+        self.changed: set[int] = set()
+        self._reader = JournalReader(journal_dir)
+        self._flight_dir = flight_dir
+        self._rows = rows
+        self._lock = threading.Lock()
+        self._selection = Selection(())
+        self._seeded: set[tuple[str, int]] = counters.seeded()
+        self._kinds: dict[tuple[Any, ...], list[Match]] = {}
+        self._budget_of: dict[int, tuple[str, int]] = {}
+        places = counters.places()
+        if not places:
+            places = self._begin()
+        self._places = {epoch: Position(*place) for epoch, (place, _) in places.items()}
+        self._finished = {epoch for epoch, (_, finished) in places.items() if finished}
+        self._taken: dict[str, Extent] = {}
+        self._leased = True
+        self._steps = self._held_up = 0
+
+    def _begin(self) -> dict[str, Any]:
+        """Counters that are new: what is recorded already counts as history, which every budget's first step adds."""
+        for epoch, position in self.history.places().items():
+            self.counters.apply(epoch, _place(position), False, [])
+        return self.counters.places()
+
+    # -- charges ----------------------------------------------------------------------------------------------------
+
+    def step(self) -> int:
+        """Count the history of new budgets, then charge one batch of every journal with news; how many records."""
+        with self._lock:
+            self._steps += 1
+            if not self._rows() and not self._leased:
+                self._follow()
+                return 0
+            if not self._adopt() and self._held_up < HELD_UP_STEPS:
+                self._held_up += 1  # a charge now would only make the usage table's way longer
+                return 0
+            self._held_up = 0
+            return sum(self._take(epoch, extent) for epoch, extent in self._news())
+
+    def catch_up(self) -> bool:
+        """Everything that is there now; False while something is left, because a new budget's history is awaited."""
+        while self.step():
+            pass
+        with self._lock:
+            return not self._news()
+
+    def _follow(self) -> None:
+        """No budget, nothing leased: nothing can be charged, and whoever has counted a call already is soon enough."""
+        if self._steps % FOLLOW_STEPS:
+            return
+        for epoch, position in self.history.places().items():
+            if epoch not in self._finished and position > self._places.get(epoch, START):
+                self.counters.apply(epoch, _place(position), False, [])
+                self._places[epoch] = position
+
+    def _adopt(self) -> bool:
+        """Take over the budgets in force; whether the history of all is counted."""
+        rows = self._rows()
+        if rows is not self._selection.rows:
+            self._selection = Selection(rows)
+            self._kinds.clear()
+        for row in self._selection.rows:
+            if (row.id, row.created_ns) not in self._seeded:
+                self._seed(row)
+        return all((row.id, row.created_ns) in self._seeded for row in self._selection.rows)
+
+    def _seed(self, row: BudgetRow) -> None:
+        """Count what was spent before the budget was known. Not before the usage table is as far as the charges are:
+        what is missing there would never be counted."""
+        spent = self.history.before(row, self._places, self._reader.epochs())
+        if spent is None:
+            return
+        self.counters.seed(row.id, row.created_ns, spent)
+        self._seeded.add((row.id, row.created_ns))
+        self.changed.update(cell.id for cell in self.counters.cells(row.id, row.created_ns))
+        log.info("budget counts from now on", budget=row.id, cells=len(spent))
+
+    def _news(self) -> list[tuple[str, Extent]]:
+        found = []
+        for epoch in self._reader.epochs():
+            if epoch not in self._finished:
+                extent = self._extent(epoch)
+                if extent != self._taken.get(epoch):
+                    found.append((epoch, extent))
+        return found
+
+    def _take(self, epoch: str, extent: Extent) -> int:
+        closed = not extent[2]
+        position = self._places.get(epoch, START)
+        batch = self._reader.read(epoch, position, BATCH_RECORDS, closed=closed)
+        charges = [charge for charge in map(self._charge, batch.records) if charge is not None]
+        finished = closed and not batch.more and batch.position != START
+        if batch.position != position or finished:
+            self.changed.update(self.counters.apply(epoch, _place(batch.position), finished, charges))
+            self._places[epoch] = batch.position
+        if finished:
+            self._finished.add(epoch)
+            self._taken.pop(epoch, None)
+        elif not batch.more:
+            self._taken[epoch] = extent
+        return len(batch.records)
+
+    def _charge(self, record: Record) -> Charge | None:
+        if record.kind != KIND_CALL:
+            return None
+        try:
+            call = _decode(record.body)
+        except msgspec.MsgspecError as error:
+            log.error("a record cannot be charged", sequence=record.sequence, why=str(error))
+            return None
+        if not call.cost_nano:
+            return None
+        _, epoch, n = call.id.split("-")
+        named = {self._budget(cell) for cell in call.cells}
+        others = tuple(
+            _key(match, call.at_ns)
+            for match in self._matches(call)
+            if (budget := (match.row.id, match.row.created_ns)) in self._seeded and budget not in named
+        )
+        return Charge(epoch, int(n), tuple(call.cells), others, call.cost_nano)
+
+    def _matches(self, call: Any) -> list[Match]:
+        if not self._selection.rows:
+            return []
+        session = call.session if self._selection.by_session else ""
+        kind = (
+            call.org,
+            call.team,
+            call.user,
+            call.key,
+            call.cost_center,
+            *call.tags.items(),
+            session,
+            call.model_used,
+        )
+        found = self._kinds.get(kind)
+        if found is None:
+            if len(self._kinds) >= KINDS_MAX:
+                self._kinds.clear()
+            who = KeyRow(b"", call.key, call.user, call.team, call.org, call.cost_center, call.tags, (), 0)
+            found = self._kinds[kind] = self._selection.matches(who, call.tags, session, call.model_used)
+        return found
+
+    def _budget(self, cell: int) -> tuple[str, int]:
+        found = self._budget_of.get(cell)
+        if found is None:
+            for row in self.counters.cells_named([cell]):
+                found = self._budget_of[cell] = row.key[:2]
+        return found or ("", 0)
+
+    def _extent(self, epoch: str) -> Extent:
+        is_open = self._reader.is_open(epoch)
+        segments = segments_of(self._reader.journal_dir, epoch)
+        if not segments:
+            return 0, 0, True
+        return segments[-1], segment_path(self._reader.journal_dir, epoch, segments[-1]).stat().st_size, is_open
+
+    # -- leases of those who do not answer --------------------------------------------------------------------------
+
+    def look_after(self) -> None:
+        """Leases that ran out are doubtful; those of workers that are proven dead are free once all of theirs is
+        charged. A worker's flight table goes when it has closed it, or when its calls are in a journal."""
+        for epoch in self.counters.expire(clock.boot_ns()):
+            log.warning("a worker does not answer; what it has leased stays counted until it does", epoch=epoch)
+        workers = self.counters.workers()
+        self._leased = bool(workers)
+        dead = [epoch for epoch in workers if self._is_gone(epoch)]
+        # After the look: what the recovery has recorded for them is among it.
+        if not dead or not self.catch_up():
+            return
+        for epoch in dead:
+            if epoch in self._finished or not segments_of(self._reader.journal_dir, epoch):
+                freed = self.counters.release(epoch)
+                log.info("a worker is gone; what it had leased and not spent is free", epoch=epoch, nano=freed)
+
+    def _is_gone(self, epoch: str) -> bool:
+        flight = self._flight_dir / f"{epoch}{FLIGHT}"
+        if flight.exists() or self._reader.is_open(epoch):
+            return False
+        # A table that could not be read whole: nobody knows what its worker has spent. `budgets reap` charges it.
+        return not flight.with_suffix(DAMAGED).exists()
+
+    def positions(self) -> dict[str, Position]:
+        """How far each journal is charged: this consumer's say in what of it may be deleted."""
+        return dict(self._places)
+
+    def keep_house(self) -> None:
+        """What is long charged is forgotten."""
+        self.counters.forget_seen()
+        left = set(self._reader.epochs())
+        gone: Sequence[str] = [epoch for epoch in self._finished if epoch not in left]
+        with self._lock:
+            self.counters.forget_journals(gone)
+            for epoch in gone:
+                self._finished.discard(epoch)
+                self._places.pop(epoch, None)
+
+
+def _place(position: Position) -> Place:
+    return position.segment, position.offset, position.sequence
+
+
+def _key(match: Match, at_ns: int) -> CellKey:
+    return CellKey(match.row.id, match.row.created_ns, match.cell, step_of(match.row, at_ns)[0])

@@ -1,0 +1,183 @@
+"""Hold: no call is sent before the most it can cost is held on every budget that binds it.
+
+Where it does not fit as it was asked for: wait while calls in flight have the rest, then less output (`max_tokens` in
+the bytes that are sent), then a cheaper model of the cascade, then a refusal that says what is spent, when it resets
+and whom to ask. All of it before the first byte; a stream that has begun is never touched. Must not know how money is
+leased (lending.py) nor what a call has cost (ledger.py).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from fnmatch import fnmatchcase
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from fastgate._core.escrow import Hold
+from fastgate._core.request import read_request
+from fastgate.bound import bound_nano, floor_tokens, tokens_for
+from fastgate.errors import overloaded
+from fastgate.gateway.refusals import contended, exhausted, soft_paused
+
+if TYPE_CHECKING:
+    from fastgate.call import Call, Candidate
+    from fastgate.gateway.allowance import Draw
+    from fastgate.gateway.lending import Lending
+
+Plan = Callable[["Call"], "list[Candidate]"]
+
+MS = 1_000_000
+
+_OPENING = re.compile(rb"[ \t\r\n]*\{")
+
+
+async def hold(call: Call, plan: list[Candidate], lending: Lending, replan: Plan) -> list[Candidate]:
+    """Hold what the call may cost; the plan it goes on with. `replan` makes one for a call whose model was changed.
+
+    Raises GatewayError where nothing that is allowed fits.
+    """
+    if call.route != "messages" or lending.allowances.selection is None:
+        return plan
+    draw = find(call, lending)
+    if not draw.matches:
+        return plan
+    if draw.stage is not None:
+        if draw.stage == "pause" and draw.staged is not None and not draw.staged.row.hard:
+            raise soft_paused(call, draw, lending.allowances)
+        if draw.stage != "alert" and lower(call, draw, "stage"):
+            plan, draw = replan(call), find(call, lending)
+    if not draw.accounts:
+        return plan
+    if draw.numbers:
+        held = lending.allowances.escrow.hold(draw.cells, plan[0][2])
+        if held is not None:
+            keep(call, draw, held)
+            return plan
+    return await ask(call, plan, draw, lending, replan)
+
+
+def find(call: Call, lending: Lending) -> Draw:
+    """What the call draws on as it is now, and what the response header says of that."""
+    who = call.principal
+    assert who is not None
+    try:
+        draw = lending.allowances.draw(who, call.session, call.model_used)
+    except OverflowError as error:
+        raise overloaded(f"Budgets cannot be checked: {error}; try again.", 1) from None
+    call.budget, call.stages = draw.text, draw.stages
+    return draw
+
+
+def keep(call: Call, draw: Draw, held: Hold) -> None:
+    call.hold, call.draw, call.cells = held, draw, draw.numbers
+
+
+async def ask(call: Call, plan: list[Candidate], draw: Draw, lending: Lending, replan: Plan) -> list[Candidate]:
+    """The way past the store: this worker's own allowances did not do."""
+    limits = call.snapshot.limits
+    while True:
+        row, need_nano = plan[0][1], plan[0][2]
+        assert call.request is not None
+        least = floor_tokens(call.request, limits.min_output_tokens)
+        floor_nano = min(bound_nano(call.request, row, least), need_nano)
+        answer = await lending.obtain(call.n, draw, need_nano, floor_nano, limits.budget_wait_ms * MS)
+        if isinstance(answer, Hold):
+            keep(call, draw, answer)
+            if answer.nano < need_nano:
+                clamp(call, tokens_for(call.request, row, answer.nano, least))
+                return replan(call)
+            return plan
+        if answer is None:
+            raise overloaded("Budgets cannot be checked at this moment; try again.", 2)
+        if answer.verdict != "full":
+            raise contended(draw, answer)
+        if not lower(call, draw, "ceiling"):
+            raise await exhausted(call, draw, answer, floor_nano, lending)
+        plan, draw = replan(call), find(call, lending)
+        if not draw.accounts:
+            return plan
+
+
+def clamp(call: Call, max_tokens: int) -> None:
+    """Ask the provider for less output, in the bytes that are sent: just that number is another."""
+    request, body = call.request, call.body
+    assert request is not None
+    number = b"%d" % max_tokens
+    if request.max_tokens_start >= 0:
+        call.body = body[: request.max_tokens_start] + number + body[request.max_tokens_end :]
+    else:
+        opening = _OPENING.match(body)
+        at = opening.end() if opening is not None else 0
+        call.body = b'%b"max_tokens":%b,%b' % (body[:at], number, body[at:])
+    call.request = read_request(call.body)
+    if call.asked is not None:
+        call.asked.keep = False  # an answer that was made shorter is none to the question that was asked
+
+
+# -- a cheaper model --------------------------------------------------------------------------------------------------
+
+
+def lower(call: Call, draw: Draw, why: str) -> bool:
+    """Send the call to the next model of the cascade that its key may use; False, and nothing changed, where there is
+    none. A turn with open thinking stays with its model: no other one can go on with it."""
+    snapshot, request = call.snapshot, call.request
+    assert request is not None
+    target = next_model(call)
+    if target is None:
+        return False
+    if open_thinking(call.body):
+        call.routed = "kept;open-thinking"
+        return False
+    model = msgspec.json.encode(target)
+    call.body = call.body[: request.model_start] + model + call.body[request.model_end :]
+    if call.asked_row is None:
+        call.asked_row = snapshot.prices.row(snapshot.endpoints[0].kind, request.model)
+        call.model_asked = request.model
+    call.model = target
+    call.request = read_request(call.body)
+    budget = draw.staged.row.id if why == "stage" and draw.staged is not None else draw.accounts[0].row.id
+    call.routed = f"budget;{budget};{draw.stage if why == 'stage' else 'ceiling'}"
+    return True
+
+
+def next_model(call: Call) -> str | None:
+    """The first model further down the cascade that the key may use."""
+    cascade, who, model = call.snapshot.data.cascade, call.principal, call.model_used
+    assert who is not None
+    at = next((index for index, (glob, _) in enumerate(cascade) if fnmatchcase(model, glob)), len(cascade))
+    for _, target in cascade[at + 1 :]:
+        if not who.models or any(fnmatchcase(target, glob) for glob in who.models):
+            return target
+    return None
+
+
+class _Block(msgspec.Struct):
+    type: str = ""
+
+
+class _Message(msgspec.Struct):
+    role: str = ""
+    content: str | list[_Block] = ""
+
+
+class _Conversation(msgspec.Struct):
+    messages: list[_Message] = []
+
+
+_decode = msgspec.json.Decoder(_Conversation).decode
+
+
+def open_thinking(body: bytes) -> bool:
+    """Whether the last message answers a tool that was called in the middle of signed thinking."""
+    try:
+        messages = _decode(body).messages
+    except msgspec.ValidationError:
+        return True  # blocks of a shape that is not known: nothing is changed in what cannot be judged
+    if len(messages) < 2:
+        return False
+    last, before = messages[-1].content, messages[-2].content
+    answers = isinstance(last, list) and any(block.type == "tool_result" for block in last)
+    thinks = isinstance(before, list) and any(block.type.endswith("thinking") for block in before)
+    return answers and thinks
