@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from fastgate.stores.counters import Database, WorkerCounters
-from fastgate.stores.ledger_port import Ask, CellKey, Exchange
+from fastgate.stores.ledger_port import Ask, CellKey, Exchange, Figures
 
 T = TypeVar("T")
 
@@ -43,6 +43,10 @@ class Counters:
         now_ns: int,
     ) -> Exchange:
         return self._open().exchange(epoch, returns, asks, gone, until_ns, now_ns)
+
+    def figures(self, wanted: list[tuple[CellKey, int]]) -> list[Figures]:
+        """What is spent and leased of each (cell, moment after which its neighbours count too)."""
+        return self._open().figures(wanted)
 
     def window(self, key: CellKey, since_ns: int) -> list[tuple[int, int]]:
         return self._open().window(key, since_ns)

@@ -11,6 +11,7 @@ import msgspec
 from fastgate._core.head import read_head
 from fastgate.clock import wall_ns
 from fastgate.errors import GatewayError, authentication, envelope, invalid_request, not_found
+from fastgate.gateway.me import me
 from fastgate.gateway.rooms.identity import find
 from fastgate.gateway.rooms.policy import allowed
 from fastgate.journal.lookup import lookup_call
@@ -34,8 +35,8 @@ async def answer(worker: Worker, scope: Any, proto: Downstream, path: str) -> bo
         return False
     headers = [("content-type", "application/json")]
     try:
-        who = identify(worker, scope.headers.items())
-        body = encode(await view(worker, who, path))
+        who, session = identify(worker, scope.headers.items())
+        body = encode(await me(worker, who, session) if path == ME else await view(worker, who, path))
         status = 200
     except GatewayError as exc:
         status, body = exc.status, envelope(exc, "")
@@ -44,7 +45,8 @@ async def answer(worker: Worker, scope: Any, proto: Downstream, path: str) -> bo
     return True
 
 
-def identify(worker: Worker, items: list[tuple[str, str]]) -> KeyRow:
+def identify(worker: Worker, items: list[tuple[str, str]]) -> tuple[KeyRow, str]:
+    """Whose key asks, and which Claude Code session, where the asker says so."""
     try:
         head = read_head(items)
     except ValueError as exc:
@@ -53,13 +55,11 @@ def identify(worker: Worker, items: list[tuple[str, str]]) -> KeyRow:
     for secret in (head.bearer, head.api_key):
         row = find(worker.snapshot, worker.digester, secret, now_ns) if secret else None
         if row is not None:
-            return row
+            return row, head.session
     raise authentication()
 
 
 async def view(worker: Worker, who: KeyRow, path: str) -> dict[str, Any]:
-    if path == ME:
-        return me(who)
     if path == MODELS:
         return models(worker, who)
     if path.startswith(CALLS):
@@ -69,18 +69,6 @@ async def view(worker: Worker, who: KeyRow, path: str) -> dict[str, Any]:
         if row["id"] == wanted:
             return dict(row)
     raise not_found(path)
-
-
-def me(who: KeyRow) -> dict[str, Any]:
-    """Who this key is. `budgets` is empty: this version has none."""
-    return {
-        "key": who.key,
-        "user": who.user or None,
-        "team": who.team or None,
-        "org": who.org,
-        "cost_center": who.cost_center or None,
-        "budgets": [],
-    }
 
 
 def models(worker: Worker, who: KeyRow) -> dict[str, Any]:
