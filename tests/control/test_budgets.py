@@ -272,11 +272,11 @@ def test_declared_budgets_are_applied_at_start_and_changed_in_the_file(gateway: 
     (gateway.directory / "directory.yaml").write_text(text + budget)
     assert gateway.cli("check").code == 0
     status, answer = admin(gateway, "POST", "/reload")
-    assert (status, answer["directory_changes"]) == (201 if status == 201 else 200, 1)
+    assert (status, answer["directory_changes"]) == (200, 1)
     assert row(gateway, "declared").usd_nano == 7 * 10**9
     status, answer = admin(gateway, "PUT", "/budgets/declared", {"usd": 8})
     assert status == 400 and "declared in directory.yaml; change it there" in answer["error"]["message"]
     (gateway.directory / "directory.yaml").write_text(text)
     assert admin(gateway, "POST", "/reload")[0] == 200
     assert good_api(gateway, "/budgets")["items"] == []
-    assert message(gateway, key=KEY)[0] == 200
+    until(lambda: {message(gateway, key=KEY)[0] for _ in range(8)} == {200}, WITHIN_S, "workers have forgotten it")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterator
 from decimal import Decimal
 from pathlib import Path
@@ -86,21 +87,21 @@ def _idle(found: dict[str, dict[str, Any]]) -> Any:
 
 def test_an_increase_and_a_pause_are_told_and_the_status_line_shows_them(gateway: Gateway) -> None:
     environ = {"ANTHROPIC_BASE_URL": gateway.url, "ANTHROPIC_AUTH_TOKEN": KEY, "NO_COLOR": "1"}
-    body = {"usd": 5, "until": "2030-01-01", "reason": "release", "approve": True}
-    body["until"] = f"{int(__import__('time').time()) + 3600}"
+    body = {"usd": 5, "until": str(int(time.time()) + 3600), "reason": "release", "approve": True}
     assert admin(gateway, "POST", "/budgets/five-hours/increases", body)[0] in (200, 201)
-    raised = until(lambda: budgets(gateway)["five-hours"]["increases"], 1, "the worker knows the increase")
-    assert raised[0]["usd"] == "5.000000000"
-    assert budgets(gateway)["five-hours"]["ceiling"] == "27.000000000"
+    until(lambda: all(budgets(gateway)["five-hours"]["increases"] for _ in range(8)), 1, "both workers know of it")
+    raised = budgets(gateway)["five-hours"]
+    assert (raised["ceiling"], raised["increases"][0]["usd"]) == ("27.000000000", "5.000000000")
     assert statusline.shown(environ, "") == "$27.00 left of $27.00 (five-hours, raised)"
     assert "$44.00 left of $44.00 (this session)" in statusline.shown(environ, "s-2")
     pause = {"level": "team", "of": "platform", "reason": "audit"}
     assert admin(gateway, "POST", "/pauses", pause)[0] in (200, 201)
-    told = until(lambda: me(gateway)["pauses"], 1, "the worker knows the pause")
+    until(lambda: all(me(gateway)["pauses"] for _ in range(8)), 1, "both workers know of it")
+    told = me(gateway)["pauses"]
     assert (told[0]["level"], told[0]["of"], told[0]["reason"], told[0]["until"]) == ("team", "platform", "audit", None)
     assert statusline.shown(environ, "").startswith("paused: team platform by admin")
     assert admin(gateway, "DELETE", "/pauses?level=team&of=platform")[0] == 200
-    until(lambda: not me(gateway)["pauses"], 1, "the pause is over")
+    until(lambda: not any(me(gateway)["pauses"] for _ in range(8)), 1, "the pause is over")
 
 
 def test_a_key_without_budgets_has_none(upstream: SimProcess, tmp_path: Path) -> None:
