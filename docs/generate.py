@@ -117,6 +117,8 @@ def type_text(hint: Any) -> str:
         return " or ".join(f"`{word}`" for word in get_args(base))
     if get_origin(base) in (tuple, list):
         return "list: " + type_text(get_args(base)[0])
+    if get_origin(base) is dict:
+        return "mapping to " + type_text(get_args(base)[1])
     if isinstance(base, type) and issubclass(base, msgspec.Struct):
         return "section"
     return PLAIN_NAMES[base] + bounds

@@ -29,6 +29,9 @@ cdef class Call:
     cdef public bytes body
     cdef public str query
     cdef public object authority
+    cdef public object front
+    cdef public object own_lines
+    cdef public bint own_version
     cdef public str session
     cdef public str system_sha256
     cdef public RequestView request
@@ -58,6 +61,8 @@ cdef class Call:
 
     cdef public str model
     cdef public str routed
+    cdef public object left_out
+    cdef public object recast
     cdef public object endpoint
     cdef public PriceRow price
     cdef public object bound_nano

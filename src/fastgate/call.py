@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol, TypeAlias
 
 from fastgate._core.head import read_head
 from fastgate.clock import mono_ns, wall_ns
@@ -33,6 +33,16 @@ AttemptFields = tuple[str, str, int, str, int, int]
 
 NO_HEAD = read_head([])
 """Of a request whose headers could not be read."""
+
+
+class Front(NamedTuple):
+    """A request in the dialect of Bedrock or Vertex AI: what its path says. `model` is as Anthropic names it; empty
+    where the body has it."""
+
+    dialect: Literal["bedrock", "vertex"]
+    route: Route
+    model: str
+    stream: bool
 
 
 class Downstream(Protocol):
@@ -71,6 +81,11 @@ class Call:
     query: str
     authority: str | None
     """Of a target in absolute form; None for a path."""
+    front: Front | None
+    """The dialect that the client speaks, where it is not Anthropic's own."""
+    own_lines: bytes | None
+    """The header lines that travel, where a dialect wrote them anew; `own_version`: one of them is a version."""
+    own_version: bool
     session: str
     system_sha256: str
     request: RequestView | None
@@ -123,6 +138,10 @@ class Call:
     """The model that is sent, where it is not the one that was asked for."""
     routed: str
     """Why model or endpoint differ from what was asked, or `kept;REASON`; empty when nobody wanted a change."""
+    left_out: tuple[str, ...]
+    """Features that the endpoint cannot take and that were left out of what was sent."""
+    recast: bytes | None
+    """The provider's answer in Anthropic's form, where it came in another."""
     endpoint: Endpoint | None
     price: PriceRow | None
     bound_nano: int
@@ -169,10 +188,10 @@ class Call:
         self.body = b""
         self.query = ""
         self.authority = None
-        self.session = ""
-        self.system_sha256 = ""
-        self.request = None
-        self.reading = None
+        self.front = self.own_lines = self.recast = None
+        self.own_version = False
+        self.session = self.system_sha256 = ""
+        self.request = self.reading = None
         self.late = False
         self.received = 0
         self.principal = None
@@ -194,6 +213,7 @@ class Call:
         self.asked_row = None
         self.model = ""
         self.routed = ""
+        self.left_out = ()
         self.endpoint = None
         self.price = None
         self.bound_nano = 0
@@ -231,6 +251,15 @@ class Call:
             self.asked.flight.lead_on()
         if self.pump is not None:
             self.pump.leave()
+
+    @property
+    def lines(self) -> bytes:
+        """The client's header lines that may travel upstream."""
+        return self.head.lines if self.own_lines is None else self.own_lines
+
+    @property
+    def has_version(self) -> bool:
+        return self.head.has_version if self.own_lines is None else self.own_version
 
     @property
     def model_used(self) -> str:

@@ -6,37 +6,31 @@ what a directory holds (directory.py).
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Mapping
 from decimal import Decimal
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Literal
-from urllib.parse import urlsplit
+from typing import Annotated, ClassVar, Literal
 
 import msgspec
 
 from fastgate.caching.settings import CacheSettings
 from fastgate.config_checks import (
     ADDRESS,
-    BASE_URL,
     FORMAT_VERSION,
     HEADER_PREFIX,
-    NAME,
     SECRET_TEXT,
-    VERSION_DATE,
     is_loopback,
     split_address,
 )
+from fastgate.config_endpoints import Endpoint, absolute, check_endpoint, settled, warnings
 from fastgate.config_routing import Routing
 from fastgate.directory_checks import MAX_PARALLEL, MAX_PER_MINUTE
 from fastgate.prices.settings import PriceOverride, PriceSettings
 from fastgate.proc import usable_cpus
 from fastgate.refs import Secret
-from fastgate.strict import BAD, Later, Range, Reading, read, read_file
+from fastgate.strict import BAD, Range, Reading, read, read_file
 from fastgate.tree import KeyPath, Problem, parse_path
 
-ANTHROPIC_BASE_URL = "https://api.anthropic.com"
-"""Anthropic's public address (API reference)."""
 MIN_ADMIN_TOKEN_CHARS = 16
 """Shorter ones draw a warning: 16 characters of base64 are 96 bits."""
 MAX_WORKERS = 256
@@ -63,39 +57,6 @@ class Headers(msgspec.Struct, frozen=True, kw_only=True):
     """Every response header begins with this and a dash."""
     also: tuple[Annotated[str, HEADER_PREFIX], ...] = ()
     """Further prefixes that repeat the five classic headers: model-used, cost, latency-ms, provider, cache."""
-
-
-class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
-    """One upstream that serves Claude models."""
-
-    LATER: ClassVar[FromFile] = {
-        "region": "Bedrock or Vertex endpoints",
-        "project": "Vertex endpoints",
-        "profile": "Bedrock endpoints",
-        "resource": "Foundry endpoints",
-        "models": "model tables of endpoints",
-        "keys": "endpoints with several keys",
-        "weight": "weighted routing",
-        "priority": "routing by priority",
-    }
-
-    name: Annotated[str, NAME]
-    """Names it in headers, records and reports; unique."""
-    kind: Annotated[Literal["anthropic", "compatible"], Later("bedrock", "vertex", "foundry")]
-    """anthropic: Anthropic's own API. compatible: any server of the same Messages API, another fastgate included."""
-    base_url: Annotated[str, BASE_URL] = ""
-    """Scheme and host, with a path where the API is not at the root; without `/v1`. Required for `compatible`;
-    https://api.anthropic.com for `anthropic`."""
-    api_key: Annotated[Secret, SECRET_TEXT] | None = None
-    """The provider's key, best as `${VAR}`: then it is never written to disk. Required for `anthropic`."""
-    auth: Literal["x-api-key", "bearer"] = "x-api-key"
-    """How the key is sent: in `x-api-key`, or in `authorization: Bearer`."""
-    anthropic_version: Annotated[str, VERSION_DATE] = "2023-06-01"
-    """The `anthropic-version` header for calls that send none. 2023-06-01 is the API's only version (API reference)."""
-    pin: bool = False
-    """Whether `anthropic_version` also replaces the version that a client sends."""
-    ca_file: str = ""
-    """PEM file of the authorities trusted for this endpoint, relative to this file; empty: the system's."""
 
 
 class Limits(msgspec.Struct, frozen=True, kw_only=True):
@@ -234,16 +195,7 @@ def _check_endpoints(reading: Reading[Config]) -> None:
         path = ("endpoints", index)
         if endpoint.name is not BAD and first.setdefault(endpoint.name, index) != index:
             reading.fault((*path, "name"), f"{endpoint.name} is also the name of endpoints[{first[endpoint.name]}]")
-        if endpoint.kind == "compatible" and endpoint.base_url == "":
-            reading.fault((*path, "base_url"), "missing; a compatible endpoint needs one")
-        if endpoint.kind == "anthropic" and endpoint.api_key is None:
-            reading.fault((*path, "api_key"), "missing; an anthropic endpoint needs one")
-        if endpoint.kind == "anthropic" and _is_virtual(endpoint.api_key) and endpoint.base_url == "":
-            reading.fault((*path, "api_key"), "is a fastgate key; Anthropic needs one of its own (sk-ant-...)")
-
-
-def _is_virtual(key: Any) -> bool:
-    return isinstance(key, Secret) and key.reveal().startswith("sk-fg-")
+        check_endpoint(reading, endpoint, path)
 
 
 def _check_addresses(reading: Reading[Config]) -> None:
@@ -279,37 +231,14 @@ def _check_prices(reading: Reading[Config]) -> None:
 
 def _settle(config: Config, base: Path) -> Config:
     """Paths made absolute, base URLs shortened and filled."""
-    endpoints = tuple(
-        msgspec.structs.replace(
-            endpoint,
-            base_url=(endpoint.base_url or ANTHROPIC_BASE_URL).rstrip("/").removesuffix("/v1"),
-            ca_file=_absolute(base, endpoint.ca_file) if endpoint.ca_file else "",
-        )
-        for endpoint in config.endpoints
-    )
-    directory = None if config.directory is None else _absolute(base, config.directory)
-    return msgspec.structs.replace(
-        config, endpoints=endpoints, state=_absolute(base, config.state), directory=directory
-    )
-
-
-def _absolute(base: Path, path: str) -> str:
-    return os.path.normpath(base / Path(path).expanduser())
+    endpoints = tuple(settled(endpoint, base) for endpoint in config.endpoints)
+    directory = None if config.directory is None else absolute(base, config.directory)
+    return msgspec.structs.replace(config, endpoints=endpoints, state=absolute(base, config.state), directory=directory)
 
 
 def _warnings(reading: Reading[Config], config: Config) -> Iterator[Problem]:
     for index, endpoint in enumerate(config.endpoints):
-        path = ("endpoints", index)
-        url = endpoint.base_url
-        if url.rstrip("/").endswith("/v1"):
-            yield reading.note((*path, "base_url"), "ends in /v1, which the gateway adds itself; taken without it")
-        parts = urlsplit(url)
-        if endpoint.api_key is None or is_loopback(parts.hostname or ""):
-            continue
-        if parts.scheme == "http":
-            yield reading.note((*path, "base_url"), "is plain http: the key crosses the network in the clear")
-        if "${" not in endpoint.api_key.reference:
-            yield reading.note((*path, "api_key"), "stands in the file; as ${VAR} it would never be written to disk")
+        yield from warnings(reading, endpoint, ("endpoints", index))
     token = config.control.admin_token
     if token is not None and len(token.reveal()) < MIN_ADMIN_TOKEN_CHARS:
         yield reading.note(("control", "admin_token"), f"is shorter than {MIN_ADMIN_TOKEN_CHARS} characters")

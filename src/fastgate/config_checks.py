@@ -17,6 +17,7 @@ MAX_PORT = 65_535
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _PREFIX = re.compile(r"x-[a-z0-9]+(-[a-z0-9]+)*")
 _VERSION_DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
+_PLACE = re.compile(r"[A-Za-z0-9][A-Za-z0-9.:_-]{0,127}")
 _VISIBLE = re.compile(r"[\x21-\x7e]+")
 _HOST = re.compile(r"[A-Za-z0-9_]([A-Za-z0-9._-]*[A-Za-z0-9_])?\.?")
 
@@ -94,6 +95,11 @@ def _prefix(value: str) -> str | None:
     return None if _PREFIX.fullmatch(value) else "must be lower case and begin with x-, like x-fastgate"
 
 
+def _place(value: str) -> str | None:
+    """A region, project or resource: a part of a host name or a path."""
+    return None if _PLACE.fullmatch(value) else "must be letters, digits, dots, colons and dashes"
+
+
 def _version_date(value: str) -> str | None:
     return None if _VERSION_DATE.fullmatch(value) else "must be a version date, like 2023-06-01"
 
@@ -107,5 +113,6 @@ BASE_URL = Check(_base_url)
 FORMAT_VERSION = Check(_format_version)
 HEADER_PREFIX = Check(_prefix)
 NAME = Check(_name)
+PLACE = Check(_place)
 SECRET_TEXT = Check(_secret_text)
 VERSION_DATE = Check(_version_date)

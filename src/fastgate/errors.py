@@ -42,6 +42,7 @@ class Kind(StrEnum):
     INTERNAL = "internal"
     NO_ENDPOINT = "no_endpoint"
     PROVIDER_CREDENTIAL = "provider_credential"
+    UNSUPPORTED = "unsupported"
     CONNECT = "connect"
     CONNECT_TIMEOUT = "connect_timeout"
     FIRST_BYTE_TIMEOUT = "first_byte_timeout"
@@ -294,4 +295,16 @@ def provider_credential(endpoint: str) -> GatewayError:
         status=502,
         type="api_error",
         headers=NO_RETRY,
+    )
+
+
+def unsupported(endpoint: str, what: str) -> GatewayError:
+    """An endpoint cannot take this call as it is: another may. policy_blocked: the form that clients show at once."""
+    return GatewayError(
+        Kind.UNSUPPORTED,
+        f"Endpoint {endpoint} cannot serve this call: {what}. No other endpoint of this gateway can.",
+        source="downstream",
+        retry="elsewhere",
+        status=400,
+        type="policy_blocked",
     )

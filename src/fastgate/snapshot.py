@@ -55,6 +55,22 @@ class Endpoint(msgspec.Struct, frozen=True):
     anthropic_version: str
     pin_version: bool
     ca_file: str
+    region: str = ""
+    project: str = ""
+    resource: str = ""
+    scope: str = ""
+    """Of Bedrock's inference profiles: global, us, eu …, none; empty: by the region."""
+    profile: str = ""
+    credentials_file: str = ""
+    command: tuple[str, ...] = ()
+    """Prints the credential."""
+    models: dict[str, str] = {}
+    """This endpoint's ids by model or family; `models_only`: it serves no other."""
+    models_only: bool = False
+    betas: tuple[str, ...] | None = None
+    """Globs of betas that are sent on; None: the kind's own list."""
+    fields: dict[str, Literal["keep", "drop", "refuse"]] = {}
+    """What is done about fields that it may not take, before the kind's own rules."""
 
 
 class KeyRow(msgspec.Struct, frozen=True, array_like=True):

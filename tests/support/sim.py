@@ -81,17 +81,17 @@ class SimProcess:
         self._skipped = len(read_log(self.log_path))
 
     def calls(self, path: str = "/v1/messages") -> list[Call]:
-        """The requests to one route since `fresh`, in order of arrival."""
+        """The requests to one route since `fresh` (`*`: to any), in order of arrival."""
         lines = read_log(self.log_path)[self._skipped :]
         ends = {line.id: line for line in lines if isinstance(line, Ended)}
         starts = (line for line in lines if isinstance(line, Started))
-        return [Call(line, ends.get(line.id)) for line in starts if line.path.partition("?")[0] == path]
+        return [Call(line, ends.get(line.id)) for line in starts if path in ("*", line.path.partition("?")[0])]
 
-    def settled(self, count: int, within_s: float = 5.0) -> list[Call]:
+    def settled(self, count: int, within_s: float = 5.0, path: str = "/v1/messages") -> list[Call]:
         """The calls, once there are `count` and all have ended."""
         deadline = time.monotonic() + within_s
         while True:
-            calls = self.calls()
+            calls = self.calls(path)
             if len(calls) >= count and all(call.ended for call in calls):
                 return calls
             assert time.monotonic() < deadline, f"{len(calls)} of {count} calls, some under way: {calls}"

@@ -106,7 +106,7 @@ def test_all_mistakes_of_endpoints_come_together(tmp_path):
         """\
 version: 2
 endpoints:
-  - {name: a, kind: bedrock, region: us-east-1}
+  - {name: a, kind: bedrock, project: p, keys: []}
   - {name: a, kind: anthropic}
   - {name: "b c", kind: compatible}
   - {name: d, kind: compatible, base_url: ftp://x, auth: basic}
@@ -116,8 +116,9 @@ endpoints:
 """,
     ) == [
         "1: version: this version of fastgate reads files of version 1",
-        "3: endpoints[0].kind: this version of fastgate does not have bedrock yet",
-        "3: endpoints[0].region: " + LATER.format("Bedrock or Vertex endpoints", "pin"),
+        "3: endpoints[0].keys: " + LATER.format("endpoints with several keys", "api_key"),
+        "3: endpoints[0].region: missing; a bedrock endpoint needs one",
+        "3: endpoints[0].project: has no meaning for a bedrock endpoint",
         "4: endpoints[1].name: a is also the name of endpoints[0]",
         "4: endpoints[1].api_key: missing; an anthropic endpoint needs one",
         f"5: endpoints[2].name: {config_checks.NAME.test('b c')}",
@@ -128,6 +129,58 @@ endpoints:
         "8: endpoints[5].api_key: must be visible ASCII without spaces (is there a line break at its end?)",
         "9: endpoints[6].api_key: is a fastgate key; Anthropic needs one of its own (sk-ant-...)",
     ]
+
+
+def test_mistakes_of_cloud_endpoints(tmp_path):
+    assert mistakes(
+        tmp_path,
+        """\
+version: 1
+endpoints:
+  - {name: v, kind: vertex, region: us-east5}
+  - {name: w, kind: vertex, region: us east5, project: p, credentials: {file: a.json, command: [x]}}
+  - {name: f, kind: foundry}
+  - {name: g, kind: foundry, resource: r, api_key: k, scope: us, credentials: {file: x}}
+  - {name: h, kind: bedrock, region: us-east-1, fields: {speed: ignore}, credentials: {from: x}}
+""",
+    ) == [
+        "3: endpoints[0].project: missing; a vertex endpoint needs one",
+        "4: endpoints[1].region: must be letters, digits, dots, colons and dashes",
+        "4: endpoints[1].credentials: there is credentials.file already; an endpoint has one of them",
+        "5: endpoints[2].resource: missing; a foundry endpoint needs its resource, or a base_url",
+        "5: endpoints[2].api_key: missing; a foundry endpoint needs one",
+        "6: endpoints[3].scope: has no meaning for a foundry endpoint",
+        "6: endpoints[3].credentials: there is api_key already; an endpoint has one of them",
+        "6: endpoints[3].credentials.file: has no meaning for a foundry endpoint; use command",
+        "7: endpoints[4].fields.speed: must be one of keep, drop, refuse; nearest: refuse; got 'ignore'",
+        "7: endpoints[4].credentials.from: unknown key; nearest known key: command",
+    ]
+
+
+def test_clouds_have_their_own_addresses(tmp_path):
+    (tmp_path / "sa.json").write_text("{}")
+    loaded, warnings = load(
+        tmp_path,
+        """\
+version: 1
+endpoints:
+  - {name: b, kind: bedrock, region: eu-central-1}
+  - {name: v, kind: vertex, region: us-east5, project: p, credentials: {file: sa.json}}
+  - {name: g, kind: vertex, region: global, project: p}
+  - {name: f, kind: foundry, resource: r, api_key: "${KEY}"}
+  - {name: l, kind: bedrock, region: us-east-1, base_url: "https://vpce.example/x"}
+""",
+        {"KEY": "k"},
+    )
+    assert warnings == []
+    assert [endpoint.base_url for endpoint in loaded.endpoints] == [
+        "https://bedrock-runtime.eu-central-1.amazonaws.com",
+        "https://us-east5-aiplatform.googleapis.com",
+        "https://aiplatform.googleapis.com",
+        "https://r.services.ai.azure.com/anthropic",
+        "https://vpce.example/x",
+    ]
+    assert loaded.endpoints[1].credentials.file == str(tmp_path / "sa.json")
 
 
 def test_no_endpoint_is_a_mistake(tmp_path):

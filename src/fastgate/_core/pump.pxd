@@ -2,6 +2,7 @@ from libc.stdint cimport int64_t
 
 from fastgate._core.credit cimport Credit
 from fastgate._core.flight cimport FlightTable
+from fastgate._core.frames cimport FrameReader
 from fastgate._core.meter cimport Meter
 
 
@@ -16,7 +17,9 @@ cdef class Pump:
     cdef Meter meter
     cdef FlightTable flight
     cdef Credit credit
-    cdef list pieces                # body read and not yet passed on
+    cdef FrameReader frames         # of a stream that comes in frames
+    cdef list pieces                # body read and not yet metered, or kept whole
+    cdef list held                  # metered and not yet passed on
     cdef readonly list tape         # what was passed on, while it is recorded
     cdef object listener            # told of more on the tape, while the stream is shared
     cdef Py_ssize_t tape_left       # bytes that still fit on it
@@ -32,12 +35,15 @@ cdef class Pump:
     cdef readonly int64_t bytes_out  # pushed to the client
     cdef readonly int64_t last_ns    # last upstream read, or the start
     cdef int64_t deadline_ns
+    cdef int64_t hold_ns
+    cdef int64_t hold_until_ns
     cdef int64_t idle_ns
     cdef int64_t ping_ns
     cdef int64_t pinged_ns
     cdef int64_t behind
     cdef double recheck_s
     cdef Py_ssize_t collected
+    cdef Py_ssize_t held_bytes
     cdef int state
     cdef int outcome
     cdef int slot
@@ -45,14 +51,17 @@ cdef class Pump:
     cdef int informational
     cdef Py_ssize_t head_bytes
     cdef bint wants_stream
+    cdef bint flowing               # the head of a stream has come
+    cdef bint in_frames
     cdef bint framed
     cdef bint keep_alive
     cdef bint kept                  # others live on this stream
     cdef readonly bint client_gone
     cdef bint located
 
-    cdef int write(self, bytes head, bytes body) except -1
     cdef int flush(self) except -1
+    cdef int deliver(self, bytes chunk) except -1
+    cdef bytes translate(self, bytes frames)
     cdef int push(self, bytes chunk) except -1
     cdef int note(self, bytes chunk) except -1
     cdef int check(self) except -1

@@ -8,7 +8,7 @@ from fastgate._core.meter import Meter
 
 BODY_BYTES_MAX: Final[int]
 HEAD_BYTES_MAX: Final[int]
-VALUE_BYTES_MAX: Final[int]
+HELD_BYTES_MAX: Final[int]
 INFORMATIONAL_MAX: Final[int]
 PING: Final[bytes]
 
@@ -60,6 +60,7 @@ class Pump:
         first_byte_ns: int,
         idle_ns: int,
         ping_ns: int,
+        hold_ns: int = ...,
     ) -> Future[None]: ...
     def attach(
         self, send: Callable[[bytes], object], credit: Credit, locate: Callable[[Callable[[], None]], None]

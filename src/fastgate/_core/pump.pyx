@@ -6,8 +6,10 @@ Theory of operation. A `Pump` is an asyncio protocol over httptools' response pa
     IDLE --start--> HEAD --headers--> COLLECT --end--> IDLE          (a JSON answer, an error: kept whole)
                                  \\--> STREAM --end--> IDLE           (200 text/event-stream: passed on per read)
 
-`start` returns a future that the relay awaits: it is set when the whole answer is there (COLLECT), when the head of a
-stream is (STREAM), or when the exchange failed; `failure` then names why (a fastgate.errors.Kind value), or is None.
+`start` returns a future that the relay awaits: it is set when the whole answer is there (COLLECT), when a stream has
+come to its content (STREAM), or when the exchange failed; `failure` then names why (a fastgate.errors.Kind value), or
+is None. Until its first content block a stream is metered and held, at most for `hold_ns`: an error before it can
+still be another endpoint's chance. A Bedrock stream's frames are made events as they are read.
 The results stay readable until the
 next `start`; only the pool hands a pump out, so the relay reads them before it gives the pump back.
 After `attach`, every upstream read is one meter feed, one flight note and one push to the client; no task wakes up.
@@ -19,17 +21,18 @@ Knows nothing of routes, prices, keys or journals. Never raises into the event l
 cimport cython
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
 from libc.stdint cimport int64_t
-from posix.uio cimport iovec, writev
 from posix.time cimport CLOCK_MONOTONIC, clock_gettime, timespec
 
 from fastgate._core.credit cimport WINDOW, Credit
 from fastgate._core.flight cimport FlightTable
+from fastgate._core.frames cimport FrameReader
 from fastgate._core.head cimport returned, same
 from fastgate._core.meter cimport Meter
+from fastgate._core.sending cimport passable, send_now
 
 import httptools
 
-__all__ = ["BODY_BYTES_MAX", "HEAD_BYTES_MAX", "INFORMATIONAL_MAX", "PING", "VALUE_BYTES_MAX", "Pump"]
+__all__ = ["BODY_BYTES_MAX", "HEAD_BYTES_MAX", "HELD_BYTES_MAX", "INFORMATIONAL_MAX", "PING", "Pump"]
 
 BODY_BYTES_MAX = 64 * 1024 * 1024
 """Largest answer that is kept whole. Anthropic's own request limit is 32 MB; answers are far smaller."""
@@ -43,18 +46,18 @@ HEADERS_MAX = 64
 HEAD_BYTES_MAX = 256 * 1024
 """Most bytes of a response head, 1xx heads included: far above any proxy's own limit; a head without end is a fault."""
 
-VALUE_BYTES_MAX = 8 * 1024
-"""Longest value of a response header that is passed back, as for the client's own."""
-
 PING = b'event: ping\ndata: {"type": "ping"}\n\n'
 """What Anthropic sends itself; Claude Code gives a silent stream up after 300 s and shows a banner after 20 s."""
+
+HELD_BYTES_MAX = 1024 * 1024
+"""Most of a stream that is held before its content; a message_start and pings are a few kilobytes."""
 
 RECHECK_MIN_S = 0.002
 RECHECK_MAX_S = 0.1
 """A paused stream asks the kernel again after 2 ms, then ever later: quick readers lose and dead ones cost little."""
 
-cdef Py_ssize_t BODY_MAX = BODY_BYTES_MAX
-cdef Py_ssize_t HEAD_MAX = HEAD_BYTES_MAX, VALUE_MAX = VALUE_BYTES_MAX
+cdef Py_ssize_t BODY_MAX = BODY_BYTES_MAX, HELD_MAX = HELD_BYTES_MAX
+cdef Py_ssize_t HEAD_MAX = HEAD_BYTES_MAX
 cdef int HEADER_LINES_MAX = HEADERS_MAX
 
 cdef enum:
@@ -80,7 +83,7 @@ cdef class Pump:
     # -- the exchange, called by the relay --------------------------------------------------------------------------
 
     def start(self, bytes head, bytes body, Meter meter, FlightTable flight, int slot, bint stream,
-              int64_t first_byte_ns, int64_t idle_ns, int64_t ping_ns):
+              int64_t first_byte_ns, int64_t idle_ns, int64_t ping_ns, int64_t hold_ns=0):
         """Send one request; returns the future to await. The connection must be idle."""
         if self.state != IDLE or self.transport is None:
             raise RuntimeError("the connection is not idle")
@@ -92,7 +95,11 @@ cdef class Pump:
         self.pieces = []
         self.collected = 0
         self.received = False
-        self.event_stream = self.framed = self.encoded = False
+        self.event_stream = self.framed = self.encoded = self.flowing = self.in_frames = False
+        self.held = []
+        self.held_bytes = 0
+        self.frames = None
+        self.hold_ns = hold_ns
         self.informational = 0
         self.head_bytes = 0
         self.failure = None
@@ -115,7 +122,7 @@ cdef class Pump:
         self.deadline_ns = self.last_ns + first_byte_ns
         self.waiter = self.loop.create_future()
         self.ended = None
-        self.write(head, body)
+        send_now(self.fd, self.transport, head, body)
         return self.waiter
 
     def attach(self, object send, Credit credit, object locate):
@@ -125,7 +132,10 @@ cdef class Pump:
         self.credit = credit
         self.locate = locate
         self.ended = self.loop.create_future()
-        self.flush()
+        if self.held:
+            held = self.held[0] if len(self.held) == 1 else b"".join(self.held)
+            self.held = []
+            self.deliver(held)
         self.settle()
         return self.ended
 
@@ -201,6 +211,8 @@ cdef class Pump:
               and self.meter.between_events()):
             self.pinged_ns = now_ns
             self.push(PING)
+        elif self.flowing and self.send is None and now_ns >= self.hold_until_ns:
+            wake(self.waiter)
 
     # -- asyncio protocol -------------------------------------------------------------------------------------------
 
@@ -280,7 +292,10 @@ cdef class Pump:
                 self.request_id = value.decode("ascii")
             return
         if same(lower, size, b"content-type", 12):
-            self.event_stream = value.startswith(b"text/event-stream")
+            self.in_frames = value.startswith(b"application/vnd.amazon.eventstream")
+            self.event_stream = self.in_frames or value.startswith(b"text/event-stream")
+            if self.in_frames:
+                value = b"text/event-stream; charset=utf-8"
         elif same(lower, size, b"content-encoding", 16):
             self.encoded = value.lower() != b"identity"
         elif not returned(lower, size):
@@ -295,7 +310,12 @@ cdef class Pump:
         self.status = status
         if self.event_stream and status == 200 and self.wants_stream and not self.encoded:
             self.state = STREAM
-            wake(self.waiter)
+            self.flowing = True
+            self.hold_until_ns = self.last_ns + self.hold_ns
+            if self.in_frames:
+                self.frames = FrameReader.new()
+            if not self.hold_ns:
+                wake(self.waiter)
         else:
             self.state = COLLECT
 
@@ -314,7 +334,7 @@ cdef class Pump:
             self.informational += 1
             self.headers = []
             self.request_id = ""
-            self.event_stream = self.framed = self.encoded = False
+            self.event_stream = self.framed = self.encoded = self.in_frames = False
             if self.informational > INFORMATIONAL_MAX:
                 self.outcome = FAILED
                 self.failure = "bad_response"
@@ -326,36 +346,41 @@ cdef class Pump:
 
     # -- inside -----------------------------------------------------------------------------------------------------
 
-    cdef int write(self, bytes head, bytes body) except -1:
-        """Send a request. On a plain socket at once, in one system call: the transport would wait for the end of the
-        loop's turn. What the socket does not take is the transport's."""
-        cdef iovec parts[2]
-        cdef ssize_t taken = -1
-        cdef Py_ssize_t head_size = PyBytes_GET_SIZE(head), body_size = PyBytes_GET_SIZE(body)
-        if self.fd >= 0 and self.transport.get_write_buffer_size() == 0:
-            parts[0].iov_base = PyBytes_AS_STRING(head)
-            parts[0].iov_len = <size_t>head_size
-            parts[1].iov_base = PyBytes_AS_STRING(body)
-            parts[1].iov_len = <size_t>body_size
-            taken = writev(self.fd, parts, 2)
-        if taken < 0:  # full, or broken: then the transport finds out and says so
-            self.transport.writelines((head, body))
-        elif taken < head_size:
-            self.transport.writelines((head[taken:], body))
-        elif taken < head_size + body_size:
-            self.transport.write(memoryview(body)[taken - head_size:])
-        return 0
-
     cdef int flush(self) except -1:
-        """Meter what was read and push it to the client, in one piece per upstream read."""
+        """Meter what was read of a stream and push it to the client, in one piece per upstream read; before `attach`
+        hold it, and say when its content has begun."""
         cdef bytes chunk
-        if self.send is None or not self.pieces or self.state == COLLECT:
+        if not self.flowing or not self.pieces:
             return 0
         chunk = <bytes>self.pieces[0] if len(self.pieces) == 1 else b"".join(self.pieces)
         self.pieces.clear()
+        if self.frames is not None:
+            chunk = self.translate(chunk)
+            if not chunk:
+                return 0
         self.meter.feed(PyBytes_AS_STRING(chunk), PyBytes_GET_SIZE(chunk))
         if self.slot >= 0:
             self.flight.note(self.slot, self.meter.usage, self.meter.output_bytes)
+        if self.send is not None:
+            return self.deliver(chunk)
+        self.held.append(chunk)
+        self.held_bytes += PyBytes_GET_SIZE(chunk)
+        if self.meter.content_started or self.meter.errored or self.meter.stopped or self.held_bytes > HELD_MAX:
+            wake(self.waiter)
+        return 0
+
+    cdef bytes translate(self, bytes frames):
+        """Frames as events. What is no frame ends the exchange: the rest of the stream cannot be read."""
+        cdef bytes events = self.frames.translate(<const unsigned char *>PyBytes_AS_STRING(frames),
+                                                  PyBytes_GET_SIZE(frames))
+        if self.frames.broken and self.outcome != FAILED:
+            self.outcome = FAILED
+            self.failure = "bad_response"
+            self.drop()
+        return events
+
+    cdef int deliver(self, bytes chunk) except -1:
+        """Push metered events to the client, unless it has gone."""
         if not self.client_gone:
             self.push(chunk)
             if self.credit.due() and self.outcome == RUNNING:
@@ -376,8 +401,8 @@ cdef class Pump:
         return 0
 
     cdef int push(self, bytes chunk) except -1:
-        cdef Py_ssize_t size = PyBytes_GET_SIZE(chunk)
-        self.send(chunk)
+        cdef object told = self.send(chunk)
+        cdef Py_ssize_t size = told if type(told) is int else PyBytes_GET_SIZE(chunk)  # a dialect's own
         self.bytes_out += size
         self.credit.push(size)
         return 0
@@ -451,16 +476,6 @@ cdef class Pump:
             if self.transport is not None:
                 self.transport.abort()
         return 0
-
-
-cdef bint passable(bytes value) noexcept:
-    """Whether a header value may be given to a client: printable ASCII, of a length that clients take."""
-    cdef Py_ssize_t i, size = PyBytes_GET_SIZE(value)
-    cdef const unsigned char *p = <const unsigned char *>PyBytes_AS_STRING(value)
-    for i in range(size):
-        if (p[i] < 32 and p[i] != c"\t") or p[i] > 126:
-            return False
-    return size <= VALUE_MAX
 
 
 cdef inline int64_t monotonic_ns() noexcept:

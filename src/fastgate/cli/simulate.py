@@ -15,6 +15,10 @@ EPILOG = """A prompt may ask for faults and answers: `[[sim:error status=529]]`,
 @click.option("--port", default=0, help="Port to listen on.  [default: a free one]")
 @click.option("--workers", default=1, show_default=True, help="Processes behind the one port.")
 @click.option("--scenario", default="auto", show_default=True, help="What the model says by itself.")
+@click.option(
+    "--dialect", type=click.Choice(["anthropic", "bedrock", "vertex"]), default="anthropic", show_default=True,
+    help="Whose API it speaks.",
+)  # fmt: skip
 @click.option("--key", multiple=True, help="Accept only this credential; may be repeated.  [default: any]")
 @click.option("--log", metavar="FILE", help="Append a JSON line at the start and the end of every request.")
 @click.option("--bodies", metavar="DIR", help="Keep every request body in this folder.")
@@ -27,6 +31,7 @@ def simulate(
     port: int,
     workers: int,
     scenario: str,
+    dialect: str,
     key: tuple[str, ...],
     log: str | None,
     bodies: str | None,
@@ -35,7 +40,7 @@ def simulate(
     gap_ms: float,
     tokens: int,
 ) -> None:
-    """Run the scripted upstream: Anthropic's Messages API, answered by script, without a model.
+    """Run the scripted upstream: the Messages API of Anthropic, Bedrock or Vertex AI, answered without a model.
 
     Its first line on standard output is JSON and says where it listens. It answers text, thinking and tool loops, with
     a usage that can be predicted, and plays faults on demand.
@@ -43,6 +48,7 @@ def simulate(
     from fastgate.sim import main
 
     words = ["--host", host, "--port", str(port), "--workers", str(workers), "--scenario", scenario]
+    words += ["--dialect", dialect]
     words += ["--gap-ms", str(gap_ms), "--tokens", str(tokens)]
     for secret in key:
         words += ["--key", secret]

@@ -14,6 +14,7 @@ from fastgate import config as settings
 from fastgate import snapshot
 from fastgate.bulk import burst
 from fastgate.caching.settings import CacheSettings
+from fastgate.config_endpoints import Endpoint
 from fastgate.control.cascade import cascade_steps
 from fastgate.prices.book import PriceData
 from fastgate.stores.ports import DirectoryRows, SecretRow
@@ -138,7 +139,7 @@ def _cache(cache: CacheSettings | None) -> snapshot.CachePolicy | None:
     )
 
 
-def _endpoint(endpoint: settings.Endpoint) -> snapshot.Endpoint:
+def _endpoint(endpoint: Endpoint) -> snapshot.Endpoint:
     return snapshot.Endpoint(
         name=endpoint.name,
         kind=endpoint.kind,
@@ -148,4 +149,15 @@ def _endpoint(endpoint: settings.Endpoint) -> snapshot.Endpoint:
         anthropic_version=endpoint.anthropic_version,
         pin_version=endpoint.pin,
         ca_file=endpoint.ca_file,
+        region=endpoint.region,
+        project=endpoint.project,
+        resource=endpoint.resource,
+        scope=endpoint.scope,
+        profile=endpoint.profile,
+        credentials_file=endpoint.credentials.file,
+        command=endpoint.credentials.command,
+        models=endpoint.models,
+        models_only=endpoint.models_only,
+        betas=endpoint.betas,
+        fields=endpoint.fields,
     )

@@ -11,6 +11,7 @@ import importlib.util
 import os
 import platform
 import resource
+import shutil
 import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -20,6 +21,7 @@ import msgspec
 from fastgate import proc, runinfo
 from fastgate.config import load_config, worker_count
 from fastgate.config_checks import is_loopback, split_address
+from fastgate.config_endpoints import Endpoint
 from fastgate.control import surroundings
 from fastgate.control.findings import Finding, Subject
 from fastgate.directory import load_directory
@@ -241,13 +243,31 @@ def _keys(subject: Subject) -> Iterator[Finding]:
             told = f"endpoint {endpoint.name} is this gateway itself ({endpoint.base_url})"
             yield Finding("base-url", "error", told, "put the provider's address there, as https://api.anthropic.com")
         elif endpoint.api_key is None:
-            yield Finding("provider-key", "ok", f"endpoint {endpoint.name} takes calls without a key")
+            yield _credential(endpoint, subject)
         elif endpoint.api_key.reveal().startswith(VIRTUAL) and endpoint.kind == "anthropic":
             told = f"endpoint {endpoint.name} has a fastgate key as its provider key"
             fix = "put the provider's own key there; `kind: compatible` if it is another fastgate"
             yield Finding("provider-key", "error", told, fix)
         else:
             yield Finding("provider-key", "ok", f"endpoint {endpoint.name} has a key")
+
+
+def _credential(endpoint: Endpoint, subject: Subject) -> Finding:
+    """Where a credential that is not in the configuration comes from, and whether that is there."""
+    name, given = endpoint.name, endpoint.credentials
+    if given.command:
+        if shutil.which(given.command[0], path=subject.environ.get("PATH")) is None:
+            told = f"endpoint {name} gets its credential from {given.command[0]}, which is not a program here"
+            return Finding("provider-key", "error", told, "install it, or give its whole path in `credentials.command`")
+        return Finding("provider-key", "ok", f"endpoint {name} gets its credential from {given.command[0]}")
+    if given.file:
+        if not os.access(given.file, os.R_OK):
+            told = f"endpoint {name} gets its credential from {given.file}, which cannot be read"
+            return Finding("provider-key", "error", told, "make the file readable for the gateway's user")
+        return Finding("provider-key", "ok", f"endpoint {name} gets its credential from {given.file}")
+    if endpoint.kind in ("bedrock", "vertex"):
+        return Finding("provider-key", "ok", f"endpoint {name} takes its credential from the environment")
+    return Finding("provider-key", "ok", f"endpoint {name} takes calls without a key")
 
 
 def _callers(subject: Subject) -> Iterator[Finding]:

@@ -24,7 +24,7 @@ from fastgate.control.findings import Finding, Subject
 from fastgate.times import NS, rfc3339
 
 if TYPE_CHECKING:
-    from fastgate.config import Endpoint
+    from fastgate.config_endpoints import Endpoint
 
 PROBE_S = 5.0
 """How long one connection may take."""

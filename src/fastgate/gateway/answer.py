@@ -86,13 +86,18 @@ def send_hit(call: Call, form: str, body: bytes) -> None:
     call.proto.response_bytes(200, headers, body)
 
 
+def whole_body(call: Call, pump: Pump) -> bytes:
+    """A whole answer in Anthropic's form."""
+    return pump.body if call.recast is None else call.recast
+
+
 def send_whole(call: Call, pump: Pump) -> None:
     """Pass a whole answer on as it came, with what it cost."""
     headers = upstream_headers(call, pump)
     headers += audit_headers(call, stream=False)
     call.answered = True
     call.status = pump.status
-    body = pump.body
+    body = whole_body(call, pump)
     call.response_bytes = len(body)
     call.proto.response_bytes(pump.status, headers, body)
 

@@ -10,6 +10,8 @@ import logging
 from typing import TYPE_CHECKING, Any
 
 from fastgate.call import Call, Downstream
+from fastgate.dialects.downstream import DialectSide
+from fastgate.dialects.front import match
 from fastgate.errors import GatewayError, draining, envelope, not_found
 from fastgate.gateway import local, pipeline
 from fastgate.gateway.rooms import edge
@@ -42,7 +44,9 @@ class App:
         path: str = scope.path
         if path.startswith("/v1/v1/") or path == "/v1/api/hello":
             path = path[3:]
-        route = BILLABLE.get(path)
+        route, front = BILLABLE.get(path), None
+        if route is None and scope.method == "POST" and (front := match(path)) is not None:
+            route, proto = front.route, DialectSide(proto, front)
         if route is None or scope.method != "POST":
             await self.other(scope, proto, path)
             return
@@ -53,7 +57,11 @@ class App:
             return
         n = worker.next_number()
         call = Call(n, worker.epoch, worker.snapshot, route, proto, scope.client)
-        call.query, call.authority = scope.query_string, scope.authority
+        call.authority = scope.authority
+        if front is None:
+            call.query = scope.query_string
+        else:
+            call.front = front
         worker.calls[n] = call
         try:
             await pipeline.run(call, worker, scope.headers.items())

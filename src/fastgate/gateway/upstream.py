@@ -1,12 +1,11 @@
-"""Connections to endpoints: a keep-alive pool each, dialling with deadlines and TLS, and the fixed part of a request.
+"""Connections to endpoints: a keep-alive pool each, dialling with deadlines and TLS.
 
-Owns what an endpoint's configuration means on the wire. Knows nothing of callers, prices or retries.
+What an endpoint wants on the wire is its `wire` (fastgate.providers). Knows nothing of callers, prices or retries.
 """
 
 from __future__ import annotations
 
 import asyncio
-import os
 import ssl
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -14,15 +13,13 @@ from urllib.parse import urlsplit
 from fastgate._core.pump import Pump
 from fastgate.clock import mono_ns
 from fastgate.errors import Kind, endpoint_down
-from fastgate.refs import resolve_refs
+from fastgate.providers.kinds import wire_of
 
 if TYPE_CHECKING:
     from fastgate.snapshot import Endpoint, Limits, Snapshot
 
 IDLE_CONNECTIONS_MAX = 1024
 """Idle connections kept to one endpoint and worker; what a full worker of short calls leaves behind."""
-
-PATHS = {"messages": "/v1/messages", "count_tokens": "/v1/messages/count_tokens"}
 
 
 class Pool:
@@ -43,28 +40,7 @@ class Pool:
         self.first_byte_ns = int(limits.first_byte_s * 1e9)
         self.idle_ns = int(limits.idle_s * 1e9)
         self.ping_ns = int(limits.ping_s * 1e9)
-        base = url.path.rstrip("/").removesuffix("/v1")
-        key = resolve_refs(endpoint.api_key, os.environ)
-        auth = f"authorization: Bearer {key}" if endpoint.auth == "bearer" else f"x-api-key: {key}"
-        fixed = f"host: {url.netloc.rpartition('@')[2]}\r\n{auth}\r\naccept-encoding: identity\r\n"
-        self._begin = {route: f"POST {base}{path}".encode() for route, path in PATHS.items()}
-        self._fixed = f" HTTP/1.1\r\n{fixed}".encode()
-        self._version = f"anthropic-version: {endpoint.anthropic_version}\r\n".encode()
-
-    def head(self, route: str, query: str, lines: bytes, has_version: bool, length: int) -> bytes:
-        """The request head: our own framing, the client's allowed lines, the endpoint's version where none was sent."""
-        if self.endpoint.pin_version and has_version:
-            kept = lines.split(b"\r\n")
-            lines = b"\r\n".join(line for line in kept if not line.startswith(b"anthropic-version:"))
-            has_version = False
-        return b"%b%b%b%b%bcontent-length: %d\r\n\r\n" % (
-            self._begin[route],
-            b"?" + query.encode() if query else b"",
-            self._fixed,
-            b"" if has_version else self._version,
-            lines,
-            length,
-        )
+        self.wire = wire_of(endpoint)
 
     def take(self) -> Pump | None:
         """An idle connection that can serve, or None."""
@@ -148,5 +124,8 @@ class Upstreams:
         return pool
 
     def sweep(self) -> None:
+        """Once a second: close what is idle for too long, renew credentials ahead of their end."""
         for pool in self._pools.values():
             pool.sweep()
+            if pool.wire.credential is not None:
+                pool.wire.credential.tend()

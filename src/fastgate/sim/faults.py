@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import gzip
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import chain
 from typing import Literal
 
 import msgspec
 
 from fastgate.sim.behaviour import Behaviour
+from fastgate.sim.dialects import Dialect, refusal
 from fastgate.sim.render import Event, sse
 from fastgate.sim.wire import EARLY_HINTS, PROVIDER_HEADERS, Headers, chunk, error_body, head
 
@@ -69,13 +70,16 @@ class Plan(msgspec.Struct):
     """Nothing is missing from the answer that the provider meant to give."""
 
 
-def plan_stream(events: Iterator[Event], behaviour: Behaviour, request_id: str) -> Plan:
-    """The answer to `stream: true`."""
+def plan_stream(
+    events: Iterator[Event], behaviour: Behaviour, request_id: str, frame: Callable[[bytes], bytes] | None = None
+) -> Plan:
+    """The answer to `stream: true`; with `frame`, as the frames of Bedrock's stream."""
     if behaviour.garbage == "html":
         return plan_whole(HTML, behaviour, request_id, content_type="text/html")
-    pieces = _broken(_numbered(events), behaviour, request_id)
+    pieces = _broken(_numbered(events), behaviour, request_id, frame)
     framing = behaviour.framing or "chunked"
-    headers = [("content-type", behaviour.content_type or "text/event-stream; charset=utf-8")]
+    kind = "text/event-stream; charset=utf-8" if frame is None else "application/vnd.amazon.eventstream"
+    headers = [("content-type", behaviour.content_type or kind)]
     headers += [("cache-control", "no-cache")]
     if framing == "length":
         held = list(pieces)
@@ -85,11 +89,19 @@ def plan_stream(events: Iterator[Event], behaviour: Behaviour, request_id: str) 
 
 
 def plan_whole(
-    body: bytes, behaviour: Behaviour, request_id: str, *, content_type: str = "application/json", output_bytes: int = 0
+    body: bytes,
+    behaviour: Behaviour,
+    request_id: str,
+    *,
+    content_type: str = "application/json",
+    output_bytes: int = 0,
+    dialect: Dialect = "anthropic",
 ) -> Plan:
     """A body in one piece: the answer to `stream: false`, an error, any other route."""
     if behaviour.body is not None:
         body = behaviour.body.encode()
+    elif behaviour.status >= 400 and dialect != "anthropic":
+        body = refusal(dialect, behaviour.status, behaviour.message or "Simulated error")
     elif behaviour.status >= 400:
         body = error_body(behaviour.status, behaviour.error_type, behaviour.message, request_id)
     elif behaviour.garbage:
@@ -147,13 +159,15 @@ def _numbered(events: Iterator[Event]) -> Iterator[Piece]:
         yield Piece(event.data, output_bytes=event.output_bytes, events=number)
 
 
-def _broken(pieces: Iterator[Piece], behaviour: Behaviour, request_id: str) -> Iterator[Piece]:
+def _broken(
+    pieces: Iterator[Piece], behaviour: Behaviour, request_id: str, frame: Callable[[bytes], bytes] | None
+) -> Iterator[Piece]:
     """The events with their delays, an error in place of one, garbage between two, or an early end."""
     squeeze = zlib.compressobj(wbits=31) if behaviour.gzip else None
     sent = 0
     clean_bytes = behaviour.cut_bytes if behaviour.cut == "clean" else -1
     for piece in _interrupted(pieces, behaviour, request_id):
-        data = piece.data
+        data = piece.data if frame is None else frame(piece.data)
         if clean_bytes >= 0:
             data = data[: clean_bytes - sent]
             sent += len(data)

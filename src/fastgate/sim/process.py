@@ -20,6 +20,7 @@ import uvloop
 
 from fastgate.proc import die_with_parent, take_limits
 from fastgate.sim.behaviour import SCENARIOS
+from fastgate.sim.dialects import DIALECTS
 from fastgate.sim.server import Settings, Simulator
 
 WORKERS_MAX = 16
@@ -33,6 +34,7 @@ def options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on")
     parser.add_argument("--port", type=int, default=0, help="port to listen on; 0 takes a free one")
     parser.add_argument("--workers", type=int, default=1, help="processes behind the one port")
+    parser.add_argument("--dialect", choices=DIALECTS, default="anthropic", help="whose API it speaks")
     parser.add_argument("--scenario", choices=SCENARIOS, default="auto", help="what the model says by itself")
     parser.add_argument("--key", action="append", default=[], help="accept only this credential (repeatable)")
     parser.add_argument("--log", type=Path, help="append a JSON line at the start and the end of every request")
@@ -53,6 +55,7 @@ def options(arguments: Sequence[str] | None) -> argparse.Namespace:
 def run(arguments: Sequence[str] | None) -> int:
     chosen = options(arguments)
     settings = Settings(
+        dialect=chosen.dialect,
         scenario=chosen.scenario,
         keys=frozenset(chosen.key),
         log=chosen.log,

@@ -20,6 +20,7 @@ from fastgate.sim.admin import administer
 from fastgate.sim.behaviour import HEALTHY, Behaviour, DirectiveError, Scenario, Step
 from fastgate.sim.connection import Connection, Exchange, Work
 from fastgate.sim.conversation import BadRequestError, Brief, Conversation, peek
+from fastgate.sim.dialects import Dialect, credential, framed, read_bedrock, read_vertex
 from fastgate.sim.faults import Piece, Plan, plan_stream, plan_whole
 from fastgate.sim.log import Log, Started
 from fastgate.sim.models import model_list, model_named
@@ -37,6 +38,7 @@ ACCEPT_BACKLOG = 4096
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """How a simulator differs from a healthy provider that accepts any credential."""
 
+    dialect: Dialect = "anthropic"
     scenario: Scenario = "auto"
     keys: frozenset[str] = frozenset()
     """Accepted credentials; empty accepts any, but not none."""
@@ -156,14 +158,15 @@ class Simulator:
         except (BadRequestError, DirectiveError) as error:
             work = self._refusal(400, str(error), number)
         except PermissionError as error:
-            work = self._refusal(401, str(error), number)
+            work = self._refusal(403 if self.settings.dialect == "bedrock" else 401, str(error), number)
         except LookupError:
             work = self._refusal(404, f"Not found: {path} ({request_id})", number)
         started.status, started.usage = work.plan.status, work.usage
         return work, started
 
     def _refusal(self, status: int, message: str, number: str) -> Work:
-        plan = plan_whole(b"", Behaviour(status=status, message=message), f"req_sim{number}")
+        refused = Behaviour(status=status, message=message)
+        plan = plan_whole(b"", refused, f"req_sim{number}", dialect=self.settings.dialect)
         return Work(number, plan, NOTHING, 0)
 
     def _answer(self, exchange: Exchange, path: str, number: str, started: Started) -> Work:
@@ -171,16 +174,17 @@ class Simulator:
             return self._free(b"", HEALTHY, number, exchange.method)
         if self._plain is not None and path == "/v1/messages" and not self.script.steps:
             return self._plain_work(self._plain, exchange, number, started)
-        self._check_head(exchange)
+        path, body = self._asked(exchange, path)
         if path in ("/v1/messages", "/v1/messages/count_tokens") and exchange.method == "POST":
-            conversation = Conversation(exchange.body)
+            conversation = Conversation(body)
             behaviour = self._behaviour(path, conversation, exchange)
             request = conversation.request
             started.model, started.stream = request.model, request.stream
             started.session, started.turn = conversation.session, conversation.turn
             started.behaviour = msgspec.to_builtins(behaviour)
             if path.endswith("count_tokens"):
-                return self._free(encode({"input_tokens": tokens_of(exchange.size)}), behaviour, number)
+                field = "inputTokens" if self.settings.dialect == "bedrock" else "input_tokens"
+                return self._free(encode({field: tokens_of(len(body))}), behaviour, number)
             if behaviour.status == 200:
                 conversation.check()
             return self._message(conversation, behaviour, number)
@@ -201,6 +205,21 @@ class Simulator:
         set_here = {name: value for name, value in defaults.items() if value}
         return msgspec.structs.replace(behaviour, **set_here) if set_here else behaviour
 
+    def _asked(self, exchange: Exchange, path: str) -> tuple[str, bytes]:
+        """The route and body of the Messages API that a request stands for, once its credential is accepted."""
+        dialect = self.settings.dialect
+        if dialect == "anthropic":
+            self._check_head(exchange)
+            return path, exchange.body
+        key = credential(dialect, exchange.header(b"authorization"), exchange.header(b"x-amz-date"))
+        if self.settings.keys and key not in self.settings.keys:
+            raise PermissionError("The security token included in the request is invalid.")
+        if exchange.method != "POST":
+            raise LookupError(path)
+        if dialect == "bedrock":
+            return read_bedrock(path, exchange.body)
+        return read_vertex(path, exchange.body, exchange.header(b"anthropic-beta"))
+
     def _check_head(self, exchange: Exchange) -> None:
         """Credential and version, as the provider wants them on every route under /v1."""
         bearer = exchange.header(b"authorization")
@@ -217,10 +236,12 @@ class Simulator:
     def _message(self, conversation: Conversation, behaviour: Behaviour, number: str) -> Work:
         request_id = f"req_sim{number}"
         if behaviour.status != 200 or behaviour.body is not None:
-            return Work(number, plan_whole(b"", behaviour, request_id), NOTHING, 0)
+            whole = plan_whole(b"", behaviour, request_id, dialect=self.settings.dialect)
+            return Work(number, whole, NOTHING, 0)
         answer = Answer(conversation, behaviour, reply_to(conversation, behaviour), number)
         if conversation.request.stream:
-            plan = plan_stream(answer.events(), behaviour, request_id)
+            frame = framed if self.settings.dialect == "bedrock" else None
+            plan = plan_stream(answer.events(), behaviour, request_id, frame)
         else:
             plan = plan_whole(answer.whole(), behaviour, request_id, output_bytes=answer.output_bytes)
         return Work(number, plan, answer.usage, answer.output_bytes)
@@ -235,7 +256,7 @@ class Simulator:
 
     def _free(self, body: bytes, behaviour: Behaviour, number: str, method: str = "GET") -> Work:
         """An answer that bills nothing."""
-        plan = plan_whole(body, behaviour, f"req_sim{number}")
+        plan = plan_whole(body, behaviour, f"req_sim{number}", dialect=self.settings.dialect)
         if method == "HEAD":
             head, *_ = plan.pieces
             plan.pieces = iter([head])

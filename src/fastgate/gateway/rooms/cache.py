@@ -84,7 +84,7 @@ def question(call: Call, policy: CachePolicy, said: Overrides) -> Asked | None:
     if scope is None or canonical is None:
         return None
     model = call.model_used
-    key = key_of(scope, said.namespace, call.route, model, call.head.lines, policy.rules, canonical.data)
+    key = key_of(scope, said.namespace, call.route, model, call.lines, policy.rules, canonical.data)
     return Asked(key, model, said.ttl_ns or policy.ttl_ns, keep=not said.no_store)
 
 
@@ -258,7 +258,7 @@ def entry_of(call: Call, asked: Asked) -> Entry | None:
         return None
     if call.model_used != asked.model or (pump.streaming and pump.tape is None):
         return None
-    body = b"".join(pump.tape or ()) if pump.streaming else pump.body
+    body = b"".join(pump.tape or ()) if pump.streaming else answer.whole_body(call, pump)
     head = Head(
         proof=asked.key.proof,
         scope=asked.key.scope,

@@ -14,6 +14,7 @@ from granian._granian import RSGIProtocolClosed, RSGIProtocolError
 from fastgate._core.head import HeadTooLargeError, RequestHead, read_head
 from fastgate._core.request import RequestError, read_request
 from fastgate.call import Call
+from fastgate.dialects.front import adopt
 from fastgate.errors import (
     CLOSE,
     GatewayError,
@@ -91,6 +92,8 @@ async def read_body(call: Call) -> None:
     if length > limit:
         raise too_large(limit)
     call.body = await receive(call, limit)
+    if call.front is not None:
+        adopt(call, call.front)
     try:
         call.request = read_request(call.body)
     except RequestError as exc:

@@ -31,6 +31,9 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("fastgate.relay")
 
+ELSEWHERE = frozenset((Kind.CONNECT, Kind.CONNECT_TIMEOUT, Kind.UNSUPPORTED))
+"""Failures after which nothing can have been processed, so that another endpoint may be tried."""
+
 FAILURES = {
     Kind.RESET: "closed the connection before answering",
     Kind.TRUNCATED: "cut its answer short",
@@ -61,11 +64,14 @@ async def carry(call: Call, plan: list[Candidate], upstreams: Upstreams, flight:
         except GatewayError as exc:
             note_attempt(call, endpoint, begun_ns, exc.kind.value)
             failure = exc
-            if not (exc.kind is Kind.CONNECT or exc.kind is Kind.CONNECT_TIMEOUT):
+            if exc.kind not in ELSEWHERE:
                 raise
             log.warning("%s: %s", call.id, exc.message)
             continue
         note_attempt(call, endpoint, begun_ns, "")
+        if call.left_out:
+            told = f"left-out;{','.join(call.left_out)}"
+            call.routed = f"{call.routed};{told}" if call.routed else told
         return
     raise failure or endpoint_down(Kind.NO_ENDPOINT, "No endpoint is configured on this gateway.")
 
@@ -92,13 +98,16 @@ async def attempt(call: Call, pool: Pool, flight: FlightTable) -> None:
     assert request is not None
     stream = request.stream and call.route == "messages"
     call.meter = meter = Meter.of(stream=stream)
-    head = pool.head(call.route, call.query, call.head.lines, call.head.has_version, len(call.body))
+    wire = pool.wire
+    if wire.credential is not None:
+        await wire.ready()
+    head, body = wire.request(call)
     while True:
         pump = pool.take() or await pool.dial()
         call.pool, call.pump, call.sent = pool, pump, True
         await pump.start(
             head,
-            call.body,
+            body,
             meter,
             flight,
             call.slot,
@@ -112,7 +121,10 @@ async def attempt(call: Call, pool: Pool, flight: FlightTable) -> None:
     if pump.failure is not None:
         failed(pump.failure, pool.endpoint)
     check_status(call, pump, pool.endpoint)
-    if not pump.streaming and call.route == "messages" and pump.status == 200:
+    if pump.streaming:
+        return
+    call.recast = wire.recast(call, pump.status, pump.body)
+    if call.route == "messages" and pump.status == 200:
         meter.read_message(pump.body)
         flight.note_usage(call.slot, meter.usage, meter.output_bytes)
 

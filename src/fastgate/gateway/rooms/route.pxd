@@ -5,5 +5,5 @@ from fastgate.bound cimport bound_nano
 from fastgate.call cimport Call
 
 
-@cython.locals(request=RequestView, candidates=list)
+@cython.locals(request=RequestView, candidates=list, refused=cython.bint)
 cpdef list plan(Call call)

@@ -1,0 +1,6 @@
+# Send a request. On a plain socket (`fd`) at once, in one system call: the transport would wait for the end of the
+# loop's turn. What the socket does not take is the transport's.
+cdef int send_now(int fd, object transport, bytes head, bytes body) except -1
+
+# Whether a header value may be given to a client: printable ASCII, of a length that clients take.
+cdef bint passable(bytes value) noexcept

@@ -1,0 +1,3 @@
+from typing import Final
+
+VALUE_BYTES_MAX: Final[int]
