@@ -204,10 +204,8 @@ class Call:
         self.cost_asked_nano = None
         self.asked = None
         self.namespace = ""
-        self.hit = None
-        self.origin = None
-        self.hold = None
-        self.draw = None
+        self.hit = self.origin = None
+        self.hold = self.draw = None
         self.cells = ()
         self.model_asked = ""
         self.asked_row = None
@@ -217,9 +215,7 @@ class Call:
         self.endpoint = None
         self.price = None
         self.bound_nano = 0
-        self.meter = None
-        self.pump = None
-        self.pool = None
+        self.meter = self.pump = self.pool = None
         self.slot = -1
         self.attempted_nano = 0
         self.sent = False
