@@ -46,7 +46,7 @@ async def hold(call: Call, plan: list[Candidate], lending: Lending, replan: Plan
     if draw.stage is not None:
         if draw.stage == "pause" and draw.staged is not None and not draw.staged.row.hard:
             raise soft_paused(call, draw, lending.allowances)
-        if draw.stage != "alert" and lower(call, draw, "stage"):
+        if draw.stage != "alert" and draw.staged is not None and lower(call, draw.staged.row.id, draw.stage):
             plan, draw = replan(call), find(call, lending)
     if not draw.accounts:
         return plan
@@ -93,7 +93,7 @@ async def ask(call: Call, plan: list[Candidate], draw: Draw, lending: Lending, r
             raise overloaded("Budgets cannot be checked at this moment; try again.", 2)
         if answer.verdict != "full":
             raise contended(draw, answer)
-        if not lower(call, draw, "ceiling"):
+        if not lower(call, draw.accounts[answer.at].row.id, "ceiling"):
             raise await exhausted(call, draw, answer, floor_nano, lending)
         plan, draw = replan(call), find(call, lending)
         if not draw.accounts:
@@ -119,7 +119,7 @@ def clamp(call: Call, max_tokens: int) -> None:
 # -- a cheaper model --------------------------------------------------------------------------------------------------
 
 
-def lower(call: Call, draw: Draw, why: str) -> bool:
+def lower(call: Call, budget: str, why: str) -> bool:
     """Send the call to the next model of the cascade that its key may use; False, and nothing changed, where there is
     none. A turn with open thinking stays with its model: no other one can go on with it."""
     snapshot, request = call.snapshot, call.request
@@ -137,8 +137,7 @@ def lower(call: Call, draw: Draw, why: str) -> bool:
         call.model_asked = request.model
     call.model = target
     call.request = read_request(call.body)
-    budget = draw.staged.row.id if why == "stage" and draw.staged is not None else draw.accounts[0].row.id
-    call.routed = f"budget;{budget};{draw.stage if why == 'stage' else 'ceiling'}"
+    call.routed = f"budget;{budget};{why}"
     return True
 
 
