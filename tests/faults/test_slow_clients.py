@@ -12,6 +12,7 @@ import pytest
 
 from tests.support.plane import KEY, Plane, body, endpoint
 from tests.support.sim import running
+from tests.support.tls import certificate
 
 CLIENTS = 100
 STREAM_BYTES = 50 << 20
@@ -20,12 +21,14 @@ SLACK_BYTES = 20 << 20
 """What the worker's own heap grows by under any hundred connections."""
 
 
-def begin(port: int) -> socket.socket:
+def begin(plane: Plane) -> socket.socket:
     """Ask for a stream of STREAM_BYTES, read its first bytes, then never read again."""
     client = socket.socket()
     client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
     client.settimeout(20)
-    client.connect(("127.0.0.1", port))
+    client.connect(("127.0.0.1", plane.port))
+    if plane.tls is not None:
+        client = plane.tls_context().wrap_socket(client, server_hostname="localhost")
     prompt = f"[[sim:text tokens={STREAM_BYTES // 4} delta_chars=4096]]"
     data = json.dumps(body(prompt, stream=True)).encode()
     head = f"POST /v1/messages HTTP/1.1\r\nhost: x\r\nx-api-key: {KEY}\r\ncontent-length: {len(data)}\r\n\r\n"
@@ -41,13 +44,14 @@ def resident_bytes(plane: Plane) -> int:
 
 @pytest.mark.faults
 @pytest.mark.promise("P-11", bound="1 MiB a client and what the kernel holds")
-def test_memory_per_stalled_client_is_bounded(tmp_path: Path) -> None:
+@pytest.mark.parametrize("tls", [False, pytest.param(True, marks=pytest.mark.slow)], ids=["plain", "tls"])
+def test_memory_per_stalled_client_is_bounded(tmp_path: Path, tls: bool) -> None:
     with running(tmp_path / "sim", "--no-memory-log") as simulator:
-        plane = Plane(tmp_path, (endpoint(simulator.url),)).start()
+        plane = Plane(tmp_path, (endpoint(simulator.url),), tls=certificate(tmp_path) if tls else None).start()
         try:
             plane.message("warm up", stream=True)
             before = resident_bytes(plane)
-            clients = [begin(plane.port) for _ in range(CLIENTS)]
+            clients = [begin(plane) for _ in range(CLIENTS)]
             peak, still = 0, 0
             deadline = time.monotonic() + 30
             while still < 10 and time.monotonic() < deadline:  # a second without growth: every upstream is paused

@@ -11,6 +11,7 @@ import json
 import os
 import signal
 import socket
+import ssl
 import subprocess
 import sys
 import time
@@ -30,6 +31,7 @@ from fastgate.prices.settings import PriceSettings
 from fastgate.record import CallRecord
 from fastgate.snapshot import CachePolicy, Endpoint, HeaderNames, KeyRow, Limits, PauseRow, RateRow, SnapshotData
 from fastgate.state import StateDir
+from tests.support.tls import Certificate
 
 KEY = "sk-test-alice-0123456789abcdef0123456789"
 OTHER_KEY = "sk-test-bob-0123456789abcdef0123456789ab"
@@ -109,6 +111,7 @@ class Plane:
     limits: Limits = LIMITS
     also: tuple[str, ...] = ("x-agentcc",)
     cache: CachePolicy | None = None
+    tls: Certificate | None = None
     process: subprocess.Popen[bytes] | None = None
     pauses: tuple[PauseRow, ...] = ()
     rates: tuple[RateRow, ...] = ()
@@ -156,6 +159,8 @@ class Plane:
     def start(self) -> Plane:
         command = [sys.executable, "-m", "fastgate.gateway.serve", "--host", "127.0.0.1", "--port", str(self.port)]
         command += ["--workers", str(self.workers), "--state", str(self.state.path)]
+        if self.tls is not None:
+            command += ["--tls-cert", str(self.tls.cert), "--tls-key", str(self.tls.key)]
         env = {**os.environ, "PYTHONPATH": "src"}
         self.log = open(self.directory / "plane.log", "wb")  # noqa: SIM115
         self.process = subprocess.Popen(command, env=env, stdout=self.log, stderr=self.log)
@@ -191,7 +196,7 @@ class Plane:
     def request(self, method: str, path: str, body: bytes | dict[str, Any] | None = None, **headers: str) -> Answer:
         """One request on its own connection; header names with `_` for `-`. A dict body is sent as JSON."""
         data = json.dumps(body).encode() if isinstance(body, dict) else body
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
+        connection = self.connection()
         try:
             sent = {name.replace("_", "-"): value for name, value in headers.items()}
             connection.request(method, path, data, sent)
@@ -199,6 +204,16 @@ class Plane:
             return Answer(response.status, {k.lower(): v for k, v in response.getheaders()}, response.read())
         finally:
             connection.close()
+
+    def connection(self) -> http.client.HTTPConnection:
+        """A new connection, over TLS where the plane has a certificate."""
+        if self.tls is None:
+            return http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
+        return http.client.HTTPSConnection("127.0.0.1", self.port, timeout=30, context=self.tls_context())
+
+    def tls_context(self) -> ssl.SSLContext:
+        assert self.tls is not None
+        return ssl.create_default_context(cafile=str(self.tls.cert))
 
     def message(self, text: str = "hello", key: str = KEY, stream: bool = False, **changes: Any) -> Answer:
         """One Messages call with `text` as its last user message."""

@@ -79,10 +79,6 @@ def test_little_is_needed(tmp_path):
             "state: {redis: redis://h, sql: postgresql://h}",
             "3: state: this version of fastgate keeps its state in a directory only; Redis and SQL come later",
         ),
-        (
-            "tls: {cert: a, key: b}",
-            "3: tls: " + LATER.format("TLS on its own port", "limits"),
-        ),
         ("guards: []", "3: guards: " + LATER.format("guards", "headers")),
         ("cahe: {}", "3: cahe: unknown key; nearest known key: cache"),
         ("limit: {}", "3: limit: unknown key; nearest known key: limits"),

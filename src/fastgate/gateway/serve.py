@@ -1,20 +1,28 @@
 """Starts the data plane: Granian over RSGI with settings chosen on purpose, and workers that are always replaced.
 
-`python -m fastgate.gateway.serve --host H --port P --workers N --state DIR`, as the supervisor runs it.
+`python -m fastgate.gateway.serve --host H --port P --workers N --state DIR`, as the supervisor runs it. With
+`--tls-cert` and `--tls-key` it serves TLS and takes a changed certificate up: new workers begin with it, the old ones
+take no more connections and end when their calls have.
 """
 
 from __future__ import annotations
 
 import argparse
+import logging
 import os
+import ssl
 import time
+from pathlib import Path
 from typing import Any
 
 from granian import Granian
-from granian.constants import HTTPModes, Interfaces, Loops, RuntimeModes, TaskImpl
+from granian.constants import HTTPModes, Interfaces, Loops, RuntimeModes, SSLProtocols, TaskImpl
 from granian.http import HTTP1Settings
 
 from fastgate.proc import die_with_parent, take_limits
+from fastgate.state import StateDir
+
+log = logging.getLogger("fastgate.serve")
 
 BACKLOG = 4096
 """Connections waiting to be accepted: Linux's own default ceiling (net.core.somaxconn)."""
@@ -38,16 +46,38 @@ RESPAWN_MAX_S = 5.0
 """Longest pause before a worker that keeps failing at start is tried again."""
 
 
+CERTIFICATE_POLL_S = 2.0
+"""How often the certificate's files are looked at."""
+
+START_S = 30.0
+"""A new worker has its flight table within a second; a busy machine gets thirty."""
+
+LISTEN_S = 0.5
+"""From its flight table to its first accept."""
+
+
 class Server(Granian):  # type: ignore[misc, valid-type]
     """Granian, with a worker that died replaced at once, for ever. Granian's own loop gives up on the whole server
     when one worker dies twice within 5.5 s."""
 
+    drain_s = 600.0
+    certificate: Certificate | None = None
+
     def _serve_loop(self, spawn_target: Any, target_loader: Any) -> None:
         pause_s = 0.0
+        retired: list[tuple[Any, float]] = []
         while True:
-            self.main_loop_interrupt.wait()
+            came = self.main_loop_interrupt.wait(CERTIFICATE_POLL_S if self.certificate is not None else None)
             if self.interrupt_signal:
+                for old, _ in retired:  # the supervisor has drained: nothing is left that could finish
+                    old.kill()
                 return
+            if self.certificate is not None:
+                retired = [(old, end) for old, end in retired if not ended(old, end)]
+                if self.certificate.changed():
+                    retired += self._renew(spawn_target, target_loader)
+                if not came:
+                    continue
             self.main_loop_interrupt.clear()
             dead, self.interrupt_children[:] = sorted(set(self.interrupt_children)), []
             lived_s = min((time.monotonic() - self.wrks[index].birth for index in dead), default=SHORT_LIFE_S)
@@ -58,6 +88,70 @@ class Server(Granian):  # type: ignore[misc, valid-type]
                 self.wrks[index] = self._spawn_worker(index, spawn_target, target_loader)
                 self.wrks[index].start()
 
+    def _renew(self, spawn_target: Any, target_loader: Any) -> list[tuple[Any, float]]:
+        """A worker with the new certificate for each that there is; the old ones stop only when those take connections
+        themselves. Returns the old ones, and until when they may finish their calls."""
+        old, known = list(self.wrks), tables()
+        for index in range(len(old)):
+            self.wrks[index] = self._spawn_worker(index, spawn_target, target_loader)
+            self.wrks[index].start()
+        late = time.monotonic() + START_S
+        while len(tables() - known) < len(old) and time.monotonic() < late:
+            time.sleep(0.05)
+        time.sleep(LISTEN_S)
+        for worker in old:
+            worker.terminate()
+        end = time.monotonic() + self.drain_s
+        log.info("the certificate has changed: new workers serve it, old ones finish their calls")
+        return [(worker, end) for worker in old]
+
+
+def tables() -> set[str]:
+    """The flight tables that there are: one for each worker that has started, or has died since the last recovery."""
+    return {path.name for path in StateDir(os.environ["FASTGATE_STATE"]).flight_dir.glob("*.flight")}
+
+
+class Certificate:
+    """The files of a certificate, and whether they hold another valid one than before."""
+
+    def __init__(self, cert: Path, key: Path) -> None:
+        self.cert, self.key = cert, key
+        self._seen = self._look()
+
+    def changed(self) -> bool:
+        """Whether there is a new pair; a half-written one is waited for."""
+        now = self._look()
+        if now == self._seen or now is None:
+            return False
+        try:
+            ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(self.cert, self.key, password="")
+        except (OSError, ssl.SSLError) as error:
+            if now != self._refused:
+                log.error("the changed certificate cannot be served (%s); the old one stays", error)
+                self._refused = now
+            return False
+        self._seen = now
+        return True
+
+    _refused: tuple[int, ...] | None = None
+
+    def _look(self) -> tuple[int, ...] | None:
+        try:
+            stats = [path.stat() for path in (self.cert, self.key)]
+        except OSError:
+            return None
+        return tuple(value for stat in stats for value in (stat.st_ino, stat.st_mtime_ns, stat.st_size))
+
+
+def ended(worker: Any, end: float) -> bool:
+    """Whether a retired worker is gone; one that is late is killed, and its calls are told by its flight table."""
+    if worker.is_alive():
+        if time.monotonic() < end:
+            return False
+        worker.kill()
+    worker.join()
+    return True
+
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="fastgate.gateway.serve")
@@ -65,6 +159,9 @@ def main() -> None:
     parser.add_argument("--port", type=int, required=True)
     parser.add_argument("--workers", type=int, required=True)
     parser.add_argument("--state", required=True)
+    parser.add_argument("--tls-cert", type=Path)
+    parser.add_argument("--tls-key", type=Path)
+    parser.add_argument("--drain-s", type=float, default=Server.drain_s)
     options = parser.parse_args()
     die_with_parent()
     take_limits()
@@ -72,7 +169,7 @@ def main() -> None:
     # preempt each other several times a call; as batch tasks each runs until it waits (a fifth less CPU a call).
     os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))
     os.environ["FASTGATE_STATE"] = os.path.abspath(options.state)
-    Server(
+    server = Server(
         "fastgate.gateway.app:app",
         address=options.host,
         port=options.port,
@@ -87,7 +184,14 @@ def main() -> None:
         backpressure=CONNECTIONS_MAX,
         http1_settings=HTTP1Settings(header_read_timeout=HEADER_READ_MS, max_buffer_size=HEADER_BUFFER_BYTES),
         workers_kill_timeout=KILL_AFTER_S,
-    ).serve()
+        ssl_cert=options.tls_cert,
+        ssl_key=options.tls_key,
+        ssl_protocol_min=SSLProtocols.tls12,
+    )
+    server.drain_s = options.drain_s
+    if options.tls_cert is not None:
+        server.certificate = Certificate(options.tls_cert, options.tls_key)
+    server.serve()
 
 
 if __name__ == "__main__":

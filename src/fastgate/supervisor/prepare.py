@@ -8,12 +8,13 @@ from __future__ import annotations
 import errno
 import os
 import socket
+import ssl
 from dataclasses import dataclass
 from pathlib import Path
 
 from fastgate import proc
 from fastgate.board import Board
-from fastgate.config import Config, load_config, worker_count
+from fastgate.config import Config, Tls, load_config, worker_count
 from fastgate.config_checks import split_address
 from fastgate.runinfo import admin_token
 from fastgate.state import StateDir, StateError, WriterLock
@@ -66,6 +67,8 @@ def prepare(config_path: Path, workers: int | None) -> Prepared:
     try:
         for name, address in (("listen", config.listen), ("control.listen", config.control.listen)):
             require_free(name, address)
+        if config.tls is not None:
+            require_certificate(config.tls)
         try:
             board = Board.open(state.board)
             token = admin_token(config, state)
@@ -88,6 +91,17 @@ def read_config(path: Path) -> tuple[Config, list[Problem]]:
         lines = "\n".join(f"  {problem}" for problem in errors.problems)
         raise StartError(
             f"the configuration has errors.\n{lines}", "mend the file; `fastgate check` reads it again", BAD_INPUT
+        ) from None
+
+
+def require_certificate(tls: Tls) -> None:
+    """Whether the certificate and its key can be served."""
+    try:
+        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(tls.cert, tls.key, password="")
+    except (OSError, ssl.SSLError) as error:
+        raise StartError(
+            f"`tls`: {tls.cert} and {tls.key} are no certificate and its key ({error}).",
+            "give both as PEM, the key without a passphrase",
         ) from None
 
 

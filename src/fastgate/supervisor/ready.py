@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import socket
+import ssl
 
 import msgspec
 
@@ -41,9 +42,13 @@ def accepts(host: str, port: int) -> bool:
     return True
 
 
-def answers_ready(host: str, port: int) -> bool:
+def answers_ready(host: str, port: int, tls: bool) -> bool:
     """Whether a data plane there says that it is ready."""
     connection = http.client.HTTPConnection(ANYWHERE.get(host, host), port, timeout=ANSWER_S)
+    if tls:  # our own child, on our own machine: its certificate names another host
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+        connection = http.client.HTTPSConnection(ANYWHERE.get(host, host), port, timeout=ANSWER_S, context=context)
     try:
         connection.request("GET", "/readyz")
         return connection.getresponse().status == http.client.OK

@@ -126,6 +126,9 @@ class Supervisor:
         runinfo.write(state.run_json, info)
         host, port = split_address(config.listen)
         place = ["--host", host, "--port", str(port), "--workers", str(prepared.workers), "--state", str(state.path)]
+        if config.tls is not None:
+            place += ["--tls-cert", config.tls.cert, "--tls-key", config.tls.key]
+        place += ["--drain-s", str(config.limits.drain_s)]
         journal = {
             "FASTGATE_JOURNAL_FSYNC": config.journal.fsync,
             "FASTGATE_JOURNAL_SEGMENT_BYTES": str(config.journal.segment_bytes),
@@ -135,7 +138,7 @@ class Supervisor:
         self._wait_for(
             signals,
             plane,
-            lambda: answers_ready(host, port) and len(live_workers(state)) >= prepared.workers,
+            lambda: answers_ready(host, port, config.tls is not None) and len(live_workers(state)) >= prepared.workers,
         )
         log.info(
             "serving",

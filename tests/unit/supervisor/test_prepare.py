@@ -11,11 +11,20 @@ from pathlib import Path
 
 import pytest
 
+from fastgate.config import Tls
 from fastgate.runinfo import RunInfo, admin_token, is_running, read, remove, write
 from fastgate.state import StateDir
-from fastgate.supervisor.prepare import BAD_INPUT, REFUSED, StartError, prepare, require_free
+from fastgate.supervisor.prepare import (
+    BAD_INPUT,
+    REFUSED,
+    StartError,
+    prepare,
+    require_certificate,
+    require_free,
+)
 from fastgate.supervisor.ready import failure_told, reachable
 from tests.support.gateway import free_port
+from tests.support.tls import certificate
 
 CONFIG = """\
 version: 1
@@ -176,3 +185,11 @@ def test_orphans_are_buried_and_children_left_to_their_own() -> None:
         [sys.executable, "-c", ORPHANS], env=env, capture_output=True, text=True, timeout=30, check=False
     )
     assert done.stdout == "False None True\n", done.stderr
+
+
+def test_a_certificate_that_cannot_be_served_is_refused_before_anything_starts(tmp_path: Path) -> None:
+    made = certificate(tmp_path)
+    require_certificate(Tls(cert=str(made.cert), key=str(made.key)))
+    for cert, key in ((made.cert, tmp_path / "absent"), (made.key, made.cert)):
+        with pytest.raises(StartError, match="no certificate and its key"):
+            require_certificate(Tls(cert=str(cert), key=str(key)))
