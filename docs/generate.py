@@ -16,6 +16,7 @@ import textwrap
 import types
 import typing
 from collections.abc import Iterator
+from datetime import datetime
 from decimal import Decimal
 from itertools import pairwise
 from pathlib import Path
@@ -79,6 +80,8 @@ PLAIN_NAMES: dict[Any, str] = {
     bool: "true or false",
     Decimal: "decimal number",
     Secret: "text, secret",
+    Any: "anything",
+    datetime: "date, or date and time",
 }
 
 
@@ -129,7 +132,7 @@ def default_text(field: msgspec.structs.FieldInfo) -> str:
     if field.required:
         return "required"
     value = field.default if field.default is not msgspec.NODEFAULT else field.default_factory()
-    if value is None or value in ("", (), []) or isinstance(value, msgspec.Struct):
+    if value is None or value in ("", (), [], {}) or isinstance(value, msgspec.Struct):
         return ""
     return f"`{str(value).lower() if isinstance(value, bool) else value}`"
 

@@ -47,6 +47,7 @@ REGISTER = {
         "P-23": "Secrets reach no log, record, metric, error or page",
         "P-24": "Tenants share no cache and no stream",
         "P-25": "Parsers never crash, whatever the bytes and however they are split",
+        "P-32": "A secret that a guard hides reaches no provider, and comes back intact",
     },
     "Operation": {
         "P-26": "A reload is atomic: each call belongs to one configuration, a bad one changes nothing",

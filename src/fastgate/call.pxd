@@ -43,6 +43,8 @@ cdef class Call:
     cdef public object gate
 
     cdef public str guard
+    cdef public tuple verdicts
+    cdef public object tap
     cdef public str cache
     cdef public str budget
     cdef public object stages

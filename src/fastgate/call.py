@@ -56,6 +56,14 @@ class Downstream(Protocol):
     def response_stream(self, status: int, headers: list[tuple[str, str]]) -> Any: ...
 
 
+class Tap(Protocol):
+    """Something that an answer passes: a stream by `feed` and `finish`, a message by `whole`. Gives what goes on."""
+
+    def feed(self, chunk: bytes) -> bytes: ...
+    def finish(self) -> bytes: ...
+    def whole(self, body: bytes) -> bytes: ...
+
+
 class Call:
     """The state of one call. Rooms fill it in the order of pipeline.py; nothing of it outlives the call.
 
@@ -105,6 +113,10 @@ class Call:
 
     # guard, cache and money: what the rooms between policy and relay have to say of this call
     guard: str
+    verdicts: tuple[tuple[str, str, str, str, str, str], ...]
+    """What guards found, as the record lists it (record.Verdict)."""
+    tap: Tap | None
+    """What the answer passes on its way to the client; None where it goes as it came."""
     cache: str
     budget: str
     """The tightest budget as the response header has it; empty when none applies."""
@@ -197,6 +209,8 @@ class Call:
         self.principal = None
         self.gate = None
         self.guard = "not-scanned"
+        self.verdicts = ()
+        self.tap = None
         self.cache = "bypass"
         self.budget = ""
         self.stages = ()

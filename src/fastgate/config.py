@@ -25,6 +25,7 @@ from fastgate.config_checks import (
 from fastgate.config_endpoints import Endpoint, absolute, check_endpoint, settled, warnings
 from fastgate.config_routing import Routing
 from fastgate.directory_checks import MAX_PARALLEL, MAX_PER_MINUTE
+from fastgate.guards.settings import Guard, compiled
 from fastgate.prices.settings import PriceOverride, PriceSettings
 from fastgate.proc import usable_cpus
 from fastgate.refs import Secret
@@ -125,7 +126,6 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     """fastgate.yaml. After `load_config` the paths in it are absolute and base URLs are in their shortest form."""
 
     LATER: ClassVar[FromFile] = {
-        "guards": "guards",
         "audit": "audit settings",
         "telemetry": "telemetry export",
         "alerts": "alerts",
@@ -154,6 +154,8 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     """Upstreams, in order of preference."""
     limits: Limits = Limits()
     """Sizes and deadlines of the data plane."""
+    guards: tuple[Guard, ...] | None = None
+    """What is looked for in requests and answers. Absent: secrets are redacted and injections logged; `[]`: nothing."""
     journal: Journal = Journal()
     """The record of finished calls."""
     cache: CacheSettings | None = None
@@ -180,6 +182,7 @@ def load_config(path: Path, environ: Mapping[str, str], data: bytes | None = Non
     _check_endpoints(reading)
     _check_addresses(reading)
     _check_prices(reading)
+    _check_guards(reading)
     config = reading.done()
     return _settle(config, path.absolute().parent), list(_warnings(reading, config))
 
@@ -237,6 +240,24 @@ def _check_prices(reading: Reading[Config]) -> None:
             where, colon, message = str(error).partition(": ")
             named = colon and where.startswith("prices.")
             reading.fault(parse_path(where) if named else ("prices",), message if named else str(error))
+
+
+def _check_guards(reading: Reading[Config]) -> None:
+    """Families, rules and settings that do not exist. Whether a pattern compiles is seen when it is published."""
+    guards = reading.value.guards
+    if not guards or guards is BAD:
+        return
+    from fastgate.guards.policy import rules_of
+    from fastgate.guards.rule import RuleError, load_scanners
+
+    scanners = load_scanners()
+    for index, guard in enumerate(guards):
+        if guard is BAD or reading.problems:
+            continue
+        try:
+            rules_of(compiled((guard,))[0], scanners)
+        except RuleError as error:
+            reading.fault(("guards", index), str(error))
 
 
 def _settle(config: Config, base: Path) -> Config:

@@ -34,6 +34,7 @@ class Kind(StrEnum):
     RATE_LIMITED = "rate_limited"
     BUDGET_EXHAUSTED = "budget_exhausted"
     BUDGET_CONTENDED = "budget_contended"
+    GUARD = "guard"
     INVALID_REQUEST = "invalid_request"
     TOO_LARGE = "too_large"
     NOT_FOUND = "not_found"
@@ -175,6 +176,19 @@ def budget_contended(message: str, retry_after_s: int) -> GatewayError:
         status=429,
         type="rate_limit_error",
         headers=(("x-should-retry", "true"), ("retry-after", str(retry_after_s))),
+    )
+
+
+def guard_refused(rule: str, what: str, kind: str, path: str) -> GatewayError:
+    """A guardrail refused the request: names the rule and the place, never what was found."""
+    return GatewayError(
+        Kind.GUARD,
+        f"Guard rule {rule} refused this request: there is {what} in it ({kind.replace('_', ' ')}, {path}). "
+        "It was not sent to the provider. Take it out of the conversation (/rewind or /clear) and try again.",
+        source="downstream",
+        retry="never",
+        status=400,
+        type="policy_blocked",
     )
 
 

@@ -41,6 +41,21 @@ class Attempt(msgspec.Struct, frozen=True, array_like=True):
     cost_nano: int = 0
 
 
+class Verdict(msgspec.Struct, frozen=True, array_like=True):
+    """What became of one finding of a guard. The match itself is never kept, only a keyed hash of it."""
+
+    rule: str
+    action: str
+    """block, redact, log, not_scanned"""
+    kind: str
+    """What was looked at (fastgate.guards.rule.Kind), or media."""
+    path: str
+    """Where: `messages[4].content[0]`."""
+    match: str = ""
+    note: str = ""
+    """`shadow:ACTION`: what would have been done. `exception:OWNER`: who let it through."""
+
+
 class CallRecord(msgspec.Struct, frozen=True, array_like=True):
     """One finished call, in every outcome. Money is nano-dollars, times are UTC nanoseconds or microseconds."""
 
@@ -92,3 +107,4 @@ class CallRecord(msgspec.Struct, frozen=True, array_like=True):
     """The partition of the cache that the client named."""
     cells: tuple[int, ...] = ()
     """The hard budgets' cells whose money was held for the call, by the ledger's numbers."""
+    verdicts: tuple[Verdict, ...] = ()

@@ -7,7 +7,7 @@ Knows nothing of YAML, SQL or HTTP.
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
 import msgspec
 
@@ -170,6 +170,41 @@ class CachePolicy(msgspec.Struct, frozen=True):
     """Version of the guards' policy: what another policy let through is not given again."""
 
 
+class GuardScope(msgspec.Struct, frozen=True, array_like=True):
+    """Whom a guard is for: every part that is not empty must name the caller. `tags`: values are globs."""
+
+    orgs: tuple[str, ...] = ()
+    teams: tuple[str, ...] = ()
+    users: tuple[str, ...] = ()
+    keys: tuple[str, ...] = ()
+    tags: dict[str, str] = {}
+
+
+class GuardException(msgspec.Struct, frozen=True, array_like=True):
+    """A finding of a rule that is let through until `until_ns` (0: for ever); `match` is its keyed hash, or any."""
+
+    rule: str
+    owner: str
+    until_ns: int = 0
+    match: str = ""
+    scope: GuardScope | None = None
+
+
+class GuardRow(msgspec.Struct, frozen=True, array_like=True):
+    """One family of guards in use (fastgate.guards.settings.Guard documents each)."""
+
+    use: str
+    action: str
+    severity: dict[str, str] = {}
+    rules: tuple[str, ...] = ()
+    on: tuple[str, ...] = ()
+    scope: GuardScope | None = None
+    fail: str = "open"
+    shadow: bool = False
+    settings: dict[str, Any] = {}
+    exceptions: tuple[GuardException, ...] = ()
+
+
 class SnapshotData(msgspec.Struct, frozen=True):
     """What the control plane publishes. `version` digests the content: the policy version of headers and records."""
 
@@ -189,6 +224,7 @@ class SnapshotData(msgspec.Struct, frozen=True):
     cascade: tuple[tuple[str, str], ...] = ()
     """From the dearest on: (glob of the models that stand here, the one a call is sent to that comes from above).
     Empty where budgets may not change models."""
+    guards: tuple[GuardRow, ...] = ()
 
 
 encode = msgspec.msgpack.Encoder().encode
@@ -202,6 +238,7 @@ class Snapshot:
     `accepted` are the secrets seen so far that belong to a principal, at most one for each: identity fills it.
     `pauses` is None while nothing is paused by hand, `rates` while nobody's rate is limited, `budgets` while there are
     none.
+    `guards` are fastgate.guards' (the worker builds them), None where nothing is to be looked for.
     """
 
     __slots__ = (
@@ -211,6 +248,7 @@ class Snapshot:
         "data",
         "endpoints",
         "generation",
+        "guards",
         "headers",
         "limits",
         "pauses",
@@ -234,6 +272,7 @@ class Snapshot:
         self.rates: dict[tuple[str, str], RateRow] | None = {(row.level, row.of): row for row in data.rates} or None
         self.cache = data.cache
         self.budgets = data.budgets or None
+        self.guards: Any = None
 
 
 current: Snapshot

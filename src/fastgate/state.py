@@ -88,6 +88,11 @@ class StateDir:
         return self.path / "cache"
 
     @property
+    def guards_dir(self) -> Path:
+        """Compiled guard patterns; may be deleted, and are made again."""
+        return self.path / "guards"
+
+    @property
     def writer_lock(self) -> Path:
         """Held by whoever changes the directory."""
         return self.path / "writer.lock"

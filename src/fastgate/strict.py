@@ -151,6 +151,8 @@ class Reading(Generic[T]):
             return self._dict(hint, node, path)
         if isinstance(hint, type) and issubclass(hint, msgspec.Struct):
             return self._struct(hint, node, path)
+        if hint is Any:
+            return self._plain(node, path)
         if node.kind != "scalar":
             return self._fault(node, path, f"expected {_wanted(hint)}, got {_shown(node)}")
         if node.is_null:
@@ -160,6 +162,26 @@ class Reading(Generic[T]):
         except RefError as error:
             return self._fault(node, path, str(error))
         return self._scalar(hint, text, node, path)
+
+    def _plain(self, node: Node, path: KeyPath) -> Any:
+        """A value of no declared type, as YAML reads it."""
+        if node.kind == "mapping":
+            return {name: self._plain(child, (*path, name)) for name, (_, child) in node.entries.items()}
+        if node.kind == "list":
+            return [self._plain(child, (*path, index)) for index, child in enumerate(node.items)]
+        if node.is_null:
+            return None
+        try:
+            text = resolve_refs(node.text, self.environ)
+        except RefError as error:
+            return self._fault(node, path, str(error))
+        if not node.plain:
+            return text
+        for kind in (_integer, _number, _boolean):
+            value = kind(text)
+            if value is not None:
+                return value
+        return text
 
     def _marked(self, marks: list[Any], value: Any, node: Node, path: KeyPath) -> Any:
         for mark in marks:

@@ -29,7 +29,17 @@ from fastgate.keys import digest, ensure_pepper
 from fastgate.prices.catalog import compile_prices
 from fastgate.prices.settings import PriceSettings
 from fastgate.record import CallRecord
-from fastgate.snapshot import CachePolicy, Endpoint, HeaderNames, KeyRow, Limits, PauseRow, RateRow, SnapshotData
+from fastgate.snapshot import (
+    CachePolicy,
+    Endpoint,
+    GuardRow,
+    HeaderNames,
+    KeyRow,
+    Limits,
+    PauseRow,
+    RateRow,
+    SnapshotData,
+)
 from fastgate.state import StateDir
 from tests.support.tls import Certificate
 
@@ -113,6 +123,7 @@ class Plane:
     cache: CachePolicy | None = None
     tls: Certificate | None = None
     process: subprocess.Popen[bytes] | None = None
+    guards: tuple[GuardRow, ...] = ()
     pauses: tuple[PauseRow, ...] = ()
     rates: tuple[RateRow, ...] = ()
     generation: int = 0
@@ -141,6 +152,7 @@ class Plane:
             keys=self.keys,
             prices=compile_prices(PriceSettings()),
             pauses=self.pauses,
+            guards=self.guards,
             rates=self.rates,
             cache=self.cache,
         )

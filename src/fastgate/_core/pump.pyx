@@ -402,7 +402,8 @@ cdef class Pump:
 
     cdef int push(self, bytes chunk) except -1:
         cdef object told = self.send(chunk)
-        cdef Py_ssize_t size = told if type(told) is int else PyBytes_GET_SIZE(chunk)  # a dialect's own
+        # A tap or a dialect sends other bytes and says how many; the server's own answer is no number.
+        cdef Py_ssize_t size = told if type(told) is int else PyBytes_GET_SIZE(chunk)
         self.bytes_out += size
         self.credit.push(size)
         return 0

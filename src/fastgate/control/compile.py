@@ -16,6 +16,7 @@ from fastgate.bulk import burst
 from fastgate.caching.settings import CacheSettings
 from fastgate.config_endpoints import Endpoint
 from fastgate.control.cascade import cascade_steps
+from fastgate.guards.settings import in_force
 from fastgate.prices.book import PriceData
 from fastgate.stores.ports import DirectoryRows, SecretRow
 
@@ -37,6 +38,7 @@ def compile_snapshot(
         endpoints=tuple(_endpoint(endpoint) for endpoint in config.endpoints),
         keys=_keys(directory.secrets, now_ns),
         prices=prices,
+        guards=in_force(config.guards),
         budgets=_budgets(directory.budgets, now_ns),
         pauses=_pauses(directory.pauses, now_ns),
         rates=_rates(config.limits, directory.rates),

@@ -240,6 +240,17 @@ class Attempt(msgspec.Struct, frozen=True):
     cost: Usd
 
 
+class Verdict(msgspec.Struct, frozen=True):
+    """What became of one finding of a guard; `match` is a keyed hash of what was found."""
+
+    rule: str
+    action: str
+    kind: str
+    path: str
+    match: str
+    note: str
+
+
 class Call(msgspec.Struct, frozen=True, kw_only=True):
     """One finished call."""
 
@@ -271,6 +282,7 @@ class Call(msgspec.Struct, frozen=True, kw_only=True):
     attempts: list[Attempt]
     system_sha256: str
     tools: list[str]
+    verdicts: list[Verdict]
 
 
 class Spend(msgspec.Struct, frozen=True):

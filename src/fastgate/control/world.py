@@ -21,6 +21,8 @@ from fastgate.config import Config, load_config
 from fastgate.control.compile import compile_snapshot, next_expiry_ns
 from fastgate.control.publish import next_generation, publish, published
 from fastgate.directory import Directory, load_directory
+from fastgate.guards.rule import RuleError
+from fastgate.keys import load_pepper
 from fastgate.log import Log
 from fastgate.prices.book import PriceData
 from fastgate.prices.catalog import compile_prices
@@ -88,6 +90,7 @@ class World:
         self._prices_ns = wall_ns()
         self._expiry_ns = 0
         self._unpublished = False
+        self._guards: tuple[snapshot.GuardRow, ...] = ()
         self.keys = 0
         self.version = published(state.snapshot)[1]
         self.budgets: tuple[snapshot.BudgetRow, ...] = ()
@@ -138,6 +141,7 @@ class World:
                 self.keys, self.version = len(data.keys), version
                 self._unpublished = False
                 return False
+            self._try_guards(data)
             publish(self._state.snapshot, data, self._board)
             self.keys, self.version = len(data.keys), data.version
             self._unpublished = False
@@ -161,6 +165,18 @@ class World:
     def published(self) -> snapshot.SnapshotData:
         """What workers use."""
         return snapshot.decode(self._state.snapshot.read_bytes())
+
+    def _try_guards(self, data: snapshot.SnapshotData) -> None:
+        """Compiles the guards, which workers then only load, and lets each find its sample. Raises ConfigErrors."""
+        if not data.guards or data.guards == self._guards:
+            return
+        from fastgate.guards.screen import build
+
+        try:
+            build(data.guards, load_pepper(self._state.pepper), self._state.guards_dir, None)
+        except RuleError as error:
+            raise ConfigErrors([Problem(str(self.path), 0, "guards", str(error))]) from None
+        self._guards = data.guards
 
     def _apply(self, directory: Directory, actor: str) -> int:
         """Makes the declared directory so; the number of changes. A conflict is an error of the file."""

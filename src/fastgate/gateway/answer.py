@@ -91,6 +91,22 @@ def whole_body(call: Call, pump: Pump) -> bytes:
     return pump.body if call.recast is None else call.recast
 
 
+def sender(call: Call, transport: Any) -> Callable[[bytes], object]:
+    """What pushes a stream's bytes to the client: through the call's tap where it has one, and then it gives the number
+    of bytes that went out."""
+    tap = call.tap
+    push: Callable[[bytes], object] = transport.send_bytes
+    if tap is None:
+        return push
+
+    def send(chunk: bytes) -> int:
+        passed = tap.feed(chunk)
+        told = push(passed) if passed else 0
+        return told if isinstance(told, int) else len(passed)
+
+    return send
+
+
 def send_whole(call: Call, pump: Pump) -> None:
     """Pass a whole answer on as it came, with what it cost."""
     headers = upstream_headers(call, pump)
@@ -98,6 +114,8 @@ def send_whole(call: Call, pump: Pump) -> None:
     call.answered = True
     call.status = pump.status
     body = whole_body(call, pump)
+    if call.tap is not None and pump.status == 200:
+        body = call.tap.whole(body)
     call.response_bytes = len(body)
     call.proto.response_bytes(pump.status, headers, body)
 

@@ -3,6 +3,7 @@
     edge      head, then body: framing, Host, size, one validating pass
     identity  whose key this is (before the body is read: strangers send us nothing large)
     policy    may this key use this model, is it paused, is it under its rate limits
+    guard     what must not leave does not (where guards are configured)
     cache     an answer that was given before, or that another call is getting now
     route     which endpoints, at what price, what the call can cost at most
     hold      the most it can cost is held on every budget that binds it, or nothing is sent
@@ -10,9 +11,8 @@
     ledger    what it cost, in every outcome; its hold ends
     journal   the one record
 
-Guards and caches enter between policy and route, holds between route and relay, in the order of ARCHITECTURE.md, when
-they exist; each fills its fields of the Call, and answer and journal write them. From `settle` on nothing awaits, so
-nothing can cut a charge or a record off: client gone, upstream dead, worker draining all pass here.
+Each fills its fields of the Call, and answer and journal write them. From `settle` on nothing awaits, so nothing can
+cut a charge or a record off: client gone, upstream dead, worker draining all pass here.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any
 
 from fastgate.errors import GatewayError, Kind, internal
 from fastgate.gateway import answer
-from fastgate.gateway.rooms import cache, edge, hold, identity, journal, ledger, policy, relay, route
+from fastgate.gateway.rooms import cache, edge, guard, hold, identity, journal, ledger, policy, relay, route
 
 if TYPE_CHECKING:
     from fastgate.call import Call
@@ -41,6 +41,8 @@ async def run(call: Call, worker: Worker, items: list[tuple[str, str]]) -> None:
         identity.identify(call, worker.digester)
         await edge.read_body(call)
         policy.admit(call, worker.rates)
+        if call.snapshot.guards is not None:
+            await guard.screen(call)
         if call.snapshot.cache is not None:
             transport = await cache.lookup(call, worker.cached, worker.locate)
         if call.origin is None:

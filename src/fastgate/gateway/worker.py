@@ -76,7 +76,8 @@ class Worker:
         self.loop = loop
         self.epoch = new_epoch()
         self.board = Board.open(state.board)
-        self.digester = Digester(load_pepper(state.pepper))
+        self.pepper = load_pepper(state.pepper)
+        self.digester = Digester(self.pepper)
         self.upstreams = Upstreams(loop)
         self.rates = Rates(state.rates_dir)
         self.calls: dict[int, Call] = {}
@@ -112,6 +113,11 @@ class Worker:
     def adopt(self) -> None:
         """Load the published snapshot and swap it in; calls under way keep the one they began with."""
         fresh = Snapshot(snapshots.decode(self.state.snapshot.read_bytes()))
+        if fresh.data.guards:
+            from fastgate.guards.screen import build
+
+            before = self.snapshot.guards if hasattr(self, "snapshot") else None
+            fresh.guards = build(fresh.data.guards, self.pepper, self.state.guards_dir, before)
         self.upstreams.adopt(fresh)
         self.rates.adopt(fresh)
         self._adopt_cache(fresh.cache)

@@ -18,7 +18,7 @@ A rule that is no pattern has `look` instead: it gets the block and yields the p
 bytes and places are byte offsets, everywhere. Neither `check` nor `look` may keep the text, wait, or do I/O.
 
 Text that is one JSON value (tool_use input, tool definitions) is given as one line a member, `name: value`, strings
-unescaped, so that a rule sees the same text however it was escaped; nothing is hidden outside of a value.
+unescaped, so that a rule sees the same text however it was escaped.
 
 `samples` are strings that must fire and `clean` near misses that must not: the start-up self-test sends the first
 sample through every enabled rule in every block kind it looks at, the tests all of them. Write a secret in a sample in
@@ -63,6 +63,11 @@ BEFORE = 256
 the multi-line ones, with the name it is assigned to."""
 AFTER = 512
 """Bytes after it in which `exact` may end: the longest single-line tokens (JWT heads aside) are under 400."""
+
+
+class RuleError(ValueError):
+    """A rule that does not exist, cannot be compiled, or does not find its own sample; the message names it."""
+
 
 Place: TypeAlias = tuple[int, int]
 """Start and end of a finding in the block's text, in bytes."""
@@ -129,9 +134,9 @@ class Rule:
 class Scanner:
     """A family of rules: what the policy's `use` names.
 
-    A family whose rules depend on the configuration has `settings`, a msgspec struct of the keys that stand beside
-    `use` (documented field by field), and `make`, which turns them into the rules; `rules` is then what a deployment
-    gets that sets nothing. Rules that are made carry samples that fit their settings.
+    A family whose rules depend on the configuration has `settings`, a msgspec struct of what may stand under
+    `settings` (documented field by field), and `make`, which turns them into the rules; `rules` is then what a
+    deployment gets that sets nothing. Rules that are made carry samples that fit their settings.
     """
 
     name: str

@@ -5,6 +5,8 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
+import msgspec
+
 from fastgate._core.money import format_usd
 from fastgate.record import Attempt, CallRecord, Usage
 
@@ -40,6 +42,7 @@ def call_view(record: CallRecord) -> dict[str, Any]:
         "attempts": [attempt_view(attempt) for attempt in record.attempts],
         "system_sha256": record.system_sha256,
         "tools": record.tools,
+        "verdicts": [msgspec.structs.asdict(verdict) for verdict in record.verdicts],
     }
 
 

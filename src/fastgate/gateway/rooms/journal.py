@@ -75,6 +75,7 @@ def encode(call: Call) -> bytes:
             call.meter.stop_reason if call.meter is not None else "",
             call.namespace,
             call.cells,
+            call.verdicts,
         )
     )
 

@@ -168,11 +168,15 @@ async def pass_on(call: Call, locate: Callable[[Callable[[], None]], None]) -> o
     assert pump is not None and meter is not None
     transport = answer.begin_stream(call, pump)
     credit = Credit(call.client)
-    ended = pump.attach(transport.send_bytes, credit, locate)
+    ended = pump.attach(answer.sender(call, transport), credit, locate)
     if not ended.done():
         await ended
     call.response_bytes = pump.bytes_out
     failure = pump.failure
+    if call.tap is not None and failure not in ("client_gone", "client_stalled"):
+        kept = call.tap.finish()
+        if kept:
+            transport.send_bytes(kept)
     if failure is None:
         if pump.client_gone:  # others lived on it to its end
             call.outcome, call.error = "client_gone", Kind.CLIENT_GONE.value

@@ -1,0 +1,60 @@
+"""The walk over a request body that gives its content blocks (block.pxd), those known as clean left out."""
+
+from fastgate._core.memo cimport Memo
+from fastgate._core.span cimport Span, Text, byte_t
+
+# A tool that was used in the conversation.
+cdef struct Use:
+    Text id
+    Text name
+    Span input
+
+
+# Where the walk stands, for the positions of blocks.
+cdef struct Place:
+    int kind
+    int area
+    Py_ssize_t first
+    Py_ssize_t second
+    Py_ssize_t third
+    Text name
+    Text id
+
+
+# The members of a content block that matter, of any type of block.
+cdef struct Members:
+    Text type
+    Text name
+    Text id
+    Text use_id
+    Span text
+    Span content
+    Span input
+    Span source
+    Span citations
+    Span title
+    Span context
+
+
+cdef class Blocks:
+    cdef readonly list noted  # new blocks, and those in which something was found before
+    cdef readonly Py_ssize_t count
+    cdef readonly Py_ssize_t media  # images, PDFs and the like: nothing here can read them
+    cdef bytes body
+    cdef const byte_t* start
+    cdef const byte_t* end
+    cdef Memo memo
+    cdef str role
+    cdef Use* uses
+    cdef Py_ssize_t use_n
+    cdef Py_ssize_t use_room
+
+    cdef int take(self, Span value, Place* place, int reading) except -1
+    cdef int add_use(self, Members* members) except -1
+    cdef const byte_t* walk_top(self, const byte_t* p) except NULL
+    cdef const byte_t* walk_messages(self, const byte_t* p) except NULL
+    cdef const byte_t* walk_message(self, const byte_t* p, Py_ssize_t index) except NULL
+    cdef const byte_t* walk_content(self, const byte_t* p, Place* place, bint inner) except NULL
+    cdef const byte_t* walk_block(self, const byte_t* p, Place* place, bint inner) except NULL
+    cdef int take_block(self, Span whole, Members* members, Place* place, bint inner) except -1
+    cdef int take_document(self, Span whole, Members* members, Place* place) except -1

@@ -1,0 +1,388 @@
+"""Walks a request body once and gives its content blocks: blocks.pxd.
+
+The body was read by `request` before, so it is JSON, UTF-8 and not deep. Nothing is decoded for a block that the memo
+knows as clean: it costs two passes over its bytes. Thinking blocks, signatures, ciphers and references are passed over:
+they are the provider's own, and nothing may change them.
+"""
+
+cimport cython
+from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize
+from cpython.mem cimport PyMem_Free, PyMem_Realloc
+from libc.stdint cimport uint64_t
+from libc.string cimport memset
+
+from fastgate._core.block cimport (
+    AREA_MESSAGES,
+    AREA_OTHER,
+    AREA_SYSTEM,
+    AREA_TOOLS,
+    KIND_ASSISTANT_TEXT,
+    KIND_DOCUMENT,
+    KIND_SYSTEM,
+    KIND_TOOL_RESULT,
+    KIND_TOOL_SCHEMA,
+    KIND_TOOL_USE_INPUT,
+    KIND_USER_TEXT,
+    READ_ALL,
+    READ_PUBLIC,
+    READ_STRING,
+    Block,
+    text_from,
+)
+from fastgate._core.memo cimport Memo, fg_mark
+from fastgate._core.span cimport (
+    Cursor,
+    Span,
+    Text,
+    byte_t,
+    fg_unescape,
+    next_member,
+    open_object,
+    read_key,
+    read_text,
+    same,
+    skip_space,
+    skip_value,
+    span_of,
+    text_is,
+    text_of,
+    to_next,
+)
+
+cdef enum:
+    TYPE_ROOM = 256  # a type of 42 letters with each of them escaped; the longest known has 39
+
+cdef str ROLE_USER = "user"
+cdef str ROLE_ASSISTANT = "assistant"
+cdef str ROLE_SYSTEM = "system"
+
+
+cdef bint ends_with(Text text, const char* word, Py_ssize_t n) noexcept:
+    """Whether the string, once unescaped, ends in `word`. No type of block is longer than the room here."""
+    cdef byte_t plain[TYPE_ROOM]
+    cdef Py_ssize_t size = text.n - text.shrink
+    if size < n or (text.shrink and text.n > TYPE_ROOM):
+        return False
+    if text.shrink == 0:
+        return same(text.p + size - n, n, word, n)
+    fg_unescape(text.p, <size_t>text.n, plain)
+    return same(plain + size - n, n, word, n)
+
+
+@cython.final
+cdef class Blocks:
+    """The blocks of one body; see blocks.pxd."""
+
+    def __init__(self):
+        raise TypeError("Blocks are made by read_blocks")
+
+    def __dealloc__(self):
+        PyMem_Free(self.uses)
+
+    def use_of(self, Block block not None):
+        cdef Py_ssize_t i
+        cdef Text wanted
+        cdef Use* use
+        if not text_of(block.use_id, &wanted):
+            return None
+        for i in range(self.use_n - 1, -1, -1):
+            use = &self.uses[i]
+            if same(use.id.p, use.id.n, <const char*>wanted.p, wanted.n):
+                return text_from(use.name), <bytes>use.input.p[:use.input.n]
+        return None
+
+    cdef int take(self, Span value, Place* place, int reading) except -1:
+        """A block: nothing more is done with one that is known to be clean."""
+        cdef uint64_t seed = <uint64_t>(place.kind << 8 | reading << 4)
+        cdef fg_mark mark
+        cdef Block block
+        cdef bytes name
+        if self.role is ROLE_USER:
+            seed |= 1
+        elif self.role is ROLE_ASSISTANT:
+            seed |= 2
+        elif self.role is not ROLE_SYSTEM:
+            seed |= 3
+        self.count += 1
+        mark = self.memo.mark(value.p, <size_t>value.n, seed)
+        if place.name.p != NULL:
+            # What a rule says may depend on whose input it is.
+            mark = self.memo.mark(place.name.p, <size_t>place.name.n, mark.lane[0])
+            mark.lane[1] ^= self.memo.mark(value.p, <size_t>value.n, seed).lane[1]
+        if self.memo.is_clean(mark):
+            return 0
+        name = PyBytes_FromStringAndSize(<const char*>&mark, sizeof(fg_mark))
+        block = Block.__new__(Block)
+        block.body, block.mark, block.found = self.body, name, self.memo.found(name)
+        block.kind, block.role, block.reading = place.kind, self.role, reading
+        block.area, block.first, block.second, block.third = place.area, place.first, place.second, place.third
+        block.start, block.end = value.p - self.start, value.p + value.n - self.start
+        if place.name.p != NULL:
+            block.tool_name = span_of(place.name.p - 1, place.name.p + place.name.n + 1)
+        if place.id.p != NULL:
+            block.use_id = span_of(place.id.p - 1, place.id.p + place.id.n + 1)
+        self.noted.append(block)
+        return 0
+
+    cdef int add_use(self, Members* members) except -1:
+        cdef Use* grown
+        if self.use_n == self.use_room:
+            self.use_room = max(2 * self.use_room, 16)
+            grown = <Use*>PyMem_Realloc(self.uses, <size_t>self.use_room * sizeof(Use))
+            if grown == NULL:
+                raise MemoryError()
+            self.uses = grown
+        self.uses[self.use_n].id, self.uses[self.use_n].name = members.id, members.name
+        self.uses[self.use_n].input = members.input
+        self.use_n += 1
+        return 0
+
+    cdef const byte_t* walk_top(self, const byte_t* p) except NULL:
+        cdef Cursor cursor
+        cdef Place place
+        cdef Text key
+        cdef const byte_t* value
+        cdef Py_ssize_t member = -1
+        cursor.p, cursor.end, cursor.first = p + 1, self.end, True
+        while to_next(&cursor, c'}') == 1:
+            member += 1
+            memset(&key, 0, sizeof(Text))
+            value = read_key(cursor.p, self.end, &key)
+            memset(&place, 0, sizeof(Place))
+            place.first = place.second = place.third = -1
+            self.role = ROLE_SYSTEM
+            if text_is(key, b"messages", 8) and value[0] == c'[':
+                cursor.p = self.walk_messages(value)
+                continue
+            if text_is(key, b"system", 6):
+                place.kind, place.area = KIND_SYSTEM, AREA_SYSTEM
+                cursor.p = self.walk_content(value, &place, False)
+                continue
+            if text_is(key, b"tools", 5) and value[0] == c'[':
+                cursor.p = walk_tools(self, value, &place)
+                continue
+            cursor.p = skip_value(value, self.end)
+            if value[0] == c'{' and not (
+                text_is(key, b"metadata", 8) or text_is(key, b"thinking", 8) or text_is(key, b"tool_choice", 11)
+            ):
+                # What no list here could keep up with: Claude Code sends the working tree's state in one of these.
+                place.kind, place.area, place.first = KIND_SYSTEM, AREA_OTHER, member
+                self.take(span_of(value, cursor.p), &place, READ_PUBLIC)
+        return cursor.p
+
+    cdef const byte_t* walk_messages(self, const byte_t* p) except NULL:
+        cdef Cursor cursor
+        cdef Py_ssize_t index = 0
+        cursor.p, cursor.end, cursor.first = p + 1, self.end, True
+        while to_next(&cursor, c']') == 1:
+            cursor.p = self.walk_message(cursor.p, index) if cursor.p[0] == c'{' else skip_value(cursor.p, self.end)
+            index += 1
+        return cursor.p
+
+    cdef const byte_t* walk_message(self, const byte_t* p, Py_ssize_t index) except NULL:
+        cdef Cursor cursor
+        cdef Place place
+        cdef Text key, text
+        cdef const byte_t* value
+        cdef const byte_t* content = NULL
+        cdef str role = ""
+        memset(&place, 0, sizeof(Place))
+        memset(&key, 0, sizeof(Text))
+        memset(&text, 0, sizeof(Text))
+        place.area, place.first, place.second, place.third = AREA_MESSAGES, index, -1, -1
+        place.kind = KIND_USER_TEXT
+        cursor.p, cursor.end, cursor.first = p + 1, self.end, True
+        while to_next(&cursor, c'}') == 1:
+            value = read_key(cursor.p, self.end, &key)
+            if text_is(key, b"role", 4) and value[0] == c'"':
+                cursor.p = read_text(value, self.end, &text)
+                if text_is(text, b"user", 4):
+                    role = ROLE_USER
+                elif text_is(text, b"assistant", 9):
+                    role, place.kind = ROLE_ASSISTANT, KIND_ASSISTANT_TEXT
+                elif text_is(text, b"system", 6):
+                    role, place.kind = ROLE_SYSTEM, KIND_SYSTEM
+                else:
+                    role = text_from(text)
+            elif text_is(key, b"content", 7):
+                if role:
+                    self.role = role
+                    cursor.p = self.walk_content(value, &place, False)
+                else:
+                    content = value
+                    cursor.p = skip_value(value, self.end)
+            else:
+                cursor.p = skip_value(value, self.end)
+        if content != NULL:
+            self.role = role
+            self.walk_content(content, &place, False)
+        return cursor.p
+
+    cdef const byte_t* walk_content(self, const byte_t* p, Place* place, bint inner) except NULL:
+        """A string or a list of blocks; `inner`: the list is within a block."""
+        cdef Cursor cursor
+        cdef Place at = place[0]
+        cdef const byte_t* after
+        cdef Py_ssize_t index = 0
+        if p[0] != c'[':
+            after = skip_value(p, self.end)
+            if p[0] == c'"' or p[0] == c'{':
+                self.take(span_of(p, after), place, READ_STRING if p[0] == c'"' else READ_PUBLIC)
+            return after
+        cursor.p, cursor.end, cursor.first = p + 1, self.end, True
+        while to_next(&cursor, c']') == 1:
+            if inner:
+                at.third = index
+            elif at.area == AREA_MESSAGES:
+                at.second = index
+            else:
+                at.first = index
+            index += 1
+            if cursor.p[0] == c'{':
+                cursor.p = self.walk_block(cursor.p, &at, inner)
+            else:
+                after = skip_value(cursor.p, self.end)
+                if cursor.p[0] == c'"':
+                    self.take(span_of(cursor.p, after), &at, READ_STRING)
+                cursor.p = after
+        return cursor.p
+
+    cdef const byte_t* walk_block(self, const byte_t* p, Place* place, bint inner) except NULL:
+        cdef Cursor cursor
+        cdef Members members
+        cdef Text key
+        cdef Span value
+        memset(&members, 0, sizeof(Members))
+        memset(&key, 0, sizeof(Text))
+        cursor.p, cursor.end, cursor.first = p + 1, self.end, True
+        while next_member(&cursor, &key, &value) == 1:
+            if text_is(key, b"type", 4):
+                text_of(value, &members.type)
+            elif text_is(key, b"text", 4):
+                members.text = value
+            elif text_is(key, b"content", 7):
+                members.content = value
+            elif text_is(key, b"input", 5):
+                members.input = value
+            elif text_is(key, b"source", 6):
+                members.source = value
+            elif text_is(key, b"name", 4):
+                text_of(value, &members.name)
+            elif text_is(key, b"id", 2):
+                text_of(value, &members.id)
+            elif text_is(key, b"tool_use_id", 11):
+                text_of(value, &members.use_id)
+            elif text_is(key, b"citations", 9):
+                members.citations = value
+            elif text_is(key, b"title", 5):
+                members.title = value
+            elif text_is(key, b"context", 7):
+                members.context = value
+        self.take_block(span_of(p, cursor.p), &members, place, inner)
+        return cursor.p
+
+    cdef int take_block(self, Span whole, Members* members, Place* place, bint inner) except -1:
+        cdef Place at = place[0]
+        cdef Text type = members.type
+        if text_is(type, b"text", 4):
+            if members.text.p != NULL and members.text.p[0] == c'"':
+                self.take(members.text, place, READ_STRING)
+            if members.citations.p != NULL and members.citations.p[0] == c'[':
+                self.take(members.citations, place, READ_PUBLIC)
+        elif text_is(type, b"thinking", 8) or text_is(type, b"redacted_thinking", 17):
+            return 0
+        elif members.input.p != NULL and ends_with(type, b"tool_use", 8):
+            self.add_use(members)
+            at.kind, at.name = KIND_TOOL_USE_INPUT, members.name
+            self.take(members.input, &at, READ_ALL)
+        elif ends_with(type, b"tool_result", 11):
+            at.kind, at.id = KIND_TOOL_RESULT, members.use_id
+            if members.content.p != NULL:
+                self.walk_content(members.content.p, &at, True)
+        elif text_is(type, b"image", 5) or text_is(type, b"document", 8):
+            self.take_document(whole, members, &at)
+        elif text_is(type, b"search_result", 13):
+            at.kind = KIND_DOCUMENT
+            self.take(whole, &at, READ_PUBLIC)
+        else:
+            self.take(whole, &at, READ_PUBLIC)
+        return 0
+
+    cdef int take_document(self, Span whole, Members* members, Place* place) except -1:
+        """An image or a document: its text where it has one, else it is media."""
+        cdef Cursor cursor
+        cdef Text key, type
+        cdef Span value, data, content
+        memset(&type, 0, sizeof(Text))
+        data.p = content.p = NULL
+        if place.kind != KIND_TOOL_RESULT:
+            place.kind = KIND_DOCUMENT
+        if open_object(members.source, &cursor):
+            while next_member(&cursor, &key, &value) == 1:
+                if text_is(key, b"type", 4):
+                    text_of(value, &type)
+                elif text_is(key, b"data", 4):
+                    data = value
+                elif text_is(key, b"content", 7):
+                    content = value
+        if members.title.p != NULL and members.title.p[0] == c'"':
+            self.take(members.title, place, READ_STRING)
+        if members.context.p != NULL and members.context.p[0] == c'"':
+            self.take(members.context, place, READ_STRING)
+        if text_is(type, b"text", 4) and data.p != NULL and data.p[0] == c'"':
+            self.take(data, place, READ_STRING)
+        elif content.p != NULL:
+            self.walk_content(content.p, place, True)
+        else:
+            self.media += 1
+            if text_is(type, b"url", 3):
+                self.take(members.source, place, READ_PUBLIC)
+        return 0
+
+
+cdef const byte_t* walk_tools(Blocks blocks, const byte_t* p, Place* place) except NULL:
+    """The definitions of tools, one block each."""
+    cdef Cursor cursor, members
+    cdef Span tool, value
+    cdef Text key
+    cdef Py_ssize_t index = 0
+    place.kind, place.area = KIND_TOOL_SCHEMA, AREA_TOOLS
+    cursor.p, cursor.end, cursor.first = p + 1, blocks.end, True
+    while to_next(&cursor, c']') == 1:
+        tool = span_of(cursor.p, skip_value(cursor.p, blocks.end))
+        place.first, place.name.p = index, NULL
+        if open_object(tool, &members):
+            while next_member(&members, &key, &value) == 1:
+                if text_is(key, b"name", 4):
+                    text_of(value, &place.name)
+                    break
+        blocks.take(tool, place, READ_PUBLIC)
+        cursor.p = tool.p + tool.n
+        index += 1
+    return cursor.p
+
+
+def read_blocks(bytes body not None, Memo memo not None, *, bint checked=True):
+    """The blocks of a body. `checked`: read_request has accepted it; ValueError else for what is no JSON object."""
+    cdef Blocks blocks = Blocks.__new__(Blocks)
+    cdef const byte_t* p
+    blocks.body, blocks.memo, blocks.noted = body, memo, []
+    blocks.start = <const byte_t*>PyBytes_AS_STRING(body)
+    blocks.end = blocks.start + len(body)
+    p = skip_space(blocks.start, blocks.end)
+    if p >= blocks.end or p[0] != c'{' or (not checked and skip_value(p, blocks.end) == NULL):
+        raise ValueError("not a JSON object")
+    blocks.walk_top(p)
+    return blocks
+
+
+def replace(bytes body not None, list edits not None):
+    """The body with each (start, end, bytes) put in place."""
+    cdef Py_ssize_t at = 0
+    cdef list pieces = []
+    for start, end, put in edits:
+        pieces.append(body[at:start])
+        pieces.append(put)
+        at = end
+    pieces.append(body[at:])
+    return b"".join(pieces)

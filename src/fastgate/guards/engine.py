@@ -1,0 +1,214 @@
+"""The engine: all patterns over a block's text in one pass, then a closer look at what they point to.
+
+Owns the compiled databases and the order pattern, exact, check. Knows rules (rule.py), not what a deployment does about
+a finding (policy.py) nor where a block comes from. One engine serves one thread at a time; each scan of its own thread
+takes its own scratch space.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import logging
+import os
+import re
+import threading
+from collections.abc import Callable, Iterable, Sequence
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import hyperscan
+
+from fastgate._core.peel import peel
+from fastgate.guards.rule import ANSWER, KINDS, Block, Kind, Rule, RuleError
+
+log = logging.getLogger("fastgate.guards")
+
+CANDIDATES_MAX = 16_384
+"""Places in one block that are looked at closely. A 730 KB source file has under a hundred; at some three microseconds
+each this many take 50 ms. What lies behind is told as not scanned."""
+
+FINDINGS_MAX = 4_096
+"""Findings kept of one block; a block with more is told as not scanned behind the last."""
+
+
+class Finding(NamedTuple):
+    """Rule `rule` (its index) found something at text[start:end]. UNSCANNED: nothing from `start` on was scanned."""
+
+    rule: int
+    start: int
+    end: int
+
+
+UNSCANNED = -1
+
+
+class _Exact(NamedTuple):
+    """A rule's closer look, ready to run."""
+
+    search: re.Pattern[bytes]
+    group: int | str
+    rule: Rule
+    kinds: frozenset[Kind]
+
+
+def flags_of(rule: Rule) -> int:
+    """Hyperscan's flags. Without SINGLEMATCH: every match is a candidate."""
+    flags = hyperscan.HS_FLAG_CASELESS if rule.caseless else 0
+    flags |= hyperscan.HS_FLAG_DOTALL if rule.dotall else 0
+    return flags | (hyperscan.HS_FLAG_MULTILINE if rule.lines else 0)
+
+
+def exact_of(rule: Rule) -> _Exact:
+    """The regular expression of the closer look. RuleError for one that Python cannot read."""
+    flags = re.IGNORECASE if rule.caseless else 0
+    flags |= re.DOTALL if rule.dotall else 0
+    flags |= re.MULTILINE if rule.lines else 0
+    try:
+        search = re.compile((rule.exact or rule.pattern).encode(), flags)
+    except re.error as exc:
+        raise RuleError(f"rule {rule.id}: exact: {exc}") from None
+    return _Exact(search, "secret" if "secret" in search.groupindex else 0, rule, rule.kinds)
+
+
+class Database:
+    """The patterns of some rules, compiled; kept on disk, as compiling takes a thousand times as long as loading."""
+
+    def __init__(self, rules: Sequence[tuple[int, Rule]], cache_dir: Path | None) -> None:
+        self._local = threading.local()
+        self.db: Any = None
+        if rules:
+            self.db = self._cached(rules, cache_dir) if cache_dir is not None else self._compile(rules)
+
+    def _cached(self, rules: Sequence[tuple[int, Rule]], cache_dir: Path) -> Any:
+        content = repr([(index, rule.pattern, flags_of(rule)) for index, rule in rules])
+        probe = hyperscan.Database(mode=hyperscan.HS_MODE_BLOCK)
+        probe.compile(expressions=[b"x"], ids=[0], elements=1, flags=[0])
+        # The library's version and the processor's features are in what it says of any database.
+        about = f"{version('hyperscan')} {probe.info()!r} {content}"
+        name = hashlib.sha256(about.encode()).hexdigest()[:32]
+        path = cache_dir / f"{name}.hs"
+        with contextlib.suppress(OSError, hyperscan.HyperscanError, ValueError):
+            return hyperscan.loadb(path.read_bytes(), mode=hyperscan.HS_MODE_BLOCK)
+        db = self._compile(rules)
+        temporary = path.with_name(f"{name}.{os.getpid()}")
+        try:
+            cache_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+            temporary.write_bytes(hyperscan.dumpb(db))
+            temporary.rename(path)
+        except OSError as exc:
+            log.warning("the compiled guard patterns cannot be kept (%s); every start compiles them again", exc)
+        return db
+
+    def _compile(self, rules: Sequence[tuple[int, Rule]]) -> Any:
+        db = hyperscan.Database(mode=hyperscan.HS_MODE_BLOCK)
+        try:
+            compile_all(db, rules)
+        except hyperscan.HyperscanError:
+            for index, rule in rules:
+                try:
+                    compile_all(hyperscan.Database(mode=hyperscan.HS_MODE_BLOCK), [(index, rule)])
+                except hyperscan.HyperscanError as exc:
+                    raise RuleError(f"rule {rule.id}: pattern: {exc}") from None
+            raise
+        return db
+
+    def scan(self, text: bytes, on_match: Callable[[int, int, int, int, Any], bool | None]) -> None:
+        """Every match of every pattern: (rule's index, 0, end, flags, None). A handler that returns True ends it."""
+        if self.db is None:
+            return
+        scratch = getattr(self._local, "scratch", None)
+        if scratch is None:
+            scratch = self._local.scratch = hyperscan.Scratch(self.db)
+        with contextlib.suppress(hyperscan.ScanTerminated):
+            self.db.scan(text, match_event_handler=on_match, scratch=scratch)
+
+
+def compile_all(db: Any, rules: Sequence[tuple[int, Rule]]) -> None:
+    db.compile(
+        expressions=[rule.pattern.encode() for _, rule in rules],
+        ids=[index for index, _ in rules],
+        elements=len(rules),
+        flags=[flags_of(rule) for _, rule in rules],
+    )
+
+
+class Engine:
+    """All rules of a deployment. `rules` by index, the number that findings carry."""
+
+    def __init__(self, rules: Iterable[Rule], cache_dir: Path | None = None) -> None:
+        self.rules = tuple(rules)
+        self._exact = [exact_of(rule) if rule.pattern else None for rule in self.rules]
+        asked = [(i, r) for i, r in enumerate(self.rules) if r.pattern and not r.kinds <= ANSWER]
+        answered = [(i, r) for i, r in enumerate(self.rules) if r.pattern and r.kinds & ANSWER]
+        self._request = Database(asked, cache_dir)
+        self._answer = Database(answered, cache_dir)
+        self._looks: dict[Kind, list[tuple[int, Rule]]] = {kind: [] for kind in KINDS}
+        for index, rule in enumerate(self.rules):
+            if rule.look is not None:
+                for kind in rule.kinds:
+                    self._looks[kind].append((index, rule))
+        self.digest = hashlib.sha256(repr([(r.id, r.pattern, r.exact) for r in self.rules]).encode()).hexdigest()
+
+    def examine(
+        self, kind: Kind, role: str, text: bytes, tool: str = "", tools: tuple[str, ...] = ()
+    ) -> tuple[Finding, ...]:
+        """What the rules of that kind find in the text, in the order of their places."""
+        found: dict[Finding, None] = {}
+        self._look_closer(kind, role, text, found)
+        peeled = peel(text)
+        if peeled is not None:
+            # JSON within the text, as tools print it: its strings are escaped once more.
+            inner: dict[Finding, None] = {}
+            self._look_closer(kind, role, peeled.text, inner)
+            for rule, start, end in inner:
+                found[Finding(rule, *peeled.place(start, end))] = None
+        looks = self._looks[kind]
+        if looks:
+            block = Block(kind, role, text, tool, tools)
+            for index, look_rule in looks:
+                assert look_rule.look is not None
+                if not look_rule.roles or role in look_rule.roles:
+                    for start, end in look_rule.look(block):
+                        found[Finding(index, start, end)] = None
+        return tuple(sorted(found, key=lambda finding: (finding.start, -finding.end, finding.rule)))
+
+    def _look_closer(self, kind: Kind, role: str, text: bytes, found: dict[Finding, None]) -> None:
+        candidates: list[tuple[int, int]] = []
+        add = candidates.append
+
+        def on_match(index: int, _start: int, end: int, _flags: int, _context: Any) -> bool:
+            add((index, end))
+            return len(candidates) >= CANDIDATES_MAX
+
+        (self._answer if kind in ANSWER else self._request).scan(text, on_match)
+        if not candidates:
+            return
+        past: dict[int, int] = {}
+        for index, end in candidates:
+            exact = self._exact[index]
+            assert exact is not None
+            if kind not in exact.kinds or (exact.rule.roles and role not in exact.rule.roles):
+                continue
+            past[index] = confirm(exact, text, end, past.get(index, 0), index, found)
+            if len(found) >= FINDINGS_MAX:
+                found[Finding(UNSCANNED, end, len(text))] = None
+                return
+        if len(candidates) >= CANDIDATES_MAX:
+            found[Finding(UNSCANNED, candidates[-1][1], len(text))] = None
+
+
+def confirm(exact: _Exact, text: bytes, end: int, past: int, index: int, found: dict[Finding, None]) -> int:
+    """Look closely around a candidate that ends at `end`; returns the place up to which the rule has looked."""
+    rule = exact.rule
+    for match in exact.search.finditer(text, max(0, end - rule.before), min(len(text), end + rule.after)):
+        if match.start() >= end:
+            break
+        if match.end() <= past:
+            continue
+        past = match.end()
+        start, stop = match.span(exact.group)
+        if start < stop and (rule.check is None or rule.check(text, start, stop)):
+            found[Finding(index, start, stop)] = None
+    return past

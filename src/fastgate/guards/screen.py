@@ -1,0 +1,221 @@
+"""Screening: one request body in, the body that may leave and what was found out.
+
+Owns the way from blocks over findings to redactions. Must not know calls, HTTP or the journal (gateway/rooms/guard.py).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import secrets
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from fastgate._core.blocks import Blocks, read_blocks, replace
+from fastgate._core.memo import Memo
+from fastgate.guards.engine import UNSCANNED, Engine, Finding
+from fastgate.guards.placeholders import HASH_CHARS, PREFIX, Placeholders, merged, pieces
+from fastgate.guards.policy import Actions, Policy
+from fastgate.guards.rule import ANSWER, KINDS, Kind, Rule, RuleError, Scanner, load_scanners
+
+if TYPE_CHECKING:
+    from fastgate._core.block import Block
+    from fastgate.snapshot import GuardRow, KeyRow
+
+log = logging.getLogger("fastgate.guards")
+
+MEMO_KEY_BYTES = 1072
+"""What fastgate._core.memo asks for."""
+
+VERDICTS_MAX = 64
+"""Verdicts that a call's record names; the header still says what became of all."""
+
+NO_SECRETS: dict[bytes, bytes] = {}
+
+Verdict = tuple[str, str, str, str, str, str]
+"""What became of one finding: rule, action (block, redact, log, not_scanned), kind of block, its place, keyed hash of
+the match, and a note: `shadow:ACTION`, `exception:OWNER`, or empty."""
+
+
+class Refusal(NamedTuple):
+    """Why a request must not leave."""
+
+    rule: str
+    title: str
+    kind: str
+    path: str
+
+
+class Screened(NamedTuple):
+    """What screening found out of one request. `secrets`: what each placeholder in `body` stands for."""
+
+    body: bytes
+    state: str
+    """pass | redacted | blocked | not-scanned"""
+    verdicts: tuple[Verdict, ...] = ()
+    secrets: dict[bytes, bytes] = NO_SECRETS
+    refusal: Refusal | None = None
+
+
+class Guards:
+    """The guards of one snapshot: rules, policy, engine and the memo of judged blocks."""
+
+    def __init__(
+        self,
+        rows: Iterable[GuardRow],
+        pepper: bytes,
+        cache_dir: Path | None = None,
+        *,
+        scanners: Mapping[str, Scanner] | None = None,
+        before: Guards | None = None,
+    ) -> None:
+        """`before`: the guards of the snapshot that this one replaces; what it knows of the same rules is kept."""
+        self.policy = Policy(rows, load_scanners() if scanners is None else scanners)
+        self.placeholders = Placeholders(pepper)
+        self.engine: Engine
+        self.memo: Memo
+        if before is not None and before.policy.rules == self.policy.rules:
+            self.engine, self.memo = before.engine, before.memo
+        else:
+            self.engine = Engine(self.policy.rules, cache_dir)
+            self.memo = Memo.of(secrets.token_bytes(MEMO_KEY_BYTES))
+        self.fresh: list[Block] = []
+
+    @property
+    def rules(self) -> tuple[Rule, ...]:
+        return self.engine.rules
+
+    def screen(self, body: bytes, who: KeyRow, now_ns: int, tools: tuple[str, ...] = ()) -> Screened:
+        """Judge a body that read_request has accepted."""
+        blocks = read_blocks(body, self.memo)
+        self.fresh = []
+        if not blocks.noted and not blocks.media:
+            return Screened(body, "pass")
+        actions = self.policy.actions(who)
+        screening = _Screening(self, body, who, actions, now_ns)
+        for block in blocks.noted:
+            screening.take(block, self.judge(block))
+        return screening.done(blocks)
+
+    def judge(self, block: Block) -> tuple[Finding, ...]:
+        """What all rules find in a block, whoever asks: from the memo, or now."""
+        found = block.found
+        if found is None:
+            self.fresh.append(block)
+            kind = KINDS[block.kind]
+            try:
+                found = self.engine.examine(kind, block.role, block.text, block.tool)
+            except (ValueError, TypeError, LookupError, ArithmeticError, AttributeError) as exc:
+                # A rule's own check failed: what it would have said of this block is not known.
+                log.error("a guard failed on %s (%s: %s); the block counts as not scanned", block.path, type(exc), exc)
+                return (Finding(UNSCANNED, 0, len(block.text)),)
+            self.memo.note(block.mark, found)
+        return tuple(found)
+
+
+class _Screening:
+    """One request on its way."""
+
+    def __init__(self, guards: Guards, body: bytes, who: KeyRow, actions: Actions, now_ns: int) -> None:
+        self.guards = guards
+        self.body = body
+        self.who = who
+        self.actions = actions
+        self.now_ns = now_ns
+        self.verdicts: list[Verdict] = []
+        self.edits: list[tuple[int, int, bytes]] = []
+        self.secrets: dict[bytes, bytes] = {}
+        self.refusal: Refusal | None = None
+        self.unscanned = False
+
+    def take(self, block: Block, found: tuple[Finding, ...]) -> None:
+        """Decide on what was found in one block."""
+        hidden: list[tuple[int, int]] = []
+        for index, start, end in found:
+            if index == UNSCANNED:
+                self.note_unscanned(KINDS[block.kind], block.path)
+                continue
+            act = self.actions.acts.get((index, block.kind))
+            if act is None:
+                continue
+            match = block.text[start:end]
+            if PREFIX in match:
+                continue  # one of ours, that came back in the conversation
+            rule = self.guards.rules[index]
+            match_hash = self.guards.placeholders.tail(self.who.org, match)[:HASH_CHARS]
+            action, note = act.action, f"shadow:{act.shadow}" if act.shadow else ""
+            exception = self.guards.policy.exception(rule, match_hash, self.who, self.now_ns)
+            if exception is not None:
+                action, note = "log", f"exception:{exception.owner}"
+            if action == "redact":
+                hidden.append((start, end))
+            elif action == "block" and self.refusal is None:
+                self.refusal = Refusal(rule.id, rule.title, KINDS[block.kind], block.path)
+            self.note((rule.id, action, KINDS[block.kind], block.path, match_hash, note))
+        if hidden:
+            self.hide(block, hidden)
+
+    def hide(self, block: Block, places: list[tuple[int, int]]) -> None:
+        """Put placeholders in the body where the block's text has the places."""
+        text = block.text
+        for start, end in merged(places):
+            for first, last in pieces(text, start, end):
+                for raw_start, raw_end, quoted, secret in block.raw_places(first, last):
+                    placeholder = self.guards.placeholders.of(self.who.org, secret)
+                    self.secrets[placeholder] = secret
+                    self.edits.append((raw_start, raw_end, placeholder if quoted else b'"%b"' % placeholder))
+
+    def note(self, verdict: Verdict) -> None:
+        if len(self.verdicts) < VERDICTS_MAX:
+            self.verdicts.append(verdict)
+
+    def note_unscanned(self, kind: Kind | str, path: str) -> None:
+        """Something that no rule could read: never a pass, and a refusal where a rule says so."""
+        self.unscanned = True
+        closed = self.actions.closed
+        self.note((closed[0] if closed else "", "not_scanned", kind, path, "", ""))
+        if closed and self.refusal is None:
+            self.refusal = Refusal(closed[0], "something that cannot be scanned", kind, path)
+
+    def done(self, blocks: Blocks) -> Screened:
+        if blocks.media:
+            self.note_unscanned("media", f"{blocks.media} images or documents")
+        verdicts = tuple(self.verdicts)
+        if self.refusal is not None:
+            return Screened(self.body, "blocked", verdicts, refusal=self.refusal)
+        if not self.edits:
+            return Screened(self.body, "not-scanned" if self.unscanned else "pass", verdicts)
+        # A place lies in one block only, but blocks may lie within each other's order of members: sort once.
+        self.edits.sort()
+        return Screened(replace(self.body, self.edits), "redacted", verdicts, self.secrets)
+
+
+def self_test(guards: Guards) -> list[str]:
+    """Sends each rule's first sample through the engine in every kind of block that it is for; what did not fire."""
+    missed = []
+    for index, rule in enumerate(guards.rules):
+        for kind in sorted(rule.kinds):
+            role = next(iter(sorted(rule.roles)), "user")
+            found = guards.engine.examine(kind, role, rule.samples[0].encode(), tool="Bash" if kind in ANSWER else "")
+            if not any(finding.rule == index for finding in found):
+                missed.append(f"rule {rule.id} does not find its own sample in a block of kind {kind}")
+    return missed
+
+
+def build(rows: Iterable[GuardRow], pepper: bytes, cache_dir: Path | None, before: Guards | None) -> Guards | None:
+    """The guards of a snapshot, tested; None for no rows. RuleError where a rule cannot be used or does not fire."""
+    rows = tuple(rows)
+    if not rows:
+        return None
+    guards = Guards(rows, pepper, cache_dir, before=before)
+    if before is None or guards.engine is not before.engine:
+        missed = self_test(guards)
+        if missed:
+            raise RuleError("; ".join(missed))
+    return guards
+
+
+def digest_of(text: bytes) -> str:
+    """SHA-256 of a block's text, as the index of blocks and `sha256sum` have it."""
+    return hashlib.sha256(text).hexdigest()

@@ -1,0 +1,59 @@
+"""The real Claude Code with a key in a file: it works on, the key stays on disk, and the provider never sees it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from fastgate.sim.scenario import EDIT_MARK
+from tests.support.claude import Claude
+from tests.support.gateway import Gateway, serving
+from tests.support.sim import SimProcess
+
+pytestmark = pytest.mark.e2e
+
+AWS = "AKIA" + "Q3EGRDZ7KPLM5XWT"
+SECRET = "k7Hd93jfPq02nMxZsLw8Vb5Rt" + "YuEoAqCiG1hJkX4"
+
+
+@pytest.fixture(scope="module")
+def strict(upstream: SimProcess, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
+    rows = "guards: [{use: secrets, action: block}]\n"
+    with serving(tmp_path_factory.mktemp("strict"), upstream.url, more=rows) as gateway:
+        yield gateway
+
+
+@pytest.mark.promise("P-32", bound="every request of the session, every byte the provider got")
+def test_a_session_edits_a_file_with_a_key_and_the_key_stays(
+    upstream: SimProcess, gateway: Gateway, tmp_path: Path
+) -> None:
+    """The key is in the line that is edited; once more in JSON escapes (which Claude Code itself would take out of
+    an edit, so they stand in another line); and its secret half by itself."""
+    upstream.fresh()
+    claude = Claude(tmp_path, gateway.url, {"ANTHROPIC_API_KEY": gateway.key})
+    settings = claude.project / "settings.ini"
+    edited, rest = f"aws_access_key_id = {AWS}", f'{{"a": "\\u0041{AWS[1:]}"}}\naws_secret_access_key = {SECRET}\n'
+    settings.write_text(f"{edited}\n{rest}")
+    session = "0f0e0d0c-0b0a-4908-8706-050403020199"
+    run = claude.run("please edit settings.ini", "--session-id", session)
+    assert run.code == 0, run
+    assert settings.read_text() == f"{edited}{EDIT_MARK}\n{rest}"
+    again = claude.run("and what was in it?", "--resume", session)
+    assert again.code == 0, again
+    calls = upstream.settled(5)
+    sent = b"".join(upstream.body(call) for call in calls)
+    assert b"redacted_fg_" in sent
+    for secret in (AWS, AWS[1:], SECRET):
+        assert secret.encode() not in sent
+
+
+def test_a_session_that_reads_a_key_is_refused_by_name(upstream: SimProcess, strict: Gateway, tmp_path: Path) -> None:
+    upstream.fresh()
+    claude = Claude(tmp_path, strict.url, {"ANTHROPIC_API_KEY": strict.key})
+    (claude.project / "settings.ini").write_text(f"aws_access_key_id = {AWS}\n")
+    run = claude.run("please edit settings.ini")
+    assert run.code == 1 and "Guard rule aws-access-key-id refused this request" in run.out, run
+    assert AWS not in run.out
+    assert len(upstream.settled(1)) == 1

@@ -1,0 +1,161 @@
+"""Laws of the block walk: the blocks of the slow twin, in any spelling; hiding changes what was meant, no more."""
+
+from __future__ import annotations
+
+import os
+import random
+from hashlib import sha256
+from typing import Any
+
+from hypothesis import assume, given
+from hypothesis import strategies as st
+
+from fastgate._core.blocks import Blocks, read_blocks, replace
+from fastgate._core.memo import Memo
+from fastgate._core.peel import peel
+from fastgate._core.request import read_request
+from fastgate.guards.rule import KINDS
+from tests.model import blocks as model
+from tests.support.wire import TEXT, spell
+
+SCALARS = st.one_of(st.none(), st.booleans(), st.integers(-(10**9), 10**9), TEXT)
+NAMES = st.one_of(st.sampled_from(["id", "type", "signature", "command", "data", "source", "content", "text"]), TEXT)
+VALUES = st.recursive(
+    SCALARS,
+    lambda inner: st.one_of(st.lists(inner, max_size=3), st.dictionaries(NAMES, inner, max_size=3)),
+    max_leaves=6,
+)
+
+
+def objects(**fields: st.SearchStrategy[Any]) -> st.SearchStrategy[dict[str, Any]]:
+    """Objects with some of these members; `spelled` puts them in any order."""
+    return st.fixed_dictionaries({}, optional=fields)
+
+
+TEXTS = st.fixed_dictionaries(
+    {"type": st.just("text"), "text": TEXT}, optional={"citations": st.lists(VALUES, max_size=2)}
+)
+ANY_BLOCK = st.one_of(
+    TEXTS,
+    objects(type=st.sampled_from(["thinking", "redacted_thinking"]), thinking=TEXT, signature=TEXT),
+    objects(type=st.sampled_from(["tool_use", "server_tool_use", "mcp_tool_use"]), id=TEXT, name=TEXT, input=VALUES),
+    objects(type=st.sampled_from(["compaction", "later", "tool_use"]), content=VALUES, id=TEXT),
+    objects(
+        type=st.sampled_from(["document", "image"]),
+        title=TEXT,
+        context=TEXT,
+        source=st.one_of(
+            objects(type=st.sampled_from(["text", "base64", "url"]), data=TEXT, url=TEXT), objects(content=TEXT), VALUES
+        ),
+    ),
+    objects(type=st.just("search_result"), title=TEXT, content=st.lists(TEXTS, max_size=2), source=TEXT),
+    objects(
+        type=st.sampled_from(["tool_result", "web_search_tool_result"]),
+        tool_use_id=TEXT,
+        content=st.one_of(TEXT, VALUES, st.lists(TEXTS, max_size=3)),
+    ),
+    TEXT,
+)
+MESSAGES = objects(
+    role=st.one_of(st.sampled_from(["user", "assistant", "system"]), TEXT),
+    content=st.one_of(TEXT, st.lists(ANY_BLOCK, max_size=4)),
+)
+BODIES = objects(
+    model=st.just("m"),
+    system=st.one_of(TEXT, st.lists(TEXTS, max_size=2)),
+    messages=st.lists(MESSAGES, max_size=3),
+    tools=st.lists(objects(name=TEXT, description=TEXT, input_schema=VALUES), max_size=2),
+    metadata=objects(user_id=TEXT),
+    safeguards=objects(context=VALUES),
+).map(lambda body: {"model": "m"} | body)
+
+
+def spelled(value: Any, data: st.DataObject) -> bytes:
+    """The body in one of the many ways to write it."""
+    style = random.Random(data.draw(st.integers(0, 2**32)))
+    return spell(shuffled(value, style), style, faults=0).encode()
+
+
+def shuffled(value: Any, style: random.Random) -> Any:
+    if isinstance(value, dict):
+        members = [(name, shuffled(inner, style)) for name, inner in value.items()]
+        style.shuffle(members)
+        return dict(members)
+    return [shuffled(item, style) for item in value] if isinstance(value, list) else value
+
+
+def put_for(text: bytes) -> str:
+    """A placeholder of its own for each text, as the guards make them."""
+    return f"redacted_fg_{sha256(text).hexdigest()[:20]}"
+
+
+def memo() -> Memo:
+    return Memo.of(os.urandom(1072), slots=1024)
+
+
+def walked(body: bytes) -> Blocks:
+    read_request(body)
+    return read_blocks(body, memo())
+
+
+@given(BODIES, st.data())
+def test_the_blocks_are_those_of_the_slow_twin(value: dict[str, Any], data: st.DataObject) -> None:
+    body = spelled(value, data)
+    found = walked(body)
+    wanted = model.blocks(body)
+    assert [(KINDS[b.kind], b.role, b.path, b.text) for b in found.noted] == [
+        (b.kind, b.role, b.path, b.text) for b in wanted
+    ]
+    assert found.count == len(wanted)
+
+
+@given(BODIES, st.data())
+def test_hiding_a_place_changes_it_and_nothing_else(value: dict[str, Any], data: st.DataObject) -> None:
+    body = spelled(value, data)
+    noted = walked(body).noted
+    index = data.draw(st.integers(0, max(len(noted) - 1, 0)))
+    assume(noted and noted[index].text)
+    block, twin = noted[index], model.blocks(body)[index]
+    start = data.draw(st.integers(0, len(block.text) - 1))
+    end = data.draw(st.integers(start + 1, len(block.text)))
+    edits = []
+    for low, high, quoted, text in block.raw_places(start, end):
+        assert text.decode() in block.text.decode()
+        put = put_for(text).encode()
+        edits.append((low, high, put if quoted else b'"%b"' % put))
+    after = replace(body, edits)
+    read_request(after)
+    assert model.load(after) == model.hidden(body, twin, start, end, put_for)
+    assert replace(body, []) == body
+
+
+@given(BODIES, st.data())
+def test_a_known_block_is_not_given_again(value: dict[str, Any], data: st.DataObject) -> None:
+    body = spelled(value, data)
+    kept = memo()
+    first = read_blocks(body, kept).noted
+    for index, block in enumerate(first):
+        kept.note(block.mark, ("finding",) if index % 2 else ())
+    dirty = {block.mark for index, block in enumerate(first) if index % 2}
+    clean = {block.mark for index, block in enumerate(first) if not index % 2} - dirty
+    again = read_blocks(body, kept).noted
+    assert all(block.found == ("finding",) for block in again if block.mark not in clean)
+    assert {block.mark for block in again} == dirty - clean or dirty & clean == set()
+
+
+@given(
+    st.lists(st.one_of(TEXT, st.sampled_from(["\\n", "\\u0041", "\\\\", "\\u00e9", "\\x", "\\ud83d", "\\", "\\u12"])))
+)
+def test_a_peeled_place_leads_back_to_what_it_stands_for(parts: list[str]) -> None:
+    text = "".join(parts).encode()
+    peeled = peel(text)
+    if peeled is None:
+        assert not any(escape in text for escape in (b"\\n", b"\\u0041", b"\\\\", b"\\u00e9"))
+        return
+    for start in range(len(peeled.text)):
+        for end in range(start + 1, min(start + 4, len(peeled.text)) + 1):
+            low, high = peeled.place(start, end)
+            inner = peel(text[low:high])
+            found = inner.text if inner is not None else text[low:high]
+            assert peeled.text[start:end] in found
+            assert len(found) <= end - start + 6
