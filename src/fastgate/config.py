@@ -14,6 +14,7 @@ from typing import Annotated, ClassVar, Literal
 import msgspec
 
 from fastgate.caching.settings import CacheSettings
+from fastgate.config_alerts import Alerts, alert_faults
 from fastgate.config_checks import (
     ADDRESS,
     FORMAT_VERSION,
@@ -128,7 +129,6 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     LATER: ClassVar[FromFile] = {
         "audit": "audit settings",
         "telemetry": "telemetry export",
-        "alerts": "alerts",
         "budgets": "budgets",
         "tuning": "tuning",
         "stores": "other stores",
@@ -164,6 +164,8 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     """Which cheaper model a call may get, and why."""
     prices: PriceSettings = PriceSettings()
     """What a call costs, where it is not the list price."""
+    alerts: Alerts = Alerts()
+    """Who is told when budgets reach their stages and when the gateway needs its operator."""
 
 
 def worker_count(config: Config) -> int:
@@ -183,6 +185,8 @@ def load_config(path: Path, environ: Mapping[str, str], data: bytes | None = Non
     _check_addresses(reading)
     _check_prices(reading)
     _check_guards(reading)
+    for place, wrong in alert_faults(reading.value.alerts):
+        reading.fault(("alerts", *place), wrong)
     config = reading.done()
     return _settle(config, path.absolute().parent), list(_warnings(reading, config))
 
@@ -265,8 +269,17 @@ def _settle(config: Config, base: Path) -> Config:
     endpoints = tuple(settled(endpoint, base) for endpoint in config.endpoints)
     directory = None if config.directory is None else absolute(base, config.directory)
     tls = config.tls and Tls(cert=absolute(base, config.tls.cert), key=absolute(base, config.tls.key))
+    channels = tuple(
+        msgspec.structs.replace(channel, ca_file=absolute(base, channel.ca_file)) if channel.ca_file else channel
+        for channel in config.alerts.channels
+    )
     return msgspec.structs.replace(
-        config, endpoints=endpoints, state=absolute(base, config.state), directory=directory, tls=tls
+        config,
+        endpoints=endpoints,
+        state=absolute(base, config.state),
+        directory=directory,
+        tls=tls,
+        alerts=msgspec.structs.replace(config.alerts, channels=channels),
     )
 
 

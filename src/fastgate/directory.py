@@ -17,6 +17,7 @@ import msgspec
 from fastgate import clock
 from fastgate.budgets import COST_CENTER_TAG, EVERY, split_tag
 from fastgate.bulk import burst
+from fastgate.config_checks import NAME
 from fastgate.directory_budgets import Budget, budget_faults
 from fastgate.directory_checks import (
     MAX_PARALLEL,
@@ -50,12 +51,12 @@ class Org(msgspec.Struct, frozen=True, kw_only=True):
 class CostCenter(msgspec.Struct, frozen=True, kw_only=True):
     """Whom spend is booked to."""
 
-    LATER: ClassVar[Mapping[str, str]] = {"alerts": "alerts"}
-
     id: Id
     """Unique among cost centres; reports group by it first."""
     owner: str = ""
-    """Who answers for it: an address or a name."""
+    """Who answers for it: an address or a name. An e-mail address hears of its budgets (`alerts.users`)."""
+    alerts: tuple[Annotated[str, NAME], ...] = ()
+    """Channels of fastgate.yaml that hear of its budgets; without any, and without an owner, the fallback does."""
 
 
 class Rates(msgspec.Struct, frozen=True, kw_only=True):

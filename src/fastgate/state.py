@@ -71,6 +71,10 @@ class StateDir:
         return self.path / "stages.msgpack"
 
     @property
+    def alerts_db(self) -> Path:
+        return self.path / "alerts.sqlite"
+
+    @property
     def snapshot(self) -> Path:
         return self.path / "snapshot.msgpack"
 

@@ -21,19 +21,26 @@ EXIT_BAD_INPUT = 2
 def problems_of(config: Path) -> tuple[list[Problem], list[Problem]]:
     """Errors and warnings of a configuration file and of the directory that it names."""
     from fastgate.config import load_config
+    from fastgate.config_alerts import unheard
     from fastgate.directory import load_directory
     from fastgate.tree import ConfigErrors
 
     errors: list[Problem] = []
     warnings: list[Problem] = []
     directory = declared_directory(config)
+    loaded = None
     try:
-        warnings += load_config(config, os.environ)[1]
+        loaded, more = load_config(config, os.environ)
+        warnings += more
     except ConfigErrors as found:
         errors += found.problems
     if directory is not None:
         try:
-            warnings += load_directory(directory, os.environ)[1]
+            declared, more = load_directory(directory, os.environ)
+            warnings += more
+            if loaded is not None:
+                named = [(center.id, center.alerts) for center in declared.cost_centers]
+                warnings += unheard(loaded.alerts, named, str(directory))
         except ConfigErrors as found:
             errors += found.problems
     return errors, warnings

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
+from fastgate.cli.control_alerts import AlertControl, RemoteAlerts
 from fastgate.cli.control_budgets import BudgetControl, RemoteBudgets
 from fastgate.cli.control_cache import CacheControl, RemoteCache
 from fastgate.cli.instance import Place, find_place
@@ -26,6 +27,8 @@ class Control(Protocol):
     def budgets(self) -> BudgetControl: ...
     @property
     def cache(self) -> CacheControl: ...
+    @property
+    def alerts(self) -> AlertControl: ...
     def __enter__(self) -> Control: ...
     def __exit__(self, *ended: object) -> None: ...
     def keys_create(self, new: Json) -> Json: ...
@@ -63,6 +66,7 @@ class RemoteControl:
         self._api = Remote(address, token)
         self.budgets: BudgetControl = RemoteBudgets(self._api)
         self.cache: CacheControl = RemoteCache(self._api)
+        self.alerts: AlertControl = RemoteAlerts(self._api)
 
     def __enter__(self) -> RemoteControl:
         return self

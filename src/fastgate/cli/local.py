@@ -14,6 +14,7 @@ import msgspec
 
 from fastgate.cli.actor import actor
 from fastgate.cli.check import declared_directory
+from fastgate.cli.control_alerts import AlertControl, LocalAlerts
 from fastgate.cli.control_budgets import BudgetControl, LocalBudgets
 from fastgate.cli.control_cache import CacheControl, LocalCache
 from fastgate.cli.failures import BadInput, Failure, Refused
@@ -53,6 +54,7 @@ class LocalControl:
         self.listen = self._operations.world.config.listen
         self.budgets: BudgetControl = LocalBudgets(self._operations.budgets, shown, self._count_new_calls)
         self.cache: CacheControl = LocalCache(self._operations.caching, shown, self._count_new_calls)
+        self.alerts: AlertControl = LocalAlerts(self._operations.alerts, shown)
         return self
 
     def __exit__(self, *ended: object) -> None:

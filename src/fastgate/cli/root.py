@@ -31,6 +31,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "cache": ("fastgate.cli.cache:cache", "See what the cache saves, and forget answers."),
     "calls": ("fastgate.cli.calls:calls", "List and show finished calls."),
     "spend": ("fastgate.cli.spend:spend", "Sum the cost of finished calls."),
+    "alerts": ("fastgate.cli.alerts:alerts", "List alerts and their deliveries, test channels."),
     "prices": ("fastgate.cli.prices:prices", "Show the price of each model, and check what is used against it."),
     "statusline": ("fastgate.cli.statusline_command:status", "Print your own remaining budget in one line."),
     "simulate": ("fastgate.cli.simulate:simulate", "Run the scripted upstream alone."),

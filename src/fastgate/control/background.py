@@ -10,6 +10,7 @@ import threading
 from collections.abc import Callable
 
 from fastgate.config import Journal
+from fastgate.control.alerts.watch import Watch
 from fastgate.control.charging import Charging
 from fastgate.control.history import History
 from fastgate.control.ingest import Ingestor
@@ -27,6 +28,12 @@ REAP_S = 0.5
 
 CLOCK_S = 1.0
 """How often expiry is looked at. Workers refuse an expired key by themselves; this takes it out of the snapshot."""
+
+ALERTS_S = 1.0
+"""How often alerts are sent that are due."""
+
+WATCH_S = 5.0
+"""How often the gateway looks at itself for what its operator must mend."""
 
 RETRY_S = 1.0
 
@@ -60,7 +67,7 @@ class Background:
             self.counters, history, state.journal_dir, state.flight_dir, lambda: operations.world.budgets
         )
         self.stages = Stages(self.counters, state.stages, operations.board)
-        """Whoever wants to know of stages that are reached adds itself to its `listeners`."""
+        self.stages.listeners.append(operations.desk.on_stage)
         self._charges = 0
         self._ingestor = Ingestor(
             operations.calls.table,
@@ -68,6 +75,7 @@ class Background:
             retention_days=journal.retention_days,
             others=lambda: {LEDGER: self._charging.positions()},
         )
+        self._watch = Watch(state, operations.calls.table, operations.desk.tell_operators)
 
     def start(self, loop: asyncio.AbstractEventLoop) -> list[asyncio.Task[None]]:
         """None of them ends by itself."""
@@ -76,6 +84,8 @@ class Background:
             loop.create_task(_repeat(self.reap, REAP_S), name="the recovery of calls"),
             loop.create_task(_repeat(self.charge, CHARGE_S), name="the charging of budgets"),
             loop.create_task(_repeat(self._operations.world.tick, CLOCK_S), name="the clock"),
+            loop.create_task(_repeat(self._operations.desk.step, ALERTS_S), name="the alerts"),
+            loop.create_task(_repeat(self._watch.step, WATCH_S), name="the watch"),
         ]
 
     async def finish(self, tasks: list[asyncio.Task[None]]) -> None:
@@ -127,7 +137,7 @@ class Background:
         return self._writer
 
 
-async def _repeat(step: Callable[[], None], every_s: float) -> None:
+async def _repeat(step: Callable[[], object], every_s: float) -> None:
     """`step` in a thread, for ever."""
     while True:
         pause_s = every_s

@@ -23,17 +23,16 @@ class Members:
     """Listings over the directory's database."""
 
     def __init__(self, engine: Engine) -> None:
-        self._engine = engine
+        self.engine = engine
 
     def close(self) -> None:
-        self._engine.dispose()
+        self.engine.dispose()
 
     def orgs(self, after: str, limit: int) -> Page[Org]:
         return self._page(select(schema.orgs), schema.orgs, after, limit, lambda row: Org(row.id, row.name, row.origin))
 
     def cost_centers(self, after: str, limit: int) -> Page[CostCenter]:
-        table = schema.cost_centers
-        return self._page(select(table), table, after, limit, lambda row: CostCenter(row.id, row.owner, row.origin))
+        return self._page(select(schema.cost_centers), schema.cost_centers, after, limit, _cost_center)
 
     def teams(self, after: str, limit: int) -> Page[Team]:
         return self._page(select(schema.teams), schema.teams, after, limit, _team)
@@ -44,10 +43,14 @@ class Members:
     def _page(
         self, query: Select[Any], table: Table, after: str, limit: int, shape: Callable[[Row[Any]], Item]
     ) -> Page[Item]:
-        with reading(self._engine) as connection:
+        with reading(self.engine) as connection:
             found = connection.execute(query.where(table.c.id > after).order_by(table.c.id).limit(limit + 1)).all()
         more = len(found) > limit
         return Page([shape(row) for row in found[:limit]], found[limit - 1].id if more else None)
+
+
+def _cost_center(row: Row[Any]) -> CostCenter:
+    return CostCenter(row.id, row.owner, row.origin, row.alerts)
 
 
 def _team(row: Row[Any]) -> Team:

@@ -20,6 +20,8 @@ from fastgate.board import Board
 from fastgate.clock import wall_ns
 from fastgate.config import worker_count
 from fastgate.control import shapes
+from fastgate.control.alerting import Alerting
+from fastgate.control.alerts.desk import Desk
 from fastgate.control.budgets import Budgets
 from fastgate.control.caching import Caching
 from fastgate.control.calls import Calls, Query
@@ -68,6 +70,10 @@ class Operations:
         self._members = Members(open_engine(state.directory_db))
         self.budgets = Budgets(store.budgets, world.refresh, self._replay)
         self.caching = Caching(state, self.calls.table, lambda: world.config.cache)
+        self.desk = Desk(
+            state.alerts_db, self._members.engine, lambda: world.config.alerts, lambda: world.published().budgets
+        )
+        self.alerts = Alerting(self.desk, lambda: world.config.alerts, store)
 
     @classmethod
     def open(cls, config_path: Path, environ: Mapping[str, str], purpose: str) -> Operations:
@@ -81,6 +87,7 @@ class Operations:
 
     def close(self) -> None:
         self.caching.close()
+        self.desk.close()
         self.calls.table.close()
         self._members.close()
         self._store.close()

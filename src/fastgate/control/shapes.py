@@ -42,6 +42,7 @@ class CostCenter(msgspec.Struct, frozen=True):
     id: str
     owner: str
     origin: str
+    alerts: list[str] = []
 
 
 class Team(msgspec.Struct, frozen=True):

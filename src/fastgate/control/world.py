@@ -18,6 +18,7 @@ from fastgate import snapshot
 from fastgate.board import Board
 from fastgate.clock import wall_ns
 from fastgate.config import Config, load_config
+from fastgate.config_alerts import unheard
 from fastgate.control.compile import compile_snapshot, next_expiry_ns
 from fastgate.control.publish import next_generation, publish, published
 from fastgate.directory import Directory, load_directory
@@ -73,7 +74,8 @@ def load(path: Path, environ: Mapping[str, str], text: bytes | None = None) -> L
     if config.directory is None:
         return Loaded(text, config, None, warnings)
     directory, more = load_directory(Path(config.directory), environ)
-    return Loaded(text, config, directory, [*warnings, *more])
+    named = [(center.id, center.alerts) for center in directory.cost_centers]
+    return Loaded(text, config, directory, [*warnings, *more, *unheard(config.alerts, named, config.directory)])
 
 
 class World:

@@ -64,7 +64,9 @@ def declared_rows(directory: Directory) -> dict[SubjectKind, dict[str, Row]]:
     """The directory in the shape of the store's rows."""
     return {
         "org": {org.id: {"name": org.name} for org in directory.orgs},
-        "cost_center": {center.id: {"owner": center.owner} for center in directory.cost_centers},
+        "cost_center": {
+            center.id: {"owner": center.owner, "alerts": list(center.alerts)} for center in directory.cost_centers
+        },
         "team": {
             team.id: {
                 "org_id": team.org,

@@ -217,6 +217,11 @@ class EmbeddedDirectory:
                 for seq, at_ns, actor, *change in connection.execute(query)
             ]
 
+    def note(self, change: Change, actor: str) -> None:
+        """Log something that was done and changes no row."""
+        with self._write() as connection:
+            write_changes(connection, [change], actor, clock.wall_ns())
+
     def _write(self) -> AbstractContextManager[Connection]:
         if self._lock is None:
             raise StoreError("refused", "this directory was opened for reading")

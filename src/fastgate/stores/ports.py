@@ -18,8 +18,8 @@ from fastgate.stores.errors import StoreError as StoreError  # noqa: PLC0414  # 
 Origin = Literal["declared", "managed"]
 """declared: comes from directory.yaml and changes there. managed: made through the command line or the API."""
 
-Action = Literal["create", "update", "remove", "rotate", "revoke", "request", "approve", "deny", "end"]
-SubjectKind = Literal["org", "cost_center", "team", "user", "key", "budget", "increase", "pause"]
+Action = Literal["create", "update", "remove", "rotate", "revoke", "request", "approve", "deny", "end", "test", "retry"]
+SubjectKind = Literal["org", "cost_center", "team", "user", "key", "budget", "increase", "pause", "alert"]
 
 
 class Change(msgspec.Struct, frozen=True):
@@ -225,5 +225,9 @@ class DirectoryStore(Protocol):
     def rows(self) -> DirectoryRows: ...
 
     def changes(self, after: int = 0, limit: int = 100) -> list[ChangeEvent]: ...
+
+    def note(self, change: Change, actor: str) -> None:
+        """Log something that was done and changes no row."""
+        ...
 
     def close(self) -> None: ...

@@ -36,6 +36,7 @@ cost_centers = Table(
     metadata,
     Column("id", Text, primary_key=True),
     Column("owner", Text, nullable=False),
+    Column("alerts", JSON, nullable=False, server_default="[]"),
     Column("origin", Text, nullable=False),
 )
 teams = Table(

@@ -17,10 +17,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fastgate._core.usage import Usage as CoreUsage
+from fastgate.amounts import percent
 from fastgate.control.dryrun.page import nice_top, page
 from fastgate.control.dryrun.prices import NextCheaper
 from fastgate.control.dryrun.proposal import propose
-from fastgate.control.dryrun.report import ASSUMPTIONS, percent
+from fastgate.control.dryrun.report import ASSUMPTIONS
 from fastgate.control.errors import OperationError
 from fastgate.journal import KIND_CALL, JournalWriter, call_id
 from fastgate.prices.book import PriceBook

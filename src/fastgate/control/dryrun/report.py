@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from fastgate._core.money import format_usd
+from fastgate.amounts import percent
 from fastgate.snapshot import BudgetLevel, StageAction
 from fastgate.times import rfc3339
 
@@ -21,7 +22,6 @@ ASSUMPTIONS = (
     "A call counts when it began; calls in flight at the same time do not hold money against each other.",
 )
 
-PPM_PER_PERCENT = 10_000
 SUBJECTS = ("team", "user", "key")
 
 
@@ -183,12 +183,6 @@ def _outcome_view(outcome: Outcome) -> dict[str, Any]:
         "downgraded_calls": outcome.downgraded_calls,
         "downgrade_saved": format_usd(outcome.saved_nano),
     }
-
-
-def percent(at_ppm: int) -> str:
-    """A stage as people say it: `80 %`."""
-    whole, rest = divmod(at_ppm, PPM_PER_PERCENT)
-    return f"{whole}{f'.{rest:04d}'.rstrip('0') if rest else ''} %"
 
 
 def _when(at_ns: int) -> str | None:

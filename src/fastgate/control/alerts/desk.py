@@ -1,0 +1,174 @@
+"""The alerts of one control process: takes what happens, keeps it in the outbox, sends what is due.
+
+Owns the order of these. Listeners put into a queue and return at once; everything else is in `step`, run by one thread
+at a time. The outbox is opened when there is first something to keep, so who configures no alerts pays for none.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import queue
+import threading
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import NamedTuple
+
+from sqlalchemy import Engine
+
+from fastgate.clock import wall_ns
+from fastgate.config_alerts import Alerts, Channel
+from fastgate.control.alerts import route, wire
+from fastgate.control.alerts.notice import Notice, StageChange, stage_notice, trial_notice
+from fastgate.control.alerts.outbox import Due, Outbox, Receiver, Timing
+from fastgate.log import Log
+from fastgate.snapshot import BudgetRow
+from fastgate.times import NS
+
+SENDERS = 8
+"""Messages on their way at once: a service that does not answer holds up nobody else."""
+
+KEY_CHARS = 32
+
+PRUNE_NS = 3600 * NS
+
+log = Log("alerts")
+
+
+class Tried(NamedTuple):
+    """How one attempt ended; `error` is empty where it was taken."""
+
+    receiver: Receiver
+    error: str
+
+
+class Desk:
+    """`settings` and `budgets` are asked anew each time: they change with reloads."""
+
+    def __init__(
+        self,
+        path: Path,
+        directory: Engine,
+        settings: Callable[[], Alerts],
+        budgets: Callable[[], Sequence[BudgetRow]],
+        send: Callable[[Channel, str, Sequence[Notice], str], None] = wire.send,
+    ) -> None:
+        self._path = path
+        self._routes = route.Routes(directory)
+        self._settings = settings
+        self._budgets = budgets
+        self._send = send
+        self._stages: queue.SimpleQueue[StageChange] = queue.SimpleQueue()
+        self._outbox: Outbox | None = None
+        self._opening = threading.Lock()
+        self._pruned_ns = 0
+
+    def close(self) -> None:
+        if self._outbox is not None:
+            self._outbox.close()
+            self._outbox = None
+
+    @property
+    def outbox(self) -> Outbox:
+        """Made when first needed. Raises StoreError."""
+        with self._opening:
+            if self._outbox is None:
+                self._outbox = Outbox(self._path)
+            return self._outbox
+
+    @property
+    def in_use(self) -> bool:
+        """Whether there is, or was, anything to send."""
+        return self._outbox is not None or self._path.exists()
+
+    # -- in ---------------------------------------------------------------------------------------------------------
+
+    def on_stage(self, change: StageChange) -> None:
+        """A listener of the stages: raises nothing and does not wait."""
+        self._stages.put(change)
+
+    def tell_operators(self, notice: Notice) -> None:
+        """Raises StoreError."""
+        self._keep(notice, route.of_operators(self._settings()))
+
+    def _keep(self, notice: Notice, receivers: Sequence[Receiver]) -> None:
+        settings = self._settings()
+        timing = Timing(settings.cooldown_s, {channel.name: channel.digest_s for channel in settings.channels})
+        if self.outbox.put(notice, receivers, timing):
+            told = ",".join(receiver.channel for receiver in receivers) or "nobody: no channel is configured for it"
+            log.warning(notice.title, what=notice.text, told=told)
+
+    # -- out --------------------------------------------------------------------------------------------------------
+
+    def step(self) -> int:
+        """Keep what has happened and send what is due; how many messages were tried. Raises StoreError."""
+        self._take_stages()
+        if not self.in_use:
+            return 0
+        now_ns = wall_ns()
+        if now_ns - self._pruned_ns >= PRUNE_NS:
+            self._pruned_ns = now_ns
+            self.outbox.prune(now_ns)
+        messages = self.outbox.due(now_ns)
+        if messages:
+            with ThreadPoolExecutor(SENDERS, thread_name_prefix="alert") as pool:
+                list(pool.map(self._deliver, messages))
+        return len(messages)
+
+    def _take_stages(self) -> None:
+        rows: dict[str, BudgetRow] | None = None
+        while True:
+            try:
+                change = self._stages.get_nowait()
+            except queue.Empty:
+                return
+            if rows is None:
+                rows = {row.id: row for row in self._budgets()}
+            row = rows.get(change.budget)
+            notice = stage_notice(row, change) if row is not None else None
+            if row is None or notice is None:
+                continue
+            try:
+                self._keep(notice, self._routes.of_stage(row, change.cell, self._settings()))
+            except BaseException:
+                self._stages.put(change)  # the disk may take it next time; telling it twice is once
+                raise
+
+    def _deliver(self, message: Due) -> None:
+        """One message to one receiver, and what came of it."""
+        try:
+            self._attempt(message.receiver, message.notices, message_key(message))
+        except wire.SendError as error:
+            log.warning("not sent", channel=message.receiver.channel, why=error, final=error.final)
+            self.outbox.failed(message.ids, str(error), wall_ns(), error.wait_s, final=error.final)
+        else:
+            self.outbox.sent(message.ids, wall_ns())
+
+    def _attempt(self, receiver: Receiver, notices: Sequence[Notice], key: str) -> None:
+        for channel in self._settings().channels:
+            if channel.name == receiver.channel:
+                self._send(channel, receiver.to, notices, key)
+                return
+        raise wire.SendError("there is no channel of that name any more", final=True)
+
+    def trial(self, receivers: Sequence[Receiver]) -> list[Tried]:
+        """Send a test message to each, now, past the outbox."""
+        notice = trial_notice(wall_ns())
+        key = hashlib.sha256(notice.key.encode()).hexdigest()[:KEY_CHARS]
+
+        def attempt(receiver: Receiver) -> Tried:
+            try:
+                self._attempt(receiver, [notice], key)
+            except wire.SendError as error:
+                return Tried(receiver, str(error))
+            return Tried(receiver, "")
+
+        with ThreadPoolExecutor(SENDERS, thread_name_prefix="alert") as pool:
+            return list(pool.map(attempt, receivers))
+
+
+def message_key(message: Due) -> str:
+    """The same whenever the same alerts are sent again, another as soon as one more is with them: a receiver that drops
+    what it has had drops nothing new."""
+    named = f"{message.receiver.channel}/{message.receiver.to}/{message.ids}"
+    return hashlib.sha256(named.encode()).hexdigest()[:KEY_CHARS]

@@ -1,0 +1,1 @@
+"""Revisions of the outbox of alerts, oldest first."""

@@ -1,0 +1,345 @@
+"""From a stage to the message that arrives: who hears of it, once, whatever is slow, down or restarted."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+
+from fastgate.config_alerts import Alerts, Channel
+from fastgate.control.alerts import outbox as outboxes
+from fastgate.control.alerts.desk import Desk, message_key
+from fastgate.control.alerts.notice import operator_notice, stage_notice
+from fastgate.control.alerts.outbox import Due, Receiver
+from fastgate.control.alerts.watch import CRASHES, CREDENTIAL_REFUSED, Watch
+from fastgate.control.ingest import Ingestor
+from fastgate.control.usage import UsageTable
+from fastgate.directory import parse_directory
+from fastgate.journal import KIND_CALL, JournalWriter, call_id
+from fastgate.refs import Secret
+from fastgate.snapshot import BudgetRow
+from fastgate.state import StateDir
+from fastgate.stores.embedded import open_directory
+from fastgate.stores.engine import open_engine
+from fastgate.times import NS
+from tests.support.flights import encode, record
+from tests.support.mailbox import Mailbox, mailbox
+from tests.support.vendors import Services, services
+from tests.unit.control.alerts.test_wire import bot, channel
+
+DIRECTORY = b"""\
+orgs: [{id: acme}]
+cost_centers:
+  - {id: CC-1, owner: em@acme.example, alerts: [teams]}
+  - {id: CC-2, owner: Erika Mustermann}
+  - {id: CC-3, alerts: [gone]}
+teams: [{id: platform, org: acme, cost_center: CC-1}, {id: web, org: acme}, {id: data, org: acme, cost_center: CC-3}]
+users:
+  - {id: alice, team: platform, email: alice@acme.example}
+  - {id: bob, team: web, email: "not an address", cost_center: CC-2}
+keys:
+  - {id: alice-laptop, user: alice, secret: sk-test-alice-0123456789abcdef}
+  - {id: ci, team: platform, secret: sk-test-ci-0123456789abcdef01, cost_center: CC-2}
+"""
+
+NOW_NS = 1_790_000_000 * NS
+
+
+class Change(NamedTuple):
+    """As the control plane's stages tell one."""
+
+    budget: str
+    cell: str = ""
+    period_start_ns: int = 0
+    stage: str = "alert"
+    spent_nano: int = 85 * 10**9
+    at_ns: int = NOW_NS
+
+
+def row(level: Any, of: str, **changes: Any) -> BudgetRow:
+    fields: dict[str, Any] = {
+        "id": f"{level}-{of}", "org": "acme", "level": level, "of": of, "per_seat": False, "models": (),
+        "period": "month", "rolling_h": 0, "tz": "UTC", "start_day": 1, "usd_nano": 100 * 10**9, "hard": True,
+        "stages": ((800_000, "alert"), (950_000, "downgrade"), (1_100_000, "pause")), "increases": (),
+        "created_ns": 7,
+    }  # fmt: skip
+    return BudgetRow(**fields | changes)
+
+
+ROWS = [
+    row("org", "acme"), row("team", "platform"), row("team", "web"), row("team", "data"), row("user", "alice"),
+    row("user", "bob"), row("key", "alice-laptop"), row("key", "ci"), row("tag", "cost_center=CC-1"),
+    row("tag", "cost_center=*"), row("tag", "project=*"), row("org", "acme", id="seats", per_seat=True),
+    row("team", "platform", id="window", period="rolling", rolling_h=5),
+]  # fmt: skip
+
+
+class World(NamedTuple):
+    folder: Path
+    vendor: Services
+    mail: Mailbox
+    settings: Alerts
+
+    def desk(self, **changes: Any) -> Desk:
+        engine = open_engine(self.folder / "state" / "fastgate.sqlite")
+        return Desk(self.folder / "alerts.sqlite", engine, lambda: self.settings, lambda: ROWS, **changes)
+
+
+@pytest.fixture(scope="module")
+def directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("directory")
+    declared, _ = parse_directory(DIRECTORY, {}, "directory.yaml")
+    store = open_directory(StateDir(folder / "state"), "a test")
+    store.apply_directory(declared, "test")
+    store.close()
+    return folder
+
+
+@pytest.fixture
+def world(directory: Path) -> Iterator[World]:
+    for path in directory.glob("alerts.sqlite*"):
+        path.unlink()
+    with services() as vendor, mailbox() as mail:
+        vendor.members = {"alice@acme.example": "U1", "em@acme.example": "U2"}
+        post = Channel(
+            name="mail", kind="email", host="127.0.0.1", port=mail.port, tls="none", sender="gate@acme.example"
+        )
+        settings = Alerts(
+            channels=(channel("teams", vendor), channel("discord", vendor), channel("pagerduty", vendor), post,
+                      bot(vendor)),
+            fallback=("discord",),
+            operators=("pagerduty",),
+            users=("mail", "bot"),
+            cooldown_s=0,
+        )  # fmt: skip
+        yield World(directory, vendor, mail, settings)
+        assert vendor.faults == []
+
+
+FALLBACK = [Receiver("discord")]
+OWNED = [Receiver("teams"), Receiver("mail", "em@acme.example"), Receiver("bot", "em@acme.example")]
+ALICE = [Receiver("mail", "alice@acme.example"), Receiver("bot", "alice@acme.example")]
+
+
+@pytest.mark.parametrize(
+    ("budget", "cell", "receivers"),
+    [
+        ("org-acme", "", FALLBACK),
+        ("team-platform", "", OWNED),
+        ("team-web", "", FALLBACK),  # no cost centre
+        ("team-data", "", FALLBACK),  # its only channel is not configured
+        ("user-alice", "", OWNED + ALICE),
+        ("user-bob", "", FALLBACK),  # the owner is a name, and his address is none
+        ("key-alice-laptop", "", OWNED + ALICE),
+        ("key-ci", "", FALLBACK),
+        ("tag-cost_center=CC-1", "", OWNED),
+        ("tag-cost_center=*", "CC-1", OWNED),
+        ("tag-project=*", "checkout", FALLBACK),
+        ("seats", "alice", OWNED + ALICE),
+        ("seats", "key:ci", FALLBACK),
+        ("window", "", OWNED),
+    ],
+)
+def test_who_hears_of_a_stage(world: World, budget: str, cell: str, receivers: list[Receiver]) -> None:
+    with closing(world.desk()) as desk:
+        desk.on_stage(Change(budget, cell))
+        desk._take_stages()
+        ((_, notice, deliveries),), _ = desk.outbox.page(0, 10)
+        assert [delivery.receiver for delivery in deliveries] == receivers
+        assert budget in notice.title
+
+
+def test_it_arrives_everywhere_once_also_after_a_restart(world: World) -> None:
+    for _ in range(2):
+        with closing(world.desk()) as desk:
+            desk.on_stage(Change("user-alice"))
+            desk.on_stage(Change("user-alice", stage="downgrade", spent_nano=96 * 10**9))
+            desk.on_stage(Change("user-alice"))
+            until(desk, lambda: not desk.outbox.counts().get("pending"))
+            assert desk.outbox.counts() == {"sent": 10}
+    assert {mail.receivers[0] for mail in world.mail.mails} == {"em@acme.example", "alice@acme.example"}
+    posted = [request.json["channel"] for request in world.vendor.at("/api/chat.postMessage")]
+    assert sorted(posted) == ["DU1", "DU2"], "both stages came in one step: one message"
+    assert len(world.vendor.at("/teams")) == 1
+    with closing(world.desk()) as desk:
+        desk.on_stage(Change("user-alice", period_start_ns=1))
+        until(desk, lambda: not desk.outbox.counts().get("pending"))
+    assert len(world.vendor.at("/teams")) == 2, "the next period begins anew"
+
+
+def until(desk: Desk, done: Callable[[], object], within_s: float = 10.0) -> None:
+    end = time.monotonic() + within_s
+    desk.step()
+    while not done():
+        assert time.monotonic() < end
+        desk.step()
+
+
+def test_what_a_stage_says(world: World) -> None:
+    notice = stage_notice(ROWS[4], Change("user-alice", spent_nano=110 * 10**9, stage="pause"))
+    assert notice is not None
+    assert (notice.severity, notice.title) == ("critical", "Budget user-alice: 110 % is spent")
+    facts = dict(notice.facts)
+    assert (facts["Spent"], facts["Limit"], facts["Ceiling"]) == ("$ 110.00", "$ 100.00 a month", "$ 110.00")
+    assert facts["Begins anew"] == "2026-10-01T00:00:00.000Z"
+    assert "refused" in notice.text
+    assert stage_notice(ROWS[4], Change("user-alice", stage="", spent_nano=0)) is None
+    window = stage_notice(ROWS[-1], Change("window"))
+    assert window is not None
+    assert (window.repeat_ns, dict(window.facts)["Limit"]) == (5 * 3600 * NS, "$ 100.00 in 5 hours")
+
+
+def test_one_that_does_not_answer_holds_up_nobody(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    world.vendor.delay_s["/teams"] = 1.0
+    with closing(world.desk()) as desk:
+        desk.on_stage(Change("team-platform"))
+        begun = time.monotonic()
+        desk.step()
+        arrived = {request.path: request for request in world.vendor.asked}
+        assert "/api/chat.postMessage" in arrived
+        assert len(world.mail.mails) == 1
+        assert desk.outbox.counts() == {"sent": 3}
+        assert time.monotonic() - begun < 60
+
+
+def test_what_fails_is_tried_again_and_what_cannot_work_is_given_up(world: World) -> None:
+    world.vendor.plan["/teams"] = [(503, {}, "down")]
+    world.vendor.members.clear()
+    with closing(world.desk()) as desk:
+        desk.on_stage(Change("team-platform"))
+        desk.step()
+        assert desk.outbox.counts() == {"pending": 1, "dead": 1, "sent": 1}
+        ((_, _, deliveries),), _ = desk.outbox.page(0, 1)
+        errors = {delivery.receiver.channel: delivery.error for delivery in deliveries}
+        assert errors == {"teams": "answered 503: down", "mail": "", "bot": "users.lookupByEmail: users_not_found"}
+        (pending,) = [delivery for delivery in deliveries if delivery.state == "pending"]
+        (message,) = desk.outbox.due(pending.due_ns)
+        desk._deliver(message)
+        assert desk.outbox.counts() == {"dead": 1, "sent": 2}
+
+
+def test_a_channel_that_is_gone_is_given_up(world: World) -> None:
+    with closing(world.desk()) as desk:
+        desk.on_stage(Change("team-web"))
+        desk._take_stages()
+    with closing(world._replace(settings=Alerts()).desk()) as desk:
+        desk.step()
+        assert desk.outbox.counts() == {"dead": 1}
+
+
+def test_a_disk_that_fails_loses_no_stage(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    with closing(world.desk()) as desk:
+        desk.on_stage(Change("team-web"))
+        real = outboxes.Outbox.put
+
+        def full(*_: Any) -> bool:
+            raise OSError("no space left")
+
+        monkeypatch.setattr(outboxes.Outbox, "put", full)
+        with pytest.raises(OSError, match="space"):
+            desk.step()
+        monkeypatch.setattr(outboxes.Outbox, "put", real)
+        desk.step()
+        assert desk.outbox.counts() == {"sent": 1}
+
+
+def test_without_anything_to_say_there_is_no_file(world: World) -> None:
+    with closing(world.desk()) as desk:
+        assert desk.step() == 0
+        desk.on_stage(Change("unknown-budget"))
+        desk.on_stage(Change("team-web", stage=""))
+        assert desk.step() == 0
+    assert not (world.folder / "alerts.sqlite").exists()
+
+
+def test_the_key_of_a_message_is_that_of_what_it_holds() -> None:
+    one = Due(Receiver("hook"), [1, 2], [])
+    assert message_key(one) == message_key(one._replace(notices=[]))
+    assert len({message_key(one), message_key(one._replace(ids=[1])), message_key(one._replace(receiver=Receiver("x")))}
+               ) == 3  # fmt: skip
+
+
+def test_a_test_message_says_how_each_attempt_ended(world: World) -> None:
+    world.vendor.plan["/discord"] = [(404, {}, "gone")]
+    with closing(world.desk()) as desk:
+        tried = desk.trial([Receiver("teams"), Receiver("discord"), Receiver("mail", "a@acme.example")])
+    assert [(one.receiver.channel, one.error) for one in tried] == [
+        ("teams", ""), ("discord", "answered 404: gone"), ("mail", ""),
+    ]  # fmt: skip
+
+
+# -- what operators must know -----------------------------------------------------------------------------------------
+
+
+def test_a_refused_credential_is_told_once_and_names_the_endpoint(world: World, tmp_path: Path) -> None:
+    state = StateDir(tmp_path / "state").create()
+    with closing(UsageTable(state.usage_db)) as table, closing(world.desk()) as desk:
+        watch = Watch(state, table, desk.tell_operators)
+        watch.step()
+        with closing(JournalWriter.create(state.journal_dir)) as writer:
+            for n in range(1, 6):
+                change = {"outcome": "upstream_error", "error": CREDENTIAL_REFUSED if n % 2 else "upstream_status",
+                          "endpoint": "anthropic-a"}  # fmt: skip
+                writer.append(KIND_CALL, encode(record(call_id(writer.epoch, n), **change)))
+        Ingestor(table, state.journal_dir).catch_up()
+        watch.step()
+        watch.step()
+        desk.step()
+        assert desk.outbox.counts() == {"sent": 1}
+    (request,) = world.vendor.at("/v2/enqueue")
+    assert "anthropic-a" in request.json["payload"]["summary"]
+    assert request.json["payload"]["severity"] == "critical"
+
+
+def test_workers_that_die_again_and_again_are_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    state = StateDir(tmp_path / "state").create()
+    alive: list[str] = ["w1", "w2"]
+    monkeypatch.setattr("fastgate.control.alerts.watch.live_workers", lambda _: [Worker(epoch) for epoch in alive])
+    told: list[str] = []
+    with closing(UsageTable(state.usage_db)) as table:
+        watch = Watch(state, table, lambda notice: told.append(notice.key), grace_ns=0)
+        watch.step()
+        for n in range(CRASHES):
+            assert told == []
+            alive[0] = f"again-{n}"
+            watch.step()
+    assert told == ["operator:workers"]
+
+
+class Worker(NamedTuple):
+    epoch: str
+
+
+def test_a_full_disk_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    state = StateDir(tmp_path / "state").create()
+    told: list[str] = []
+    with closing(UsageTable(state.usage_db)) as table:
+        watch = Watch(state, table, lambda notice: told.append(notice.title))
+        watch.step()
+        monkeypatch.setattr("fastgate.control.alerts.watch.shutil.disk_usage", lambda _: Free(5 << 20))
+        watch.step()
+    assert told == ["The state's disk has 5 MiB left"]
+
+
+class Free(NamedTuple):
+    free: int
+
+
+def test_an_operators_trouble_is_told_again_when_it_lasts(world: World) -> None:
+    with closing(world.desk()) as desk:
+        for at_ns in (NOW_NS, NOW_NS + 3600 * NS, NOW_NS + 4 * 3600 * NS):
+            desk.tell_operators(operator_notice("disk", "t", "x", at_ns, 4 * 3600 * NS))
+        assert len(desk.outbox.page(0, 10)[0]) == 2
+
+
+def test_secrets_stay_out_of_what_is_kept(world: World) -> None:
+    secret = Secret("https://hooks.example/T0/XXSECRETXX")
+    broken = Channel(name="discord", kind="discord", webhook=secret)
+    with closing(world._replace(settings=Alerts(channels=(broken,), fallback=("discord",))).desk()) as desk:
+        desk.on_stage(Change("team-web"))
+        desk.step()
+    assert b"SECRET" not in (world.folder / "alerts.sqlite").read_bytes()
