@@ -63,7 +63,7 @@ HEAD = """# Promises
 
 Generated from the tests by `python scripts/promises.py`; do not edit here. Each line is a promise that a test proves,
 with the measured bound where it has one. A promise without a test does not appear. *Suite* is where it runs: `test` is
-`make test`, `faults` is `make faults` only, for forms that take longer.
+`make test`, `faults` is `make faults` and `soak` is `make soak` only, for forms that take longer.
 """
 
 TAIL = """## Known limits
@@ -75,7 +75,8 @@ TAIL = """## Known limits
   provider is always framed anew.
 """
 
-SUITES = {True: "faults", False: "test"}
+SUITES = {"soak": "soak", "slow": "faults"}
+"""Marks by the suite they leave a test to; `make test` runs what has neither."""
 
 
 @dataclass(frozen=True, order=True)
@@ -132,7 +133,8 @@ def proofs() -> list[Proof]:
             if not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
                 continue
             marked = list(marks(node))
-            suite = SUITES[any(name == "slow" for name, _ in marked)]
+            names_of_marks = {name for name, _ in marked}
+            suite = next((suite for mark, suite in SUITES.items() if mark in names_of_marks), "test")
             where = f"{path.relative_to(ROOT)}::{node.name}"
             for name, call in marked:
                 if name != "promise" or call is None:

@@ -102,6 +102,9 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     """The same of tokens: input, output and cache writes of finished calls; cache reads are not counted."""
     parallel_calls: Annotated[int, Range(0, MAX_PARALLEL)] = 0
     """Calls in flight of each key that has no limit of its own, over all workers. 0: no limit."""
+    calls_in_flight: Annotated[int, Range(1, 8192)] = 8192
+    """Calls in flight of one worker, over all keys. From nine tenths of it answers close their connections; beyond it
+    new calls get 503 at once. 8,192 is what a worker can account for."""
     unknown_usage: Literal["seen", "bound"] = "seen"
     """What a call costs whose usage the provider never stated: what was seen, or the most it can have cost."""
     budget_wait_ms: Annotated[int, Range(0, 60_000)] = 2000

@@ -283,6 +283,13 @@ def overloaded(message: str, retry_after_s: int) -> GatewayError:
     )
 
 
+def shedding(retry_after_s: int) -> GatewayError:
+    """More calls than this worker can carry: refused before anything is read."""
+    error = overloaded("This gateway has more calls than it can carry right now; try again.", retry_after_s)
+    error.headers += CLOSE
+    return error
+
+
 def internal() -> GatewayError:
     return GatewayError(
         Kind.INTERNAL,

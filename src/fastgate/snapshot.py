@@ -38,6 +38,7 @@ class Limits(msgspec.Struct, frozen=True):
     """seen | bound: what a call costs whose provider never stated its usage."""
     total_s: float = 3600.0
     body_bytes_per_s: int = 1024
+    calls_in_flight: int = 8192
     budget_wait_ms: int = 2000
     min_output_tokens: int = 8192
 

@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any
 from fastgate.call import Call, Downstream
 from fastgate.dialects.downstream import DialectSide
 from fastgate.dialects.front import match
-from fastgate.errors import GatewayError, draining, envelope, not_found
+from fastgate.errors import GatewayError, draining, envelope, not_found, shedding
 from fastgate.gateway import local, pipeline
+from fastgate.gateway.pressure import REFUSING, ClosingSide
 from fastgate.gateway.rooms import edge
 from fastgate.gateway.worker import Worker, worker_from_environ
 from fastgate.proc import become_worker
@@ -26,6 +27,10 @@ log = logging.getLogger("fastgate.app")
 BILLABLE: dict[str, Route] = {"/v1/messages": "messages", "/v1/messages/count_tokens": "count_tokens"}
 
 ALIVE = frozenset(("/", "/api/hello", "/healthz"))
+
+
+RETRY_SPREAD_S = 4
+"""Refused clients are sent away for one to four seconds, so that they do not come back together."""
 
 
 class App:
@@ -55,6 +60,13 @@ class App:
             error = draining()
             send(proto, error.status, envelope(error, ""), error.headers)
             return
+        pressed = worker.pressure.level(len(worker.calls))
+        if pressed:
+            if pressed == REFUSING:
+                error = shedding(1 + worker.next_number() % RETRY_SPREAD_S)
+                send(proto, error.status, envelope(error, ""), error.headers)
+                return
+            proto = ClosingSide(proto)
         n = worker.next_number()
         call = Call(n, worker.epoch, worker.snapshot, route, proto, scope.client)
         call.authority = scope.authority

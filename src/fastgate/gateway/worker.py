@@ -24,6 +24,7 @@ from fastgate.clock import mono_ns
 from fastgate.gateway.allowance import Allowances
 from fastgate.gateway.counters import Counters
 from fastgate.gateway.lending import Lending
+from fastgate.gateway.pressure import Pressure
 from fastgate.gateway.rates import Rates
 from fastgate.gateway.upstream import Upstreams
 from fastgate.journal import KIND_CALL, JournalError, JournalWriter, new_epoch
@@ -83,6 +84,8 @@ class Worker:
         self.calls: dict[int, Call] = {}
         self.unwritten: deque[tuple[bytes, int]] = deque()
         self._n = 0
+        self.pressure = Pressure(0)
+        self._ticked_ns = mono_ns()
         self._ticks = 0
         self._strangers = self._stranger_second = 0
         self._locating: asyncio.Future[int] | None = None
@@ -123,6 +126,7 @@ class Worker:
         self._adopt_cache(fresh.cache)
         self.allowances.adopt(fresh.data.budgets)
         self.snapshot = snapshots.current = fresh
+        self.pressure.limit = fresh.limits.calls_in_flight
         self.flight.generation = fresh.generation
         log.info("snapshot %d (%s) is in force", fresh.generation, fresh.version)
 
@@ -219,6 +223,8 @@ class Worker:
     def _tick(self) -> None:
         self.loop.call_later(TICK_S, self._tick)
         now_ns = mono_ns()
+        self.pressure.note((now_ns - self._ticked_ns) / 1e9 - TICK_S, len(self.calls))
+        self._ticked_ns = now_ns
         stop = self.board.must_stop
         for call in list(self.calls.values()):
             pump = call.pump
