@@ -81,6 +81,7 @@ class Guards:
             self.engine = Engine(self.policy.rules, cache_dir)
             self.memo = Memo.of(secrets.token_bytes(MEMO_KEY_BYTES))
         self.fresh: list[Block] = []
+        self.watches = any(rule.kinds & ANSWER for rule in self.policy.rules)
 
     @property
     def rules(self) -> tuple[Rule, ...]:

@@ -1,7 +1,7 @@
 """Cache: answers a call with what was answered before, or is being answered now; keeps what may be given again.
 
 Owns when a call is looked up, follows another, is recorded and kept. Keys, entries and tiers are fastgate.caching's.
-A call that was redacted is none of the cache's: its answer is made of the caller's own secrets.
+A call with a tap is none of the cache's: its answer is made of the caller's own secrets, or must be looked at.
 """
 
 from __future__ import annotations
@@ -77,7 +77,7 @@ def question(call: Call, policy: CachePolicy, said: Overrides) -> Asked | None:
     who, request = call.principal, call.request
     assert who is not None
     assert request is not None
-    if call.guard == "redacted" or (call.route == "count_tokens" and not policy.count_tokens):
+    if call.tap is not None or (call.route == "count_tokens" and not policy.count_tokens):
         return None
     scope = scope_of(policy.width, who, call.session)
     canonical = canonical_of(call.body, request, policy) if scope is not None else None

@@ -15,7 +15,10 @@ from fastgate.errors import guard_refused
 
 if TYPE_CHECKING:
     from fastgate.call import Call
-    from fastgate.guards.screen import Guards, Screened
+    from fastgate.guards.screen import Guards, Screened, Verdict
+
+VERDICTS_MAX = 64
+"""As many as fastgate.guards.screen names of a request; the module itself is loaded only where there are guards."""
 
 INLINE_BYTES = 2 * 1024 * 1024
 """Bodies up to this size are screened on the event loop: at most some 15 ms where all of it is new, 0.6 ms where it is
@@ -43,3 +46,22 @@ def take(call: Call, screened: Screened) -> None:
         call.body = screened.body
         call.request = read_request(call.body)
         call.tap = Restorer.of(screened.secrets)
+    guards: Guards = call.snapshot.guards
+    if guards.watches and call.route == "messages":
+        watch(call, guards)
+
+
+def watch(call: Call, guards: Guards) -> None:
+    """Let the answer pass the rules that look at answers, where some do for this caller."""
+    who, request = call.principal, call.request
+    assert who is not None and request is not None
+    actions = guards.policy.actions(who)
+    if not actions.answers:
+        return
+    from fastgate.guards.answer import Watch
+
+    def note(verdict: Verdict) -> None:
+        if len(call.verdicts) < VERDICTS_MAX:
+            call.verdicts = (*call.verdicts, verdict)
+
+    call.tap = Watch(guards, who, actions, request.tools, note, call.tap)

@@ -1,0 +1,301 @@
+"""The tap of answers that some rule looks at: text through a sliding window, tool input whole before it is released.
+
+Owns what of an answer goes on, and when. Text is held back only as far as a rule that may change it needs; tool input
+can be run by nobody before its block ends, so all of it waits. An answer that is stopped ends as answers end: a text
+says why, then `end_turn` with the provider's own usage; an error in mid-stream would make Claude Code ask again.
+Streams that no rule looks at never come here. Must not know calls or connections.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import secrets
+from collections.abc import Callable
+from typing import TYPE_CHECKING, NamedTuple
+
+from fastgate._core.blocks import read_blocks, replace
+from fastgate._core.memo import Memo
+from fastgate._core.restore import events, with_text
+from fastgate.clock import wall_ns
+from fastgate.guards.engine import UNSCANNED
+from fastgate.guards.placeholders import HASH_CHARS, merged
+from fastgate.guards.rule import KINDS, Kind
+
+if TYPE_CHECKING:
+    from fastgate._core.block import Block
+    from fastgate.call import Tap
+    from fastgate.guards.policy import Act, Actions
+    from fastgate.guards.screen import Guards, Verdict
+    from fastgate.snapshot import KeyRow
+
+CONTEXT_BYTES = 256
+"""Of what has gone on, so much is still looked at: what a rule's `before` reaches back to."""
+
+GROWING_BYTES_MAX = 65_536
+"""A finding that reaches the end of the text may grow, and waits; past this it is taken as it is."""
+
+WRAPPER = b'{"messages":['
+
+_STOP_REASON = re.compile(rb'"stop_reason"\s*:\s*"[a-z_]+"')
+
+
+class Seen(NamedTuple):
+    """What the rules make of a text: places to replace, and the first place (and rule) that stops the answer."""
+
+    places: list[tuple[int, int, str]]
+    stop: tuple[int, str] | None
+
+
+class Watch:
+    """One answer's tap. `note` gets each verdict."""
+
+    def __init__(
+        self,
+        guards: Guards,
+        who: KeyRow,
+        actions: Actions,
+        tools: tuple[str, ...],
+        note: Callable[[Verdict], None],
+        restorer: Tap | None,
+    ) -> None:
+        self.guards, self.who, self.actions, self.tools = guards, who, actions, tools
+        self.note = note
+        self.restorer = restorer
+        self.hold = max(
+            (
+                guards.rules[index].hold
+                for (index, kind), act in actions.acts.items()
+                if KINDS[kind] == "answer_text" and act.action != "log"
+            ),
+            default=0,
+        )
+        self.rest = b""
+        self.stopped = False
+        self.context = self.window = b""
+        self.gone = 0
+        """Bytes of the block's text that went on."""
+        self.noted: set[tuple[int, int]] = set()
+        self.template = b""
+        self.parked: list[bytes] | None = None
+        self.given = b""
+        self.tool = ""
+
+    # -- a stream ---------------------------------------------------------------------------------------------------
+
+    def feed(self, chunk: bytes) -> bytes:
+        found, self.rest = events(self.rest + chunk)
+        out = b"".join([self.hear(*event) for event in found])
+        return out if self.restorer is None else self.restorer.feed(out)
+
+    def finish(self) -> bytes:
+        """The stream is over, or broke off: what was held back and not judged to its end is dropped with it."""
+        rest, self.rest = self.rest, b""
+        out = self.release(final=True) + self.unless_stopped(rest)
+        return out if self.restorer is None else self.restorer.feed(out) + self.restorer.finish()
+
+    def hear(self, raw: bytes, what: str, index: int, text: bytes) -> bytes:
+        """What goes on for one event."""
+        if self.stopped:
+            if index >= 0:
+                return b""
+            return _STOP_REASON.sub(b'"stop_reason":"end_turn"', raw, count=1)
+        if what == "text":
+            self.template = raw
+            self.window += text
+            return self.release(final=False)
+        if what == "json" and self.parked is not None:
+            self.parked.append(raw)
+            self.given += text
+            return b""
+        if what == "start":
+            return self.begin(raw, text)
+        if what == "stop":
+            if self.parked is not None:
+                return self.judge_input(raw, index)
+            return self.release(final=True) + self.unless_stopped(raw)
+        return raw
+
+    def unless_stopped(self, raw: bytes) -> bytes:
+        return b"" if self.stopped else raw
+
+    def begin(self, raw: bytes, block: bytes) -> bytes:
+        self.context = self.window = self.given = b""
+        self.gone = 0
+        self.noted.clear()
+        try:
+            said = json.loads(block)
+        except ValueError:
+            return raw
+        if not isinstance(said, dict) or not str(said.get("type", "")).endswith("tool_use"):
+            return raw
+        self.parked, self.tool = [raw], str(said.get("name", ""))
+        if said.get("input"):
+            self.given = json.dumps(said["input"]).encode()
+        return b""
+
+    def release(self, *, final: bool) -> bytes:
+        """The delta with what of the window may go on now."""
+        if not self.window:
+            return b""
+        text = self.context + self.window
+        skip = len(self.context)
+        seen = self.look("answer_text", text, self.gone - skip, skip)
+        limit = len(text) if final else max(len(text) - self.hold, skip)
+        if seen.stop is not None:
+            limit = max(seen.stop[0], skip)
+        for start, end, _ in seen.places:
+            if not final and end == len(text) and end - start < GROWING_BYTES_MAX:
+                limit = min(limit, max(start, skip))
+            elif start < limit < end:
+                limit = end
+        while skip < limit < len(text) and text[limit] & 0xC0 == 0x80:
+            limit -= 1
+        passed = edited(text, seen.places, skip, limit)
+        self.context = text[:limit][-CONTEXT_BYTES:]
+        self.window = text[limit:]
+        self.gone += limit - skip
+        if seen.stop is not None:
+            self.stopped = True
+            self.window = b""
+            passed += f"\n\n{notice(seen.stop[1])}".encode()
+            return with_text(self.template, passed) + stop_event(self.template)
+        return with_text(self.template, passed) if passed else b""
+
+    def judge_input(self, raw: bytes, index: int) -> bytes:
+        """The end of a tool's input: all of it goes on, some of it replaced, or a text in its place."""
+        parked, self.parked = self.parked or [], None
+        verdict = self.input_verdict(self.given, self.tool)
+        if verdict is None:
+            return b"".join(parked) + raw
+        rule, changed = verdict
+        if changed is None:
+            self.stopped = True
+            return text_block(index, notice(rule))
+        start = re.sub(rb'"input"\s*:\s*\{.*\}(?=\}\})', b'"input":{}', parked[0], count=1, flags=re.DOTALL)
+        return start + delta_event(index, "input_json_delta", "partial_json", changed) + raw
+
+    def input_verdict(self, given: bytes, tool: str) -> tuple[str, bytes | None] | None:
+        """None: it may go on. Else the rule, and the input without what it found; None where it must not go on."""
+        body = WRAPPER + b'{"role":"assistant","content":[{"type":"tool_use","input":%b}]}]}' % (given or b"{}")
+        try:
+            (block,) = read_blocks(body, UNKNOWING, checked=False).noted
+        except ValueError:
+            seen = self.look("answer_tool_input", given, 0, 0, tool)
+            rule = seen.stop[1] if seen.stop is not None else next((name for *_, name in seen.places), "")
+            return (rule, None) if rule else None
+        seen = self.look("answer_tool_input", block.text, 0, 0, tool)
+        if seen.stop is not None:
+            return seen.stop[1], None
+        if not seen.places:
+            return None
+        edits = edits_of(block, seen)
+        return seen.places[0][2], replace(body, edits)[block.start : -len(b"}]}]}")]
+
+    # -- a message --------------------------------------------------------------------------------------------------
+
+    def whole(self, body: bytes) -> bytes:
+        out = self.judge_whole(body)
+        return out if self.restorer is None else self.restorer.whole(out)
+
+    def judge_whole(self, body: bytes) -> bytes:
+        try:
+            blocks = read_blocks(WRAPPER + body + b"]}", UNKNOWING, checked=False)
+        except ValueError:
+            return body
+        edits = []
+        for block in blocks.noted:
+            kind: Kind = "answer_tool_input" if KINDS[block.kind] == "tool_use_input" else "answer_text"
+            self.noted.clear()
+            seen = self.look(kind, block.text, 0, 0, block.tool)
+            if seen.stop is not None:
+                message = json.loads(body)
+                message["content"] = [{"type": "text", "text": notice(seen.stop[1])}]
+                message["stop_reason"] = "end_turn"
+                return json.dumps(message, ensure_ascii=False).encode()
+            edits += edits_of(block, seen)
+        return replace(WRAPPER + body, edits)[len(WRAPPER) :] if edits else body
+
+    # -- looking ----------------------------------------------------------------------------------------------------
+
+    def look(self, kind: Kind, text: bytes, base: int, past: int, tool: str = "") -> Seen:
+        """What the rules of that kind make of the text from `past` on; `base`: where the text begins in its block."""
+        places: list[tuple[int, int, str]] = []
+        stop: tuple[int, str] | None = None
+        for index, start, end in self.guards.engine.examine(kind, "assistant", text, tool, self.tools):
+            act = self.actions.acts.get((index, KINDS.index(kind))) if index != UNSCANNED else None
+            if act is None or end <= past:
+                continue
+            rule = self.guards.rules[index]
+            match_hash = self.guards.placeholders.tail(self.who.org, text[start:end])[:HASH_CHARS]
+            exception = self.guards.policy.exception(rule, match_hash, self.who, wall_ns())
+            action = act.action if exception is None else "log"
+            if (index, base + start) not in self.noted:
+                self.noted.add((index, base + start))
+                self.note((rule.id, action, kind, tool, match_hash, note_of(act, exception)))
+            if action == "redact":
+                places.append((start, end, rule.id))
+            elif action == "block" and stop is None:
+                stop = (start, rule.id)
+        return Seen(places, stop)
+
+
+UNKNOWING = Memo.of(secrets.token_bytes(1072), slots=16)
+"""A memo that is never told anything: every block of an answer is new."""
+
+
+def note_of(act: Act, exception: object) -> str:
+    owner = getattr(exception, "owner", None)
+    if owner is not None:
+        return f"exception:{owner}"
+    return f"shadow:{act.shadow}" if act.shadow else ""
+
+
+def notice(rule: str) -> str:
+    return f"[The gateway stopped this answer: guard rule {rule}.]"
+
+
+def removed(rule: str) -> str:
+    return f"[removed: {rule}]"
+
+
+def edited(text: bytes, places: list[tuple[int, int, str]], start: int, end: int) -> bytes:
+    """text[start:end] with the places that lie before `end` replaced."""
+    out, at = [], start
+    for first, last in merged([(first, last) for first, last, _ in places]):
+        if first >= end or last <= start:
+            continue
+        rule = next(rule for low, high, rule in places if low < last and high > first)
+        out += [text[at : max(first, at)], removed(rule).encode()]
+        at = last
+    out.append(text[at:end])
+    return b"".join(out)
+
+
+def edits_of(block: Block, seen: Seen) -> list[tuple[int, int, bytes]]:
+    edits = []
+    for start, end in merged([(start, end) for start, end, _ in seen.places]):
+        rule = next(rule for low, high, rule in seen.places if low < end and high > start)
+        for low, high, quoted, _ in block.raw_places(start, end):
+            put = removed(rule).encode()
+            edits.append((low, high, put if quoted else b'"%b"' % put))
+    return edits
+
+
+def event(kind: str, data: dict[str, object]) -> bytes:
+    return f"event: {kind}\ndata: {json.dumps({'type': kind} | data, ensure_ascii=False)}\n\n".encode()
+
+
+def delta_event(index: int, kind: str, member: str, text: bytes) -> bytes:
+    return event("content_block_delta", {"index": index, "delta": {"type": kind, member: text.decode()}})
+
+
+def stop_event(template: bytes) -> bytes:
+    """The end of the block that the delta belongs to."""
+    return event("content_block_stop", {"index": events(template)[0][0][2]})
+
+
+def text_block(index: int, text: str) -> bytes:
+    start = event("content_block_start", {"index": index, "content_block": {"type": "text", "text": ""}})
+    text_delta = delta_event(index, "text_delta", "text", text.encode())
+    return start + text_delta + event("content_block_stop", {"index": index})

@@ -1,0 +1,155 @@
+"""Guards of answers: streams held back no further than needed, changed, or ended in a form that clients survive."""
+
+from __future__ import annotations
+
+import json
+import random
+import re
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from fastgate._core.restore import PREFIX, Restorer
+from fastgate.guards.answer import Watch, notice
+from fastgate.guards.rule import Rule, Scanner
+from fastgate.guards.screen import Guards
+from fastgate.snapshot import GuardRow, KeyRow
+
+LINK = Rule(
+    id="bad-link", title="a bad link", pattern="https://evil\\.example/[a-z]{1}", exact="https://evil\\.example/[a-z]+",
+    kinds=frozenset({"answer_text", "answer_tool_input"}), hold=40, samples=("https://evil.example/x",),
+)  # fmt: skip
+SCANNERS = {"links": Scanner(name="links", title="links", rules=(LINK,))}
+WHO = KeyRow(b"", "k", "u", "t", "acme", "", {}, (), 0)
+BAD = "https://evil.example/abc"
+HIDDEN = PREFIX.decode() + "a" * 20
+SECRET = b"AKIA0123456789ABCDEF"
+
+
+def watch(action: str, **more: Any) -> tuple[Watch, list[Any]]:
+    guards = Guards([GuardRow("links", action, **more)], b"p" * 32, scanners=SCANNERS)
+    noted: list[Any] = []
+    restorer = Restorer.of({HIDDEN.encode(): SECRET})
+    return Watch(guards, WHO, guards.policy.actions(WHO), (), noted.append, restorer), noted
+
+
+def event(kind: str, **members: Any) -> bytes:
+    return f"event: {kind}\ndata: {json.dumps({'type': kind} | members)}\n\n".encode()
+
+
+def stream(text: str, given_: str, size: int, stop: str = "tool_use") -> bytes:
+    """A text block, a tool call, and the end."""
+    out = event("message_start", message={"content": []})
+    out += event("content_block_start", index=0, content_block={"type": "text", "text": ""})
+    for at in range(0, len(text), size):
+        out += event("content_block_delta", index=0, delta={"type": "text_delta", "text": text[at : at + size]})
+    out += event("content_block_stop", index=0)
+    tool = {"type": "tool_use", "id": "t", "name": "Bash", "input": {}}
+    out += event("content_block_start", index=1, content_block=tool)
+    for at in range(0, len(given_), size):
+        delta = {"type": "input_json_delta", "partial_json": given_[at : at + size]}
+        out += event("content_block_delta", index=1, delta=delta)
+    out += event("content_block_stop", index=1)
+    out += event("message_delta", delta={"stop_reason": stop}, usage={"output_tokens": 7})
+    return out + event("message_stop")
+
+
+def heard(answer: bytes) -> tuple[dict[int, str], str]:
+    """Text of each block, and the stop reason; fails where a block's events are out of order."""
+    texts: dict[int, str] = {}
+    reason, open_block = "", -1
+    for raw in answer.split(b"\n\n")[:-1]:
+        data = json.loads(raw.partition(b"data: ")[2])
+        if data["type"] == "content_block_start":
+            assert open_block == -1
+            open_block = data["index"]
+            texts[open_block] = ""
+        elif data["type"] == "content_block_delta":
+            assert data["index"] == open_block
+            texts[open_block] += data["delta"].get("text", data["delta"].get("partial_json", ""))
+        elif data["type"] == "content_block_stop":
+            assert data["index"] == open_block
+            open_block = -1
+        elif data["type"] == "message_delta":
+            reason = data["delta"]["stop_reason"]
+    assert open_block == -1
+    return texts, reason
+
+
+def through(tap: Watch, raw: bytes, step: int) -> bytes:
+    return b"".join(tap.feed(raw[at : at + step]) for at in range(0, len(raw), step)) + tap.finish()
+
+
+WORDS = st.lists(st.sampled_from([BAD, HIDDEN, " and ", "https://", "→", "evil.example/", "x" * 30]), max_size=6)
+
+
+@given(WORDS, st.integers(1, 50), st.integers(1, 400))
+def test_redacting_is_the_same_whatever_the_deltas_and_reads(words: list[str], size: int, step: int) -> None:
+    text = " ".join(words)
+    raw = stream(text, json.dumps({"command": text}), size)
+    tap, noted = watch("redact")
+    texts, reason = heard(through(tap, raw, step))
+    expected = re.sub(r"https://evil\.example/[a-z]+", "[removed: bad-link]", text).replace(HIDDEN, SECRET.decode())
+    assert texts[0] == expected
+    assert json.loads(texts[1]) == {"command": expected}
+    assert reason == "tool_use"
+    assert len(noted) == 2 * len(re.findall(r"https://evil\.example/[a-z]+", text))
+
+
+@pytest.mark.parametrize("size", [1, 9, 500])
+def test_a_text_that_is_stopped_ends_as_answers_end(size: int) -> None:
+    tap, noted = watch("block")
+    texts, reason = heard(through(tap, stream(f"see {BAD} now", "{}", size), 50))
+    assert texts == {0: f"see \n\n{notice('bad-link')}"}
+    assert reason == "end_turn"
+    assert noted[0][:4] == ("bad-link", "block", "answer_text", "")
+
+
+@pytest.mark.parametrize("size", [1, 9, 500])
+def test_a_tool_call_that_is_stopped_is_never_released(size: int) -> None:
+    tap, noted = watch("block")
+    answer = through(tap, stream("fine", json.dumps({"command": f"curl {BAD}"}), size), 50)
+    texts, reason = heard(answer)
+    assert texts == {0: "fine", 1: notice("bad-link")}
+    assert reason == "end_turn" and b"tool_use" not in answer and b'"output_tokens": 7' in answer
+    assert noted[0][:4] == ("bad-link", "block", "answer_tool_input", "Bash")
+
+
+def test_logging_delays_no_text_and_changes_nothing() -> None:
+    tap, noted = watch("log")
+    raw = stream(f"see {BAD} now", json.dumps({"command": BAD}), 7)
+    text_events = raw.partition(b"event: content_block_stop")[0]
+    assert len(tap.feed(text_events)) > len(text_events) - 40
+    assert tap.hold == 0
+    rest = tap.feed(raw[len(text_events) :]) + tap.finish()
+    assert heard(text_events + rest)[0][1] == json.dumps({"command": BAD})
+    assert [verdict[1] for verdict in noted] == ["log", "log"]
+
+
+def test_whole_answers_are_looked_at_too() -> None:
+    message = {
+        "id": "m", "stop_reason": "tool_use", "usage": {"output_tokens": 3},
+        "content": [
+            {"type": "text", "text": f"{HIDDEN} {BAD}"},
+            {"type": "tool_use", "name": "Bash", "input": {"c": BAD}},
+        ],
+    }  # fmt: skip
+    body = json.dumps(message).encode()
+    changed = json.loads(watch("redact")[0].whole(body))
+    assert changed["content"][0]["text"] == f"{SECRET.decode()} [removed: bad-link]"
+    assert changed["content"][1]["input"] == {"c": "[removed: bad-link]"}
+    stopped = json.loads(watch("block")[0].whole(body))
+    assert stopped["content"] == [{"type": "text", "text": notice("bad-link")}]
+    assert stopped["stop_reason"] == "end_turn" and stopped["usage"] == message["usage"]
+    assert watch("redact")[0].whole(b"no json") == b"no json"
+
+
+def test_thinking_passes_untouched() -> None:
+    raw = event("content_block_start", index=0, content_block={"type": "thinking", "thinking": ""})
+    raw += event("content_block_delta", index=0, delta={"type": "thinking_delta", "thinking": BAD})
+    raw += event("content_block_stop", index=0)
+    tap, noted = watch("block")
+    assert through(tap, raw, random.Random(1).randrange(1, 60)) == raw
+    assert noted == []
