@@ -186,7 +186,7 @@ class Lending:
         allowances = self.allowances
         now_ns = allowances.now()
         allowances.scan()
-        if self._waiters:
+        if self._waits():
             self._wants.wanted_at_ns = now_ns
         if self._wants.wanted_at_ns != self._wanted_seen_ns:
             self._wanted_seen_ns = self._wants.wanted_at_ns
@@ -224,7 +224,7 @@ class Lending:
                     self._credit(request, exchange)
                     if self.reaped:
                         return
-                if self._waiters:
+                if self._waits():
                     with contextlib.suppress(TimeoutError):
                         async with asyncio.timeout(RETRY_S):
                             await self._wake.wait()
@@ -235,6 +235,10 @@ class Lending:
             for waiter in self._waiters:  # none, unless this was cancelled or failed in a way nobody foresaw
                 if not waiter.future.done():
                     waiter.future.set_result(None)
+
+    def _waits(self) -> bool:
+        """Whether some call is not decided yet."""
+        return any(not waiter.future.done() for waiter in self._waiters)
 
     def _request(self) -> _Request:
         allowances = self.allowances
@@ -295,7 +299,7 @@ class Lending:
             if isinstance(owner, Waiter):
                 self._serve_waiter(owner, ask, answer)
         self._press(exchange.wanted)
-        if self._waiters:
+        if self._waits():
             self._wants.wanted_at_ns = self.allowances.now()
 
     def _note(self, accounts: tuple[Account, ...], answer: Answer) -> None:

@@ -1,0 +1,168 @@
+"""Lending: how often the store is asked, and what goes back to it. A store in memory, real time."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from fastgate._core.escrow import Hold
+from fastgate.gateway.allowance import IDLE_SCANS, SCAN_NS, Allowances
+from fastgate.gateway.lending import LEASE_NS, Lending
+from fastgate.snapshot import BudgetRow, KeyRow
+from tests.model.counters import Counters
+
+USD = 1_000_000_000
+BOUND = 2_560_000_000
+"""Of a call by Claude Code to Opus: 128,000 tokens of output."""
+
+ALICE = KeyRow(b"", "a", "alice", "platform", "acme", "", {}, (), 0)
+
+
+def budget(id: str, usd: int, level: Any = "team", of: str = "platform") -> BudgetRow:
+    stages = ((1_000_000, "pause"),)
+    return BudgetRow(id, "acme", level, of, False, (), "total", 0, "UTC", 1, usd * USD, True, stages, (), 1)
+
+
+class Board:
+    wanted_at_ns = 0
+
+
+class House:
+    """One worker and its store. `now_ns` moves by hand."""
+
+    def __init__(self, *rows: BudgetRow) -> None:
+        self.now_ns = 1
+        self.store = Counters()
+        for row in rows:
+            self.store.seed(row.id, row.created_ns, [])
+        self.allowances = Allowances(lambda: self.now_ns)
+        self.allowances.adopt(rows)
+        self.lending = Lending(self.allowances, "w", self.store, self.run, Board())
+
+    async def run(self, work: Any, *arguments: Any) -> Any:
+        await asyncio.sleep(0)
+        return work(*arguments)
+
+    async def hold(self, n: int, nano: int = BOUND) -> Hold:
+        draw = self.allowances.draw(ALICE, "", "claude-opus-5-5")
+        held = self.allowances.escrow.hold(draw.cells, nano) if draw.numbers else None
+        if held is None:
+            answer = await self.lending.obtain(n, draw, nano, nano, 0)
+            assert isinstance(answer, Hold), answer
+            held = answer
+        return held
+
+    async def tick(self) -> None:
+        """As much time as between two looks at the accounts, and what follows from it."""
+        self.now_ns += SCAN_NS
+        self.lending.tick()
+        while self.lending._task is not None:
+            await asyncio.sleep(0)
+
+
+@pytest.mark.asyncio
+async def test_far_from_a_ceiling_a_call_costs_no_access_to_the_store() -> None:
+    house = House(budget("month", 40_000), budget("wide", 1_000_000, "org", "acme"))
+    (await house.hold(1)).settle(40_000_000)
+    first = house.lending.exchanges
+    for n in range(2, 402):
+        (await house.hold(n)).settle(40_000_000)
+    assert house.lending.exchanges == first == 1
+
+
+@pytest.mark.asyncio
+async def test_many_calls_at_once_are_served_ahead_of_need() -> None:
+    house = House(budget("month", 40_000))
+    held = [await house.hold(1)]
+    asked = []
+    for n in range(2, 200):
+        before = house.lending.exchanges
+        held.append(await house.hold(n))
+        asked.append(house.lending.exchanges - before)
+        if n % 4 == 0:
+            await house.tick()
+    assert sum(asked) < 10, "the slices grow with what is asked of them"
+
+
+@pytest.mark.asyncio
+async def test_near_a_ceiling_the_last_dollar_can_be_spent() -> None:
+    house = House(budget("small", 20))
+    held = []
+    while True:
+        draw = house.allowances.draw(ALICE, "", "claude-opus-5-5")
+        answer = await house.lending.obtain(len(held) + 1, draw, BOUND, BOUND, 0)
+        if not isinstance(answer, Hold):
+            assert answer is not None
+            assert answer.verdict == "waits"
+            break
+        held.append(answer)
+    assert len(held) == 20 * USD // BOUND
+
+
+@pytest.mark.asyncio
+async def test_an_idle_account_goes_back_whole() -> None:
+    house = House(budget("month", 4000))
+    (await house.hold(1)).settle(40_000_000)
+    (cell,) = house.store.cells("month", 1)
+    assert cell.figures.leased_nano > BOUND
+    for _ in range(IDLE_SCANS + 1):
+        await house.tick()
+    (cell,) = house.store.cells("month", 1)
+    assert cell.figures.leased_nano == 40_000_000, "only what was spent and is not charged yet stays leased"
+    assert not house.allowances.accounts
+
+
+@pytest.mark.asyncio
+async def test_a_lower_amount_calls_unused_money_back() -> None:
+    house = House(budget("month", 4000))
+    held = await house.hold(1)
+    house.allowances.adopt((budget("month", 10),))
+    await house.tick()
+    (cell,) = house.store.cells("month", 1)
+    assert cell.figures.leased_nano == BOUND, "what the call holds stays held"
+    held.void()
+
+
+@pytest.mark.asyncio
+async def test_a_budget_that_is_gone_gives_everything_back() -> None:
+    house = House(budget("month", 4000))
+    (await house.hold(1)).settle(0)
+    house.allowances.adopt(())
+    await house.tick()
+    await house.tick()
+    (cell,) = house.store.cells("month", 1)
+    assert cell.figures.leased_nano == 0
+
+
+@pytest.mark.asyncio
+async def test_another_attempt_holds_more_or_is_not_made() -> None:
+    house = House(budget("small", 6))
+    held = await house.hold(1)
+    draw = house.allowances.draw(ALICE, "", "claude-opus-5-5")
+    assert await house.lending.extend(1, draw, held, BOUND)
+    assert held.nano == 2 * BOUND
+    assert not await house.lending.extend(1, draw, held, BOUND)
+    assert held.settle(3 * BOUND)
+    for _ in range(IDLE_SCANS + 1):
+        await house.tick()
+    (cell,) = house.store.cells("small", 1)
+    assert cell.figures.leased_nano == 3 * BOUND, "the debt is what its charge will take"
+
+
+@pytest.mark.asyncio
+async def test_a_worker_that_was_charged_whole_spends_no_more() -> None:
+    house = House(budget("month", 4000))
+    held = await house.hold(1)
+    house.store.expire(house.now_ns + LEASE_NS + 1)
+    house.store.reap("w")
+    await house.tick()
+    await house.tick()
+    for _ in range(5):
+        await house.tick()
+    assert house.lending.reaped
+    draw = house.allowances.draw(ALICE, "", "claude-opus-5-5")
+    assert house.allowances.escrow.hold(draw.cells, 1) is None
+    assert await house.lending.obtain(2, draw, 1, 1, 0) is None
+    held.settle(5)
