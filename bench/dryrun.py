@@ -18,6 +18,8 @@ from pathlib import Path
 from typing import Any
 
 from bench.lock import only_one
+from fastgate.config_routing import Routing
+from fastgate.control.cascade import cascade_steps
 from fastgate.control.dryrun.prices import NextCheaper
 from fastgate.control.dryrun.replay import dry_run
 from fastgate.control.usage import UsageTable
@@ -84,7 +86,8 @@ def main() -> int:
             made = rows(count)
             while batch := [one for _, one in zip(range(50_000), made, strict=False)]:
                 connection.execute(calls.insert(), batch)
-        cheaper = NextCheaper(compile_prices(PriceSettings()))
+        prices = compile_prices(PriceSettings())
+        cheaper = NextCheaper(prices, cascade_steps(Routing(), prices))
         with only_one():
             begun, busy = time.perf_counter(), time.process_time()
             with reading(table.engine) as connection:

@@ -109,7 +109,8 @@ def test_a_stage_that_is_reached_is_told_to_its_user_and_to_the_owner(gateway: G
     for _ in range(5):
         message(gateway)
     time.sleep(1.5)
-    assert len([one for one in mail.mails if "alice-day" in one.message["Subject"]]) == 2, "once each"
+    stages = [alert["title"] for alert in good(gateway, "GET", "/alerts")["items"] if alert["kind"] == "stage"]
+    assert stages == ["Budget alice-day: 0.0001 % is spent"], "once"
 
 
 def test_nothing_is_told_or_sent_without_the_token(gateway: Gateway, vendor: Services) -> None:

@@ -25,7 +25,9 @@ from fastgate.control.alerts.desk import Desk
 from fastgate.control.budgets import Budgets
 from fastgate.control.caching import Caching
 from fastgate.control.calls import Calls, Query
+from fastgate.control.cascade import cascade_steps
 from fastgate.control.dryrun import proposal
+from fastgate.control.dryrun.prices import NextCheaper
 from fastgate.control.errors import OperationError, moment, of_file, of_store, problem_of
 from fastgate.control.members import Members
 from fastgate.control.metrics import CallCounters, exposition
@@ -177,14 +179,19 @@ class Operations:
 
     def _replay(self, row: BudgetRow) -> dict[str, Any]:
         """The same of one budget, over the last 30 days."""
-        return proposal.replay(self.calls.table.engine, [row], self.world.prices(), None, None)
+        return proposal.replay(self.calls.table.engine, [row], self._cheaper(), None, None)
 
     def dry_run(self, text: bytes, since: str | None, until: str | None, name: str = "proposal") -> dict[str, Any]:
         """What the budgets in `text`, YAML, would have done to recorded calls."""
         orgs = [org.id for org in self.list_orgs(limit=2).items]
         rows = proposal.propose(text, os.environ, name, orgs)
         bounds = [None if at is None else moment(word, at) for word, at in (("since", since), ("until", until))]
-        return proposal.replay(self.calls.table.engine, rows, self.world.prices(), *bounds)
+        return proposal.replay(self.calls.table.engine, rows, self._cheaper(), *bounds)
+
+    def _cheaper(self) -> NextCheaper:
+        """Prices and cascade in force."""
+        prices = self.world.prices()
+        return NextCheaper(prices, cascade_steps(self.world.config.routing, prices))
 
     # -- configuration and directory --------------------------------------------------------------------------------
 

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Protocol
 
-from fastgate.budgets import EVERY, split_tag, stage_at
+from fastgate.budgets import EVERY, split_tag, stage_at, stage_nano
 from fastgate.clock import boot_ns, wall_ns
 from fastgate.selection import since_of, step_of
 from fastgate.snapshot import BudgetRow
@@ -98,7 +98,8 @@ class Stages:
             self.notes.pop(key, None)
         else:
             self.notes[key] = StageNote(stage, figures.spent_nano)
-        if stage == (before.stage if before is not None else None):
+        was = (None, 0) if before is None else (before.stage, _furthest(row, before.spent_nano, now_ns))
+        if was == (stage, _furthest(row, figures.spent_nano, now_ns)):
             return None
         return StageChange(row.id, cell, key.start_ns, stage or "", figures.spent_nano, row.usd_nano, now_ns)
 
@@ -108,6 +109,12 @@ class Stages:
         starts = {(row.id, row.created_ns): 0 if row.period == "rolling" else step_of(row, now_ns)[0] for row in rows}
         for key in [key for key in self.notes if starts.get(key[:2]) != key.start_ns]:
             del self.notes[key]
+
+
+def _furthest(row: BudgetRow, spent_nano: int, now_ns: int) -> int:
+    """Where the furthest stage stands that a spend has reached, in parts per million; 0 for none. A budget may have
+    several alerts, and each is told."""
+    return max((at_ppm for at_ppm, _ in row.stages if spent_nano >= stage_nano(row, at_ppm, now_ns)), default=0)
 
 
 def _always_noted(row: BudgetRow, cell: str) -> bool:

@@ -18,6 +18,8 @@ from hypothesis import strategies as st
 
 from fastgate._core.usage import Usage as CoreUsage
 from fastgate.amounts import percent
+from fastgate.config_routing import Routing
+from fastgate.control.cascade import cascade_steps
 from fastgate.control.dryrun.page import nice_top, page
 from fastgate.control.dryrun.prices import NextCheaper
 from fastgate.control.dryrun.proposal import propose
@@ -27,7 +29,6 @@ from fastgate.journal import KIND_CALL, JournalWriter, call_id
 from fastgate.prices.book import PriceBook
 from fastgate.prices.catalog import compile_prices
 from fastgate.prices.settings import PriceSettings
-from fastgate.record import Usage
 from fastgate.state import StateDir
 from fastgate.times import NS
 from tests.support.command import invoke
@@ -160,16 +161,17 @@ def test_a_tag_needs_to_know_its_org() -> None:
 # -- prices -----------------------------------------------------------------------------------------------------------
 
 PRICES = compile_prices(PriceSettings())
+STEPS = cascade_steps(Routing(), PRICES)
 
 
 @given(
-    st.sampled_from(["claude-opus-4-5", "claude-opus-4-1-20250805", "claude-sonnet-4-5", "claude-3-5-sonnet-20241022"]),
+    st.sampled_from(["claude-opus-4-5", "claude-opus-4-1-20250805", "claude-sonnet-4-5"]),
     st.tuples(*[st.integers(0, 10**6)] * 5),
 )
 def test_a_downgrade_saves_the_difference_of_two_list_prices(
     model: str, tokens: tuple[int, int, int, int, int]
 ) -> None:
-    cheaper = NextCheaper(PRICES)
+    cheaper = NextCheaper(PRICES, STEPS)
     target = cheaper.target(model)
     assert ("haiku" if "sonnet" in model else "sonnet") in target
     book = PriceBook(PRICES)
@@ -180,9 +182,9 @@ def test_a_downgrade_saves_the_difference_of_two_list_prices(
 
 
 def test_what_has_no_cheaper_model_saves_nothing() -> None:
-    for model in ("claude-haiku-4-5", "another-model", "", "x" * 600):
-        assert NextCheaper(PRICES)("anthropic", model, (10**6,) * 5) == 0
-    assert Usage().input_tokens == 0
+    for model in ("claude-haiku-4-5", "claude-3-5-sonnet", "another-model", "", "x" * 600):
+        assert NextCheaper(PRICES, STEPS)("anthropic", model, (10**6,) * 5) == 0
+    assert NextCheaper(PRICES, ())("anthropic", "claude-opus-4-5", (10**6,) * 5) == 0
 
 
 # -- the page ---------------------------------------------------------------------------------------------------------

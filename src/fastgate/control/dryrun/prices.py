@@ -1,39 +1,32 @@
-"""What a recorded call would have cost less with the next cheaper model: the dry run's view of prices."""
+"""What a recorded call would have cost less one step down the cascade: the dry run's view of prices."""
 
 from __future__ import annotations
 
-import re
+from collections.abc import Sequence
+from fnmatch import fnmatchcase
 
 from fastgate._core.money import PriceRow
 from fastgate._core.usage import Usage
-from fastgate.control.dryrun.replay import Cheaper
 from fastgate.prices.book import PriceBook, PriceData, family_of
-
-CASCADE = ("opus", "sonnet", "haiku")
-"""Families that step down to one another, the dearest first."""
-
-_FAMILY = re.compile(r"claude-(?:[\d-]+-)?([a-z]+)(?:-(\d+))?(?:-(\d+))?")
 
 Rows = tuple[PriceRow, PriceRow]
 
 
 class NextCheaper:
-    """A `Cheaper` over one price list: to the newest model of the next family of the cascade, at the same kind of
-    endpoint. Models of no family in it are not downgraded."""
+    """A `Cheaper` over one price list and the steps of a cascade, (glob, model) from the dearest on, as workers have
+    them: to the model of the next step, at the same kind of endpoint. What stands on no step, or on the last, stays."""
 
-    def __init__(self, data: PriceData) -> None:
+    def __init__(self, data: PriceData, steps: Sequence[tuple[str, str]]) -> None:
         self._book = PriceBook(data)
-        self._newest = _newest(data)
+        self._steps = steps
         self._rows: dict[tuple[str, str], Rows | None] = {}
 
     def __call__(self, provider: str, model: str, tokens: tuple[int, int, int, int, int]) -> int:
-        rows = self._rows.get((provider, model))
+        if (provider, model) not in self._rows:
+            self._rows[provider, model] = self._find(provider, model)
+        rows = self._rows[provider, model]
         if rows is None:
-            if (provider, model) in self._rows:
-                return 0
-            rows = self._rows[provider, model] = self._find(provider, model)
-            if rows is None:
-                return 0
+            return 0
         plain, output, write_5m, write_1h, read = tokens
         usage = Usage.of(
             input_tokens=plain,
@@ -46,27 +39,12 @@ class NextCheaper:
 
     def target(self, model: str) -> str:
         """The model that a call would go to; empty where it would not."""
-        found = _FAMILY.match(family_of(model))
-        if found is None or found[1] not in CASCADE[:-1]:
-            return ""
-        return self._newest.get(CASCADE[CASCADE.index(found[1]) + 1], "")
+        names = (model, family_of(model))
+        for index, (glob, _) in enumerate(self._steps[:-1]):
+            if any(fnmatchcase(name, glob) for name in names):
+                return self._steps[index + 1][1]
+        return ""
 
     def _find(self, provider: str, model: str) -> Rows | None:
         target = self.target(model)
         return (self._book.row(provider, model), self._book.row(provider, target)) if target else None
-
-
-def _newest(data: PriceData) -> dict[str, str]:
-    """The newest priced model of each family."""
-    found: dict[str, tuple[tuple[int, int], str]] = {}
-    for price in data.prices:
-        for name in price.names:
-            match = _FAMILY.fullmatch(name)
-            if match is not None and match[2] is not None:
-                version = (int(match[2]), int(match[3] or 0))
-                found[match[1]] = max(found.get(match[1], ((0, 0), "")), (version, name))
-    return {family: name for family, (_, name) in found.items()}
-
-
-def next_cheaper(data: PriceData) -> Cheaper:
-    return NextCheaper(data)

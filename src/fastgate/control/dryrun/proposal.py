@@ -8,13 +8,11 @@ from typing import Any
 from sqlalchemy import Engine
 
 from fastgate.clock import wall_ns
-from fastgate.control.dryrun.prices import NextCheaper
-from fastgate.control.dryrun.replay import dry_run
+from fastgate.control.dryrun.replay import Cheaper, dry_run
 from fastgate.control.dryrun.report import view
 from fastgate.control.errors import OperationError, of_file
 from fastgate.directory_budgets import Budget
 from fastgate.directory_proposal import proposed_budgets
-from fastgate.prices.book import PriceData
 from fastgate.snapshot import BudgetRow
 from fastgate.stores.engine import reading
 from fastgate.times import NS
@@ -64,7 +62,7 @@ def row_of(budget: Budget, orgs: list[str]) -> BudgetRow:
 
 
 def replay(
-    engine: Engine, rows: list[BudgetRow], prices: PriceData, since_ns: int | None, until_ns: int | None
+    engine: Engine, rows: list[BudgetRow], cheaper: Cheaper, since_ns: int | None, until_ns: int | None
 ) -> dict[str, Any]:
     """The report over the usage table, JSON-ready. By default over the last 30 days."""
     now_ns = wall_ns()
@@ -73,4 +71,4 @@ def replay(
     if since_ns >= until_ns:
         raise OperationError("invalid", "since must lie before until.")
     with reading(engine) as connection:
-        return view(dry_run(connection, rows, since_ns, until_ns, NextCheaper(prices)))
+        return view(dry_run(connection, rows, since_ns, until_ns, cheaper))

@@ -1,0 +1,52 @@
+"""What the stages tell the alerts: every stage that settled spend comes to, several of one kind too."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+
+from fastgate.control.stages import Stages
+from fastgate.stages import StageChange
+from tests.unit.control.alerts.test_desk import row
+
+LIMIT_NANO = 100 * 10**9
+
+
+class Spent(NamedTuple):
+    spent_nano: int
+
+
+class Counters:
+    """One cell, whose spend the test sets."""
+
+    spent_nano = 0
+
+    def cells(self, *_: Any) -> list[Any]:
+        return []
+
+    def cells_named(self, *_: Any) -> list[Any]:
+        return []
+
+    def figures(self, *_: Any) -> list[Spent]:
+        return [Spent(self.spent_nano)]
+
+
+class Board:
+    stages_at_ns = 0
+
+
+@pytest.mark.parametrize("period", ["month", "total"])
+def test_two_alerts_and_a_pause_are_three(tmp_path: Path, period: str) -> None:
+    counters, told = Counters(), list[StageChange]()
+    stages = Stages(counters, tmp_path / "stages.msgpack", Board())  # type: ignore[arg-type]
+    stages.listeners.append(told.append)
+    budget = row("user", "alice", period=period, hard=False,
+                 stages=((500_000, "alert"), (800_000, "alert"), (1_000_000, "pause")))  # fmt: skip
+    for percent in (10, 49, 50, 79, 80, 81, 99, 100, 130):
+        counters.spent_nano = LIMIT_NANO * percent // 100
+        stages.look((budget,), ())
+    assert [(change.stage, change.spent_nano * 100 // LIMIT_NANO) for change in told] == [
+        ("alert", 50), ("alert", 80), ("pause", 100),
+    ]  # fmt: skip
