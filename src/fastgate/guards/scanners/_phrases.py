@@ -48,7 +48,8 @@ PRIOR = any_of("""
 ORDERS = any_of("""
     instructions? | directions? | directives? | prompts? | rules? | guidelines? | commands? | orders? |
     constraints? | restrictions? | polic(?:y|ies) | programming | training | guardrails? | filters? |
-    protocols? | safeguards? | (?:system|developer) messages? | assignments?
+    protocols? | safeguards? | (?:system|developer) messages? | assignments? |
+    (?:user|original|previous|summari[sz]ation|current)(?:.s)? (?:request|query|question|task)
 """)
 TALK = any_of("""
     everything (?:above|before|you(?:.ve| have| were)|that (?:was|came)|i said|so far|prior) |

@@ -7,7 +7,7 @@ the user, or wants something sent. injection.py has the phrases that count in an
 from __future__ import annotations
 
 from fastgate.guards.rule import UNTRUSTED, Scanner
-from fastgate.guards.scanners._phrases import any_of, chain, phrase_rule
+from fastgate.guards.scanners._phrases import any_of, chain, gap, phrase_rule
 
 MODEL = any_of("""
     (?:ai|llm|language) (?:assistants?|models?|agents?) | (?:the )?(?:ai|assistant|chat ?bot|bot|llm)s? |
@@ -20,6 +20,7 @@ MUST = any_of("""
 """)
 
 TO_THE_MODEL = (
+    "note from (?:the |your )?(?:developer|system|admin|operator|anthropic|security)",
     chain(
         any_of("""
             note (?:to|for) | attention | dear | hey | message (?:to|for) | instructions? (?:to|for) |
@@ -61,7 +62,7 @@ TO_THE_MODEL = (
 )
 TO_THE_MODEL_OPENS = any_of("""
     (?:note|message|instructions?|reminder) (?:to|for) (?:the |all |any )?(?:ai|llm|assistant|bot|chat|language|
-    claude|copilot) |
+    claude|copilot) | note from (?:the |your )?(?:developer|system|admin|operator|anthropic|security) |
     (?:attention|dear|hey),? (?:the |all |any )?(?:ai|llm|assistant|bot|chat|language|claude|copilot) |
     if you(?:.re| are) (?:an? )?(?:ai|llm|language model|large|assistant|bot|agent|automated|claude) |
     (?:ai (?:agents?|assistants?|models?)|assistants|coding agents?|(?:any|all) (?:agents?|llms?))  |
@@ -88,7 +89,7 @@ APPEND = chain(
     any_of("""
         (?:exact|following|verification|secret|reference|tracking|confirmation|audit|trace|
         log(?:ging)?)[ _-](?:token|code|string|phrase|marker|word|id|reference|link|image) |
-        trace_id | canary
+        trace_id | canary | short summary of | (?:operating |system )?instructions
     """),
     any_of("""
         (?:to|at|in) (?:the )?(?:end|start|beginning|every|all|each|your|any) | (?:in|with|to) (?:your|my)
@@ -120,7 +121,13 @@ USE_A_TOOL = (
             before (?:you|respond|reply|answer) | with the (?:summary|result|content|output|text|processed) |
             to (?:send|post|upload|forward|file)
         """),
-        most=64,
+        most=0,
+    ).replace(gap(0), r"[^\n]{1,64}"),
+    chain(
+        "you (?:confirmed|agreed|promised|said)",
+        "(?:would|to|that you)",
+        any_of("call | run | use | execute | delete | send"),
+        most=8,
     ),
     chain(
         "to (?:close|file|complete|finish|resolve|process) this",
@@ -132,14 +139,17 @@ USE_A_TOOL = (
 USE_A_TOOL_OPENS = any_of("""
     (?:before|after|while) (?:respond|reply|answer|continu|summari|proceed)ing |
     (?:call|invoke|use|execute|run) [a-z]{2,20}_[a-z] |
-    to (?:close|file|complete|finish|resolve|process) this
+    to (?:close|file|complete|finish|resolve|process) this | you (?:confirmed|agreed|promised|said)
 """)
 EVER_AFTER = chain(
-    "(?:remember|for all future|in all (?:future|subsequent)|in every future)",
+    any_of("""
+        for the (?:rest|remainder) of (?:this|the|our) (?:conversation|chat|session) | from now on | remember |
+        for all future | in all (?:future|subsequent) | in every future
+    """),
     any_of("""
         tasks? | conversations? | reports? | responses? | sessions? | replies | answers
     """),
-    any_of("must | always | include | add | use | append"),
+    any_of("must | always | include | add | use | append | with | in the | end"),
     most=64,
 )
 SECRECY = (
@@ -239,7 +249,7 @@ SYSTEM_CLAIM = (
     ),
     (
         r"\b(?:reasoning|thinking|thoughts?|reflection)(?: trace)? \((?:assistant|ai|model)\) ?:"
-        r"[^\n]{0,80}(?:i (?:have|will|should|must)|therefore)"
+        r"[^\n]{0,160}(?:i (?:have|will|should|must)|therefore)"
     ),
 )
 HIDDEN = (
@@ -299,7 +309,7 @@ RULES = (
         ("your answer was correct", "the output must be sorted"),
         kinds=UNTRUSTED,
         opens="(?:(?:must|should|has to|needs to) (?:include|contain|end with|begin with|start with|mention|append)"
-        "|(?:remember|for all future|in all (?:future|subsequent)|in every future) )",
+        "|(?:for the (?:rest|remainder)|remember|for all future|in all (?:future|subsequent)|in every future) )",
     ),
     phrase_rule(
         "indirect-use-a-tool",

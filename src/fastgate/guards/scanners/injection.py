@@ -32,7 +32,8 @@ OVERRIDE_ELSEWHERE = (
     "(?:이전|위의|앞의).{0,16}(?:지시|명령|규칙).{0,16}(?:무시|잊)",
 )
 NO_RULES = any_of("""
-    no (?:longer (?:bound|restricted|limited|subject)|rules|restrictions|limits|limitations|filters?|constraints) |
+    no (?:longer (?:bound|restricted|limited|subject)|content polic|guidelines|rules|restrictions|limits|
+    limitations|filters?|constraints) |
     (?:not|never|n.t) (?:bound|restricted|limited|subject|constrained) (?:by|to) |
     without (?:any )?(?:rules|restrictions|limits|limitations|filters?|constraints|censorship|guidelines|
     content polic) |

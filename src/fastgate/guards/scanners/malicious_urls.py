@@ -42,7 +42,7 @@ def make(settings: MaliciousUrls) -> tuple[Rule, ...]:
         Rule(
             id="malicious-url",
             title="an address on the list of malicious hosts",
-            pattern=f"[/.@ \"'(]{listed}",
+            pattern=listed,
             exact=rf"(?<![\w-])(?P<secret>(?:https?://)?(?:[\w-]{{1,63}}\.){{0,4}}{listed})(?![\w.-]*[\w])",
             caseless=True,
             before=288,

@@ -14,7 +14,8 @@ from fastgate.guards.scanners import _ids, _sampling
 from fastgate.guards.scanners._phrases import any_of
 
 BETWEEN = (
-    r"[^0-9A-Za-z\n]{1,5}(?:(?:no|nr|num|number|id|is|code|card|:|\#|=|der|of|the|for|de)[^0-9A-Za-z\n]{1,4}){0,3}"
+    r"[^0-9A-Za-z\n]{1,5}"
+    r"(?:(?:no|nr|num|number|nummer|id|is|code|card|:|\#|=|der|of|the|for|de)[^0-9A-Za-z\n]{1,4}){0,3}"
 )
 """What may stand between the word and the number: signs and short filler words."""
 
@@ -110,7 +111,7 @@ TABLE: tuple[tuple[str, str, str, str, Valid], ...] = (
         "fr-nir",
         "a French social security number",
         "nir | s.{1,2}curit.{1,2} sociale | num.{1,2}ro de s.{1,2}cu | insee",
-        r"[12] ?#{2} ?#{2} ?#{2} ?#{3} ?#{3} ?#{2}",
+        r"[12] ?#{2} ?#{2} ?(?:#{2}|2[AB]) ?#{3} ?#{3} ?#{2}",
         _ids.fr_nir,
     ),
     (

@@ -1,0 +1,265 @@
+"""`python -m bench.guards --peers .peers/guards/bin/python`: judges the scanners, writes guards.json and guards.md."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import random
+import subprocess
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from bench.guards import generated, published, written
+from bench.guards.finder import Finder
+from bench.guards.page import page
+from bench.machine import facts
+from fastgate.guards.rule import Scanner, load_scanners
+
+HERE = Path(__file__).parent
+SOURCE_BYTES = 50_000_000
+PEER_BYTES = 1_000_000
+"""Of source for the peers: detect-secrets reads 0.1 MB a second."""
+BLOCKING = ("medium", "high", "critical")
+"""Severities that a deployment would act on; low is for records."""
+ENDINGS = (
+    ".py",
+    ".js",
+    ".ts",
+    ".json",
+    ".md",
+    ".txt",
+    ".c",
+    ".h",
+    ".yml",
+    ".yaml",
+    ".toml",
+    ".go",
+    ".rs",
+    ".java",
+    ".rb",
+    ".sh",
+    ".cfg",
+    ".ini",
+    ".html",
+    ".css",
+    ".pyi",
+    ".lock",
+)
+ON_SOURCE = (
+    "secrets",
+    "injection",
+    "indirect",
+    "jailbreak",
+    "extraction",
+    "pii",
+    "national-ids",
+    "exfiltration",
+    "malicious-urls",
+    "invisible",
+    "encoded",
+    "dangerous-commands",
+)
+"""Families whose findings in ordinary source are false alarms; labels and licences are there for real."""
+
+
+PHRASES = ("injection", "indirect", "jailbreak", "extraction")
+"""The corpora draw their lines elsewhere than our families do: an attack that any of the four finds is found."""
+
+
+def source(limit: int) -> Iterator[bytes]:
+    """Ordinary source of this machine: the standard library, site-packages, documentation, in a fixed random order."""
+    roots = [
+        Path(os.__file__).parent,
+        *(Path(entry) for entry in sys.path if entry.endswith("site-packages")),
+        Path("/usr/share"),
+        Path("/usr/lib/node_modules"),
+    ]
+    files = sorted({path for root in roots if root.exists() for path in root.rglob("*") if path.suffix in ENDINGS})
+    random.Random(generated.SEED).shuffle(files)
+    total = 0
+    for path in files:
+        if "fastgate" in path.parts or not path.is_file():
+            continue
+        try:
+            text = path.read_bytes()[:2_000_000]
+        except OSError:
+            continue
+        total += len(text)
+        yield text
+        if total > limit:
+            return
+
+
+def share(found: Sequence[bool]) -> dict[str, int]:
+    return {"found": sum(found), "of": len(found)}
+
+
+def recall(scanners: Iterable[Scanner], texts: Iterable[str]) -> dict[str, int]:
+    finder = Finder(rule for scanner in scanners for rule in scanner.rules)
+    return share([bool(finder.hits(text.encode())) for text in texts])
+
+
+def families(scanners: dict[str, Scanner], peers: Path | None) -> dict[str, dict[str, Any]]:
+    """Recall of every family on held-out samples, and its false alarms on what is said at work."""
+    attacks: dict[str, list[str]] = {name: list(texts) for name, texts in written.ATTACKS.items()}
+    attacks["secrets"] = [*generated.provider_keys(4), *generated.generic_secrets(20)]
+    attacks["pii"] = list(generated.people(10))
+    attacks["national-ids"] = list(generated.identifiers(12))
+    benign = list(written.WORK)
+    if peers is not None:
+        for family, text in published.attacks(peers):
+            attacks.setdefault(family, []).append(text)
+        benign += published.benign(peers)
+        plain = Finder(scanners["injection"].rules)
+        known = [text for text in attacks["injection"] if plain.hits(text.encode())]
+        attacks["encoded"] = list(generated.encodings(known))
+    together = dict.fromkeys(PHRASES, PHRASES)
+    out = {}
+    for name, texts in sorted(attacks.items()):
+        used = [scanners[each] for each in together.get(name, (name,))]
+        finder = Finder(rule for scanner in used for rule in scanner.rules if rule.severity in BLOCKING)
+        false = [text for text in benign if finder.hits(text.encode())]
+        out[name] = {
+            "recall": recall(used, texts),
+            "benign": {"found": len(false), "of": len(benign)},
+            "with": [s.name for s in used],
+        }
+        out[name]["missed"] = _missed(used, texts)
+    return out
+
+
+def _missed(used: Sequence[Scanner], texts: Sequence[str]) -> list[str]:
+    finder = Finder(rule for scanner in used for rule in scanner.rules)
+    return [text[:100] for text in texts if not finder.hits(text.encode())][:12]
+
+
+def false_alarms(scanners: dict[str, Scanner], limit: int) -> dict[str, Any]:
+    """Findings in ordinary source by family, of rules that a deployment would act on; and how fast it was read."""
+    used = {rule.id: scanner.name for name in ON_SOURCE for scanner in (scanners[name],) for rule in scanner.rules}
+    rules = [rule for name in ON_SOURCE for rule in scanners[name].rules if rule.severity in BLOCKING]
+    finder = Finder(rules)
+    found: Counter[str] = Counter()
+    by_rule: Counter[str] = Counter()
+    total, scanning = 0, 0.0
+    for text in source(limit):
+        total += len(text)
+        started = time.process_time()
+        finder.candidates(text)
+        scanning += time.process_time() - started
+        for hit in {(hit.rule.id, hit.start) for hit in finder.hits(text, "tool_result")}:
+            found[used[hit[0]]] += 1
+            by_rule[hit[0]] += 1
+    return {
+        "bytes": total,
+        "rules": len(rules),
+        "gb_per_s": total / scanning / 1e9,
+        "by_family": {name: found[name] for name in ON_SOURCE},
+        "by_rule": dict(by_rule.most_common(12)),
+    }
+
+
+def speeds(scanners: dict[str, Scanner]) -> dict[str, float]:
+    """GB/s of Hyperscan over 8 MB of source, for each family alone, the defaults and all; processor time."""
+    texts = list(source(8_000_000))
+    total = sum(map(len, texts))
+
+    def rate(names: Iterable[str]) -> float:
+        finder = Finder(rule for name in names for rule in scanners[name].rules)
+        best = float("inf")
+        for _ in range(3):
+            started = time.process_time()
+            for text in texts:
+                finder.candidates(text)
+            best = min(best, time.process_time() - started)
+        return total / best / 1e9
+
+    found = {
+        name: rate([name]) for name, scanner in sorted(scanners.items()) if any(rule.pattern for rule in scanner.rules)
+    }
+    return found | {"secrets + injection": rate(["secrets", "injection"]), "everything": rate(scanners)}
+
+
+def side_by_side(scanners: dict[str, Scanner], peers: Path) -> list[dict[str, Any]]:
+    """fastgate, detect-secrets and CredSweeper on the same files: keys a line each, hard negatives, ordinary source."""
+    lines = {
+        "providers": list(generated.provider_keys(4)),
+        "generic": list(generated.generic_secrets(20)),
+        "negatives": list(generated.hard_negatives(40)),
+    }
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = Path(scratch)
+        for name, texts in lines.items():
+            Path(folder, f"{name}.txt").write_text("\n".join(texts) + "\n")
+        for count, text in enumerate(source(PEER_BYTES)):
+            Path(folder, f"source{count}.txt").write_bytes(text)
+        finder = Finder(rule for rule in scanners["secrets"].rules if rule.severity in BLOCKING)
+        return [_score(tool, scan(folder), lines) for tool, scan in _tools(finder, peers)]
+
+
+def _tools(finder: Finder, peers: Path) -> Iterator[tuple[str, Callable[[Path], dict[str, list[int]]]]]:
+    def ours(folder: Path) -> dict[str, list[int]]:
+        found = {}
+        for path in folder.iterdir():
+            text = path.read_bytes()
+            found[path.name] = [text.count(b"\n", 0, hit.start) + 1 for hit in finder.hits(text)]
+        return found
+
+    def theirs(tool: str) -> Callable[[Path], dict[str, list[int]]]:
+        def scan(folder: Path) -> dict[str, list[int]]:
+            done = subprocess.run([peers, HERE / "peer_scan.py", tool, folder], capture_output=True, check=True)
+            found: dict[str, list[int]] = json.loads(done.stdout)
+            return found
+
+        return scan
+
+    yield "fastgate", ours
+    yield "detect-secrets 1.5.0", theirs("detect-secrets")
+    yield "CredSweeper 1.19.5", theirs("credsweeper")
+
+
+def _score(tool: str, found: dict[str, list[int]], lines: dict[str, list[str]]) -> dict[str, Any]:
+    hit = {name: len(set(found.get(f"{name}.txt", ()))) for name in lines}
+    in_source = sum(len(set(numbers)) for name, numbers in found.items() if name.startswith("source"))
+    right = hit["providers"] + hit["generic"]
+    false = hit["negatives"] + in_source
+    return {
+        "tool": tool,
+        "providers": {"found": hit["providers"], "of": len(lines["providers"])},
+        "generic": {"found": hit["generic"], "of": len(lines["generic"])},
+        "negatives": {"found": hit["negatives"], "of": len(lines["negatives"])},
+        "source_lines": in_source,
+        "precision": right / (right + false) if right + false else 0.0,
+    }
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m bench.guards", description=__doc__)
+    parser.add_argument("--peers", type=Path, help="the interpreter that bench/guards/peers.sh made")
+    parser.add_argument("--bytes", type=int, default=SOURCE_BYTES, help="ordinary source that is searched")
+    parser.add_argument("--out", type=Path, default=HERE.parent)
+    chosen = parser.parse_args()
+    scanners = load_scanners()
+    document: dict[str, Any] = {
+        "machine": facts(),
+        "families": families(scanners, chosen.peers),
+        "source": false_alarms(scanners, chosen.bytes),
+        "speed": speeds(scanners),
+        "rules": {name: len(scanner.rules) for name, scanner in sorted(scanners.items())},
+    }
+    if chosen.peers is not None:
+        document["peers"] = side_by_side(scanners, chosen.peers)
+        wild = published.unlabelled(chosen.peers)
+        document["wild"] = recall([scanners["jailbreak"], scanners["injection"], scanners["extraction"]], wild)
+    Path(chosen.out, "guards.json").write_text(json.dumps(document, indent=1, sort_keys=True) + "\n")
+    Path(chosen.out, "guards.md").write_text(page(document))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

