@@ -20,10 +20,13 @@ from fastgate.guards.scanners._formats import words
 from fastgate.guards.scanners._phrases import any_of
 
 STEMS = words(
-    "ignore Ignore IGNORE reveal Reveal Ignorier ignorier Ignorez Ignora_ Anweisung instruccion rules Rules disregard Disregard forget_ Forget_ previous instruct Instruct system_p System_p prompt "
-    "password Password secret_ api_key API_KEY override unrestricted jailbreak developer_m restrict guideline execute_ "
-    "curl_http wget_http /bin/sh /bin/bash bash_-c rm_-rf powershell eval( exec( os.system subprocess import_os "
-    "sk-ant-a sk-proj- AKIA ghp_ github_pat xoxb- -----BEGIN PRIVATE_K https:// http://"
+    """
+    ignore Ignore IGNORE reveal Reveal Ignorier ignorier Ignorez Ignora_ Anweisung instruccion rules Rules
+    disregard Disregard forget_ Forget_ previous instruct Instruct system_p System_p prompt password Password
+    secret_ api_key API_KEY override unrestricted jailbreak developer_m restrict guideline execute_ curl_http
+    wget_http /bin/sh /bin/bash bash_-c rm_-rf powershell eval( exec( os.system subprocess import_os sk-ant-a
+    sk-proj- AKIA ghp_ github_pat xoxb- -----BEGIN PRIVATE_K https:// http://
+"""
 )
 """Words that a payload worth encoding has; `_` is a blank."""
 

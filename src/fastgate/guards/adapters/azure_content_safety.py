@@ -1,0 +1,39 @@
+"""Azure AI Content Safety: `text:analyze`, four categories with severities and the customer's own lists.
+
+Verified against a stub that checks the documented request; never against the vendor's service."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from fastgate.guards.adapters.adapter import JSON, Request, as_json
+from fastgate.guards.adapters.verdict import PASS, Stage, Verdict, flagged
+
+TEXT_CHARS = 10_000
+"""Of one call, as documented."""
+
+
+@dataclass(frozen=True, slots=True)
+class AzureContentSafety:
+    """`url` is the resource's endpoint; a category of `severity` or more is a finding (0, 2, 4, 6)."""
+
+    url: str
+    key: str
+    severity: int = 2
+    lists: tuple[str, ...] = ()
+    version: str = "2024-09-01"
+    name: str = "azure-content-safety"
+    part_chars: int = TEXT_CHARS
+
+    def ask(self, text: str, stage: Stage) -> Request:
+        body: dict[str, Any] = {"text": text, "outputType": "FourSeverityLevels"}
+        if self.lists:
+            body |= {"blocklistNames": list(self.lists), "haltOnBlocklistHit": False}
+        url = f"{self.url.rstrip('/')}/contentsafety/text:analyze?api-version={self.version}"
+        return Request(url, as_json(body), (("ocp-apim-subscription-key", self.key), JSON))
+
+    def judge(self, found: Any, text: str) -> Verdict:
+        severe = [str(each["category"]) for each in found["categoriesAnalysis"] if each["severity"] >= self.severity]
+        listed = [f"list:{each['blocklistName']}" for each in found.get("blocklistsMatch") or ()]
+        return flagged(*severe, *listed) if severe or listed else PASS
