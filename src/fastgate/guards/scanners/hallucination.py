@@ -65,10 +65,10 @@ _TOOL = re.compile(rb"\bmcp__[A-Za-z0-9-]{1,60}__[A-Za-z0-9_-]{1,60}")
 
 
 def unknown_tools(block: Block) -> Iterator[Place]:
-    """A server's tool that the request does not declare; nothing where it is not known what it declares."""
+    """A server's tool that the request does not declare."""
     declared = {tool.encode() for tool in block.tools}
     for match in _TOOL.finditer(block.text):
-        if match[0] not in declared and (declared or block.tool == ""):
+        if match[0] not in declared:
             yield match.span()
 
 
