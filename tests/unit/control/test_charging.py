@@ -1,5 +1,5 @@
-"""Charging: history of a new budget and what comes after it meet without a gap, whatever the usage table is behind; dead
-workers' leases end when all of theirs is charged; stages are published and told once."""
+"""Charging: history of a new budget and what comes after it meet without a gap, however far the usage table is behind;
+dead workers' leases end when all of theirs is charged; stages are published and told once."""
 
 from __future__ import annotations
 
