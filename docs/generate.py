@@ -66,10 +66,11 @@ FAILURES_HEAD = """# What an upstream may do wrong
 Generated from the table in `tests/support/failures.py` by `docs/generate.py`; do not edit here. A test proves every
 row, streamed and not, with the upstream's own log as the oracle of the charge (`tests/gateway/test_failures.py`).
 
-*Kind* is what the call's record, metrics and alerts say; its source is `upstream` in every row. *Tried again by*: the
-gateway itself sends a call to another endpoint only while nothing can have been processed. Where a failure inside a
-stream arrives together with the head, nothing has been passed on yet, and the client sees the 529 of an answer that is
-not streamed. What is charged where the provider stated nothing is the least it can have cost; with
+*Kind* is what the call's record, metrics and alerts say; its source is `upstream` in every row. The table is that of
+one attempt (`limits.attempts: 1`). By default the gateway makes up to three, while nothing of an answer has reached the
+client: elsewhere, or at the same endpoint after a pause; the client then sees the last one's outcome, and what a failed
+one cost is charged too. A stream is held until its content begins, so a failure before that is the 529 of an answer
+that is not streamed. What is charged where the provider stated nothing is the least it can have cost; with
 `limits.unknown_usage: bound` it is the most.
 """
 

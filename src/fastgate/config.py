@@ -90,6 +90,12 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     total_s: Annotated[float, Range(1, 86400)] = 3600.0
     """How long a whole call may take. An answer that trickles is never idle; the longest real ones, 128,000 tokens at
     the slowest rates, take about half an hour."""
+    attempts: Annotated[int, Range(1, 20)] = 3
+    """Attempts of one call, all endpoints together, while none of its answer has reached the client."""
+    retry_s: Annotated[float, Range(0, 3600)] = 30.0
+    """How long after its arrival a call may begin another attempt: less than a person waits for a first word."""
+    hold_s: Annotated[float, Range(0, 60)] = 5.0
+    """How long a stream is held until its content begins: an error before that can be another attempt's chance."""
     ping_s: Annotated[float, Range(1, 3600)] = 15.0
     """Silence on a stream after which the client gets a ping. Claude Code shows a warning after 20 s."""
     drain_s: Annotated[float, Range(0, 86400)] = 600.0

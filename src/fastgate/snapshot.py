@@ -41,6 +41,9 @@ class Limits(msgspec.Struct, frozen=True):
     calls_in_flight: int = 8192
     budget_wait_ms: int = 2000
     min_output_tokens: int = 8192
+    attempts: int = 3
+    retry_s: float = 30.0
+    hold_s: float = 5.0
 
 
 class Endpoint(msgspec.Struct, frozen=True):

@@ -75,6 +75,11 @@ class StateDir:
         return self.path / "alerts.sqlite"
 
     @property
+    def health(self) -> Path:
+        """Circuit breakers of the endpoints, in memory that all workers share."""
+        return self.path / "health"
+
+    @property
     def snapshot(self) -> Path:
         return self.path / "snapshot.msgpack"
 

@@ -45,9 +45,13 @@ def upstream(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SimProcess]:
         yield simulator
 
 
+ONE_ATTEMPT = "limits: {attempts: 1}\n"
+"""What a client does about a provider's failure is the client's own, as long as the gateway does nothing about it."""
+
+
 @pytest.fixture(scope="module")
 def gateway(upstream: SimProcess, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
-    with serving(tmp_path_factory.mktemp("gateway"), upstream.url) as running_gateway:
+    with serving(tmp_path_factory.mktemp("gateway"), upstream.url, more=ONE_ATTEMPT) as running_gateway:
         yield running_gateway
 
 

@@ -204,6 +204,7 @@ def test_one_defined_outcome(stage: Stage, row: Failure, stream: bool) -> None:
     wanted = row.stream if stream else row.whole
     assert wanted is not None
     stage.aim(row)
+    stage.plane.forget_failures()
     records, calls, spare = len(stage.plane.records()), len(stage.upstream.calls()), len(stage.spare.calls())
     seen = call(stage.plane, stream)
     (record,) = stage.plane.settled(records + 1)[records:]

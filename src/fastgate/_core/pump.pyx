@@ -191,6 +191,11 @@ cdef class Pump:
         return self.event_stream and self.status == 200 and self.wants_stream and not self.encoded
 
     @property
+    def over(self):
+        """Whether the exchange has ended, well or not."""
+        return self.outcome != RUNNING
+
+    @property
     def body(self):
         """The whole answer of a COLLECT exchange."""
         return self.pieces[0] if len(self.pieces) == 1 else b"".join(self.pieces)

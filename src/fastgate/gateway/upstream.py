@@ -16,6 +16,8 @@ from fastgate.errors import Kind, endpoint_down
 from fastgate.providers.kinds import wire_of
 
 if TYPE_CHECKING:
+    from fastgate.call import Candidate
+    from fastgate.routing.health import Breaker, HealthTable
     from fastgate.snapshot import Endpoint, Limits, Snapshot
 
 IDLE_CONNECTIONS_MAX = 1024
@@ -25,7 +27,8 @@ IDLE_CONNECTIONS_MAX = 1024
 class Pool:
     """The idle connections of one endpoint, newest first, and how to make another."""
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, endpoint: Endpoint, limits: Limits) -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop, endpoint: Endpoint, limits: Limits, breaker: Breaker) -> None:
+        self.breaker = breaker
         self.loop = loop
         self.endpoint = endpoint
         self.limits = limits
@@ -40,6 +43,7 @@ class Pool:
         self.first_byte_ns = int(limits.first_byte_s * 1e9)
         self.idle_ns = int(limits.idle_s * 1e9)
         self.ping_ns = int(limits.ping_s * 1e9)
+        self.hold_ns = int(limits.hold_s * 1e9)
         self.wire = wire_of(endpoint)
 
     def take(self) -> Pump | None:
@@ -96,8 +100,9 @@ class Pool:
 class Upstreams:
     """The pools of every endpoint in force. A pool outlives a reload when its endpoint did not change."""
 
-    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop, health: HealthTable) -> None:
         self.loop = loop
+        self.health = health
         self._pools: dict[str, Pool] = {}
 
     def adopt(self, snapshot: Snapshot) -> None:
@@ -106,7 +111,7 @@ class Upstreams:
         for endpoint in snapshot.endpoints:
             pool = self._pools.get(endpoint.name)
             if pool is None or pool.endpoint != endpoint or pool.limits != snapshot.limits:
-                pool = Pool(self.loop, endpoint, snapshot.limits)
+                pool = Pool(self.loop, endpoint, snapshot.limits, self._breaker(endpoint))
             pool.endpoint = endpoint
             pools[endpoint.name] = pool
         for pool in self._pools.values():
@@ -119,9 +124,24 @@ class Upstreams:
         """The endpoint's pool; a call that began under an older snapshot gets one of its own."""
         pool = self._pools.get(endpoint.name)
         if pool is None or pool.endpoint is not endpoint:
-            pool = Pool(self.loop, endpoint, limits)
+            pool = Pool(self.loop, endpoint, limits, self._breaker(endpoint))
             pool.retired = True
         return pool
+
+    def _breaker(self, endpoint: Endpoint) -> Breaker:
+        return self.health.breaker(f"{endpoint.name} {endpoint.base_url}")
+
+    def ordered(self, plan: list[Candidate]) -> list[Candidate]:
+        """The candidates of one round: those whose endpoints are healthy first, the others after them."""
+        if len(plan) == 1:
+            return plan
+        now_ns = mono_ns()
+        healthy: list[Candidate] = []
+        others: list[Candidate] = []
+        for candidate in plan:
+            pool = self._pools.get(candidate[0].name)
+            (healthy if pool is None or pool.breaker.allows(now_ns) else others).append(candidate)
+        return healthy + others
 
     def sweep(self) -> None:
         """Once a second: close what is idle for too long, renew credentials ahead of their end."""

@@ -30,6 +30,7 @@ from fastgate.gateway.upstream import Upstreams
 from fastgate.journal import KIND_CALL, JournalError, JournalWriter, new_epoch
 from fastgate.journal.format import SEGMENT_BYTES
 from fastgate.keys import Digester, load_pepper
+from fastgate.routing.health import HealthTable
 from fastgate.snapshot import Snapshot
 from fastgate.stages import read_stages
 from fastgate.state import StateDir
@@ -79,7 +80,7 @@ class Worker:
         self.board = Board.open(state.board)
         self.pepper = load_pepper(state.pepper)
         self.digester = Digester(self.pepper)
-        self.upstreams = Upstreams(loop)
+        self.upstreams = Upstreams(loop, HealthTable(state.health))
         self.rates = Rates(state.rates_dir)
         self.calls: dict[int, Call] = {}
         self.unwritten: deque[tuple[bytes, int]] = deque()

@@ -6,8 +6,11 @@ from fastgate._core.usage cimport Usage
 from fastgate.call cimport Call
 
 
-@cython.locals(meter=Meter, row=PriceRow, usage=Usage)
 cpdef object settle(Call call)
+
+
+@cython.locals(meter=Meter, row=PriceRow, usage=Usage)
+cpdef object price_answer(Call call)
 
 
 cpdef object refused_upstream(Call call)

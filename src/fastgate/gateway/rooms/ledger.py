@@ -4,22 +4,27 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from fastgate._core.usage import Usage
 from fastgate.call import Call
-from fastgate.errors import Kind
+from fastgate.gateway.attempts import INPUT_BYTES_PER_TOKEN, WAITED, estimated
 
 if TYPE_CHECKING:
     from fastgate._core.money import PriceRow
 
-INPUT_BYTES_PER_TOKEN = 4
-"""Stands in for input usage that the provider never stated: English and code run at 2.3 to 4.5 bytes a token."""
 
-WAITED = frozenset((Kind.FIRST_BYTE_TIMEOUT, Kind.IDLE_TIMEOUT, Kind.TOTAL_TIMEOUT))
-"""Failures in which the gateway gave up, not the provider."""
+__all__ = ["INPUT_BYTES_PER_TOKEN", "release", "settle"]
 
 
 def settle(call: Call) -> None:
-    """Fill usage, its state and the cost. Called once, in every outcome, before the answer's end is written."""
+    """Fill usage, its state and the cost. Called once, in every outcome, before the answer's end is written. What
+    attempts before the last may have cost is part of it."""
+    price_answer(call)
+    if len(call.attempts) > 1:
+        call.attempts[-1] = (*call.attempts[-1][:5], call.cost_nano)
+        call.cost_nano += call.attempted_nano
+
+
+def price_answer(call: Call) -> None:
+    """The usage of the last attempt, and its cost."""
     meter, row = call.meter, call.price
     if meter is None or row is None or not call.sent or call.route == "count_tokens" or refused_upstream(call):
         return
@@ -70,9 +75,3 @@ def perhaps_billed(call: Call) -> bool:
     """Whether a provider of whom no usage came may yet have done the work: it had begun a good answer, or it was still
     at it when we stopped waiting. One that broke off before any answer had nothing to bill."""
     return call.error in WAITED or (call.pump is not None and call.pump.status == 200)
-
-
-def estimated(call: Call, output_tokens: int) -> Usage:
-    """Usage from sizes alone: the whole request as plain input, and the output that was seen."""
-    size = len(call.body)
-    return Usage.of(input_tokens=-(-size // INPUT_BYTES_PER_TOKEN), output_tokens=output_tokens)

@@ -1,11 +1,12 @@
 """Relay: carries one call to an endpoint and its answer back. Bytes pass once; nothing is decided about money here.
 
-Before the first byte of an answer a failed try may go to the next endpoint, but only when nothing can have been
-processed: the connection was refused, or a kept connection closed as we used it. After it, the stream is the client's.
+Until an answer's content begins nothing of it has reached the client, and a failed attempt is followed by another: at
+the next endpoint, or at the same after a pause. After that the stream is the client's.
 """
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -14,6 +15,16 @@ from fastgate._core.meter import Meter
 from fastgate.clock import mono_ns
 from fastgate.errors import GatewayError, Kind, client_gone, endpoint_down, overloaded, provider_credential
 from fastgate.gateway import answer
+from fastgate.gateway.attempts import (
+    AGAIN,
+    ELSEWHERE,
+    UNSENT,
+    attempt_cost,
+    early_error,
+    pause_s,
+    wait_of,
+    worth_another,
+)
 from fastgate.journal.flight import encode_note
 
 if TYPE_CHECKING:
@@ -31,9 +42,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("fastgate.relay")
 
-ELSEWHERE = frozenset((Kind.CONNECT, Kind.CONNECT_TIMEOUT, Kind.UNSUPPORTED))
-"""Failures after which nothing can have been processed, so that another endpoint may be tried."""
-
 FAILURES = {
     Kind.RESET: "closed the connection before answering",
     Kind.TRUNCATED: "cut its answer short",
@@ -41,39 +49,91 @@ FAILURES = {
     Kind.FIRST_BYTE_TIMEOUT: "did not begin to answer in time",
     Kind.IDLE_TIMEOUT: "stopped in the middle of its answer",
     Kind.TOTAL_TIMEOUT: "was still answering when the time for a call was over",
+    Kind.STREAM_ERROR: "broke its stream off with an error",
     Kind.CANCELLED: "was still answering when this gateway had to stop",
 }
 
 
 async def carry(call: Call, plan: list[Candidate], upstreams: Upstreams, flight: FlightTable, extend: Extend) -> None:
-    """Send the call to the first candidate of the plan that takes it, and wait for its head or whole answer.
+    """Send the call to the first candidate that takes it, and wait for its content or whole answer: in rounds over the
+    plan, healthy endpoints first, until the attempts or the time for them are used up.
 
-    Returns with `call.pump` holding a stream's head or a whole answer; GatewayError otherwise.
+    Returns with `call.pump` holding a stream that has come to its content, or a whole answer: also the last provider's
+    refusal, as it came. GatewayError otherwise.
     """
+    limits = call.snapshot.limits
+    until_ns = call.start_ns + int(limits.retry_s * 1e9)
+    left, rounds, asked_s = limits.attempts, 0, 0.0
     failure: GatewayError | None = None
-    for candidate in plan:
-        if call.hold is not None and not await covered(call, call.hold, candidate[2], extend):
-            continue
-        call.endpoint, call.price, call.bound_nano = candidate
-        endpoint = candidate[0]
-        claim(call, flight)
-        pool = upstreams.pool(endpoint, call.snapshot.limits)
-        begun_ns = mono_ns()
-        try:
-            await attempt(call, pool, flight)
-        except GatewayError as exc:
-            note_attempt(call, endpoint, begun_ns, exc.kind.value)
-            failure = exc
-            if exc.kind not in ELSEWHERE:
-                raise
-            log.warning("%s: %s", call.id, exc.message)
-            continue
-        note_attempt(call, endpoint, begun_ns, "")
-        if call.left_out:
-            told = f"left-out;{','.join(call.left_out)}"
-            call.routed = f"{call.routed};{told}" if call.routed else told
+    refused: Pump | None = None
+    while True:
+        for candidate in upstreams.ordered(plan):
+            if left == 0:
+                break
+            bury(call)
+            if call.hold is not None and not await covered(call, call.hold, candidate[2], extend):
+                continue
+            call.endpoint, call.price, call.bound_nano = candidate
+            pool = upstreams.pool(candidate[0], limits)
+            left -= 1
+            failure, begun_ns = None, mono_ns()
+            claim(call, flight)
+            try:
+                await attempt(call, pool, flight)
+            except GatewayError as exc:
+                failure = exc
+                left += exc.kind in UNSENT
+                if exc.kind in ELSEWHERE:
+                    plan = [other for other in plan if other is not candidate]
+                elif exc.kind not in AGAIN:
+                    note_attempt(call, begun_ns, exc.kind.value)
+                    raise
+            pump = call.pump
+            if failure is None and pump is not None and not worth_another(pump):
+                accepted(call, pool, begun_ns)
+                return
+            asked_s = wait_of(pump) if failure is None and pump is not None else 0.0
+            lost(call, pool, failure, begun_ns, asked_s)
+            refused = pump if failure is None else None
+        rounds += 1
+        pause = pause_s(rounds, asked_s)
+        if left == 0 or rounds == limits.attempts or not plan or mono_ns() + pause * 1e9 > until_ns:
+            break
+        await asyncio.sleep(pause)
+    if failure is not None:
+        raise failure
+    if refused is None:
+        raise endpoint_down(Kind.NO_ENDPOINT, "No endpoint of this gateway can take this call now.")
+    call.outcome, call.error = "upstream_error", Kind.UPSTREAM_STATUS.value
+
+
+def accepted(call: Call, pool: Pool, begun_ns: int) -> None:
+    """Note an attempt whose answer is the client's."""
+    note_attempt(call, begun_ns, "")
+    pool.breaker.succeeded()
+    if call.left_out:
+        told = f"left-out;{','.join(call.left_out)}"
+        call.routed = f"{call.routed};{told}" if call.routed else told
+
+
+def lost(call: Call, pool: Pool, failure: GatewayError | None, begun_ns: int, asked_s: float) -> None:
+    """Note an attempt that failed, and what it says about its endpoint."""
+    error = failure.kind.value if failure is not None else Kind.UPSTREAM_STATUS.value
+    note_attempt(call, begun_ns, error)
+    log.warning("%s: %s: %s", call.id, pool.endpoint.name, failure.message if failure is not None else error)
+    if failure is None or failure.kind is not Kind.UNSUPPORTED:
+        pool.breaker.failed(mono_ns(), int(asked_s * 1e9))
+
+
+def bury(call: Call) -> None:
+    """Before another attempt: what the one before it may have cost is kept. The last one's is the ledger's to find."""
+    if not call.attempts:
         return
-    raise failure or endpoint_down(Kind.NO_ENDPOINT, "No endpoint is configured on this gateway.")
+    endpoint, model, status, error, spent_us, _ = call.attempts[-1]
+    cost_nano = attempt_cost(call, error)
+    call.attempts[-1] = (endpoint, model, status, error, spent_us, cost_nano)
+    call.attempted_nano += cost_nano
+    call.meter = None
 
 
 async def covered(call: Call, hold: Hold, bound_nano: int, extend: Extend) -> bool:
@@ -98,6 +158,8 @@ async def attempt(call: Call, pool: Pool, flight: FlightTable) -> None:
     assert request is not None
     stream = request.stream and call.route == "messages"
     call.meter = meter = Meter.of(stream=stream)
+    give_back(call)
+    call.outcome, call.error, call.left_out, call.recast = "ok", "", (), None
     wire = pool.wire
     if wire.credential is not None:
         await wire.ready()
@@ -115,6 +177,7 @@ async def attempt(call: Call, pool: Pool, flight: FlightTable) -> None:
             pool.first_byte_ns,
             pool.idle_ns,
             pool.ping_ns,
+            pool.hold_ns,
         )
         if not (pump.failure == "reset" and pump.exchanges > 1 and not pump.received):
             break
@@ -122,11 +185,21 @@ async def attempt(call: Call, pool: Pool, flight: FlightTable) -> None:
         failed(pump.failure, pool.endpoint)
     check_status(call, pump, pool.endpoint)
     if pump.streaming:
+        if early_error(call, pump):
+            pump.abort()
+            failed(Kind.STREAM_ERROR.value if meter.errored else Kind.TRUNCATED.value, pool.endpoint)
         return
     call.recast = wire.recast(call, pump.status, pump.body)
     if call.route == "messages" and pump.status == 200:
         meter.read_message(pump.body)
         flight.note_usage(call.slot, meter.usage, meter.output_bytes)
+
+
+def give_back(call: Call) -> None:
+    """Return the connection of an attempt before this one."""
+    if call.pump is not None and call.pool is not None:
+        call.pool.give(call.pump)
+        call.pump = call.pool = None
 
 
 def check_status(call: Call, pump: Pump, endpoint: Endpoint) -> None:
@@ -153,10 +226,12 @@ def failed(failure: str, endpoint: Endpoint) -> NoReturn:
     raise endpoint_down(kind, f"Endpoint {endpoint.name} {FAILURES[kind]}.")
 
 
-def note_attempt(call: Call, endpoint: Endpoint, begun_ns: int, error: str) -> None:
-    pump = call.pump
-    status = pump.status if pump is not None and call.endpoint is endpoint else 0
-    call.attempts.append((endpoint.name, call.model_used, status, error, (mono_ns() - begun_ns) // 1000, 0))
+def note_attempt(call: Call, begun_ns: int, error: str) -> None:
+    pump, endpoint = call.pump, call.endpoint
+    assert endpoint is not None
+    status = pump.status if pump is not None else 0
+    spent_us = (mono_ns() - begun_ns) // 1000
+    call.attempts.append((endpoint.name, call.model_used, status, error, spent_us, 0))
 
 
 async def pass_on(call: Call, locate: Callable[[Callable[[], None]], None]) -> object:

@@ -1,0 +1,102 @@
+"""Attempts of one call: which failures another one may mend, how long to wait before it, what a failed one may cost.
+
+Decisions alone; the relay carries them out. Before the first content block nothing has reached the client, so another
+attempt is invisible to it; after that none is made.
+"""
+
+from __future__ import annotations
+
+from random import random
+from typing import TYPE_CHECKING
+
+from fastgate._core.usage import Usage
+from fastgate.errors import Kind
+
+if TYPE_CHECKING:
+    from fastgate._core.pump import Pump
+    from fastgate.call import Call
+
+AGAIN = frozenset((
+    Kind.CONNECT, Kind.CONNECT_TIMEOUT, Kind.FIRST_BYTE_TIMEOUT, Kind.IDLE_TIMEOUT, Kind.RESET, Kind.TRUNCATED,
+    Kind.BAD_RESPONSE, Kind.STREAM_ERROR,
+))  # fmt: skip
+"""Failures of an endpoint that another attempt, there or elsewhere, may not meet."""
+
+ELSEWHERE = frozenset((Kind.UNSUPPORTED, Kind.PROVIDER_CREDENTIAL))
+"""Failures that the same endpoint would repeat."""
+
+UNSENT = frozenset((Kind.CONNECT, Kind.CONNECT_TIMEOUT, Kind.UNSUPPORTED))
+"""Failures before anything was sent: they use up no attempt."""
+
+WAITED = frozenset((Kind.FIRST_BYTE_TIMEOUT, Kind.IDLE_TIMEOUT, Kind.TOTAL_TIMEOUT))
+"""Failures in which the gateway gave up, not the provider."""
+
+BUSY = frozenset((408, 429, 500, 502, 503, 504, 529))
+"""Answers that say "not now" (Anthropic's API reference, errors; AWS and Google use the same)."""
+
+INPUT_BYTES_PER_TOKEN = 4
+"""Stands in for input usage that the provider never stated: English and code run at 2.3 to 4.5 bytes a token."""
+
+PAUSE_FIRST_S = 0.25
+PAUSE_MAX_S = 8.0
+"""Between rounds over all endpoints: Claude Code itself begins at half a second, and this comes before it."""
+
+
+def worth_another(pump: Pump) -> bool:
+    """Whether an answer is one that another attempt may better. The provider's own word goes first."""
+    return pump.status in BUSY and header(pump, "x-should-retry") != "false"
+
+
+def header(pump: Pump, name: str) -> str:
+    return next((value for key, value in pump.headers if key == name), "")
+
+
+def wait_of(pump: Pump) -> float:
+    """Seconds that a provider asks us to wait, 0 where it does not. A date is not read: providers send seconds."""
+    text = header(pump, "retry-after")
+    try:
+        return max(0.0, float(text)) if text else 0.0
+    except ValueError:
+        return 0.0
+
+
+def pause_s(rounds: int, asked_s: float) -> float:
+    """How long to wait before the next round: what was asked, at least a growing pause, spread so that calls which
+    failed together do not come back together."""
+    grown = min(PAUSE_MAX_S, PAUSE_FIRST_S * (1 << min(rounds - 1, 10)))
+    spread: float = random()  # noqa: S311  # of load, not of secrets
+    return max(asked_s, grown) * (1.0 + spread / 4)
+
+
+def early_error(call: Call, pump: Pump) -> bool:
+    """Whether a stream has failed before its content: an error event, or an end where there should be more."""
+    meter = call.meter
+    assert meter is not None
+    if not pump.streaming or meter.content_started:
+        return False
+    return meter.errored or (pump.over and not meter.stopped)
+
+
+def attempt_cost(call: Call, error: str) -> int:
+    """What an attempt that failed may have cost: what it stated, or the input where the provider was at work on it."""
+    meter, row, pump = call.meter, call.price, call.pump
+    if meter is None or row is None or not call.sent or call.route == "count_tokens":
+        return 0
+    status = pump.status if pump is not None else 0
+    if status >= 300 or (meter.errored and not meter.started):
+        return 0  # refused, with a status or as the first event of a stream: not billed
+    if meter.usage.seen:
+        usage = meter.floor()
+    elif status == 200 or error in WAITED:
+        usage = estimated(call, meter.floor().output_tokens)
+    else:
+        return 0
+    try:
+        return row.cost(usage)
+    except OverflowError:
+        return call.bound_nano
+
+
+def estimated(call: Call, output_tokens: int) -> Usage:
+    """Usage from sizes alone: the whole request as plain input, and the output that was seen."""
+    return Usage.of(input_tokens=-(-len(call.body) // INPUT_BYTES_PER_TOKEN), output_tokens=output_tokens)

@@ -1,0 +1,110 @@
+"""Circuit breakers of endpoints, shared by all workers through one small mapped file.
+
+An endpoint that fails five times in a row is open: calls go to others first. When its time is over one call, of any
+worker, is let through to probe it; that one's success closes it, its failure opens it for longer. An open breaker never
+refuses a call: where no endpoint is healthy the order of the configuration holds, so a lone endpoint is always tried.
+
+Each field is one aligned store of 8 bytes, so a reader sees the old or the new value. Two workers that write at once
+may lose a count or probe together: that costs one attempt, and needs no lock on a call's path. Times are monotonic.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import mmap
+import os
+from hashlib import blake2b
+from pathlib import Path
+from random import random
+
+SLOTS = 1024
+"""Endpoints and keys known at a time; a deployment has tens. Those that are no longer configured keep their slot."""
+
+FIELDS = 8
+NAME, FAILURES, OPEN_UNTIL, PROBE_UNTIL, OPENED = range(5)
+"""Of a slot: digest of the name, failures in a row, when it may be probed, until when somebody probes, times opened."""
+
+FAILURES_TO_OPEN = 5
+"""As many failures in a row are no accident; Envoy's outlier detection has the same default."""
+
+OPEN_FIRST_NS = 1_000_000_000
+OPEN_MAX_NS = 60_000_000_000
+"""An endpoint stays open for a second, then twice as long each time it fails its probe, a minute at most."""
+
+PROBE_NS = 10_000_000_000
+"""A probe that has said nothing for this long is given up for another."""
+
+
+class HealthTable:
+    """The mapped file. Made by whichever worker comes first."""
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        self.path = Path(path)
+        size = SLOTS * FIELDS * 8
+        self._fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        if os.fstat(self._fd).st_size < size:
+            os.ftruncate(self._fd, size)
+        self._map = mmap.mmap(self._fd, size, mmap.MAP_SHARED, mmap.PROT_READ | mmap.PROT_WRITE)
+        self._cells = memoryview(self._map).cast("q")
+
+    def breaker(self, name: str) -> Breaker:
+        """The breaker of that name; the same cells in every worker."""
+        digest = int.from_bytes(blake2b(name.encode(), digest_size=8).digest(), "little") >> 1 or 1
+        fcntl.flock(self._fd, fcntl.LOCK_EX)
+        try:
+            for step in range(SLOTS):
+                at = (digest + step) % SLOTS * FIELDS
+                if self._cells[at + NAME] in (0, digest):
+                    self._cells[at + NAME] = digest
+                    return Breaker(self._cells[at : at + FIELDS])
+        finally:
+            fcntl.flock(self._fd, fcntl.LOCK_UN)
+        return Breaker(memoryview(bytearray(FIELDS * 8)).cast("q"))  # full: this worker's own
+
+    def close(self) -> None:
+        os.close(self._fd)
+
+
+class Breaker:
+    """One endpoint's health, as all workers see it."""
+
+    __slots__ = ("_cells",)
+
+    def __init__(self, cells: memoryview) -> None:
+        self._cells = cells
+
+    def allows(self, now_ns: int) -> bool:
+        """Whether a call should go here; True to one caller once its time is over: that call is the probe."""
+        cells = self._cells
+        until_ns = cells[OPEN_UNTIL]
+        if not until_ns:
+            return True
+        if now_ns < until_ns <= now_ns + OPEN_MAX_NS:  # later: of a clock before this boot
+            return False
+        if now_ns < cells[PROBE_UNTIL] <= now_ns + PROBE_NS:
+            return False
+        cells[PROBE_UNTIL] = now_ns + PROBE_NS
+        return True
+
+    @property
+    def is_open(self) -> bool:
+        return bool(self._cells[OPEN_UNTIL])
+
+    def succeeded(self) -> None:
+        """It answered: what went before is forgotten."""
+        cells = self._cells
+        if cells[FAILURES] or cells[OPEN_UNTIL]:
+            cells[FAILURES] = cells[OPEN_UNTIL] = cells[PROBE_UNTIL] = cells[OPENED] = 0
+
+    def failed(self, now_ns: int, wait_ns: int = 0) -> None:
+        """It failed. `wait_ns`: it said itself for how long (retry-after), and is left alone at once."""
+        cells = self._cells
+        cells[FAILURES] += 1
+        probed = cells[OPEN_UNTIL] != 0 and now_ns >= cells[OPEN_UNTIL]
+        if wait_ns:
+            cells[OPEN_UNTIL] = now_ns + min(wait_ns, OPEN_MAX_NS)
+        elif probed or (cells[FAILURES] >= FAILURES_TO_OPEN and not cells[OPEN_UNTIL]):
+            length_ns = min(OPEN_FIRST_NS << min(cells[OPENED], 10), OPEN_MAX_NS)
+            cells[OPENED] += 1
+            cells[OPEN_UNTIL] = now_ns + length_ns - int(length_ns * random() / 5)  # noqa: S311  # spreads probes
+        cells[PROBE_UNTIL] = 0
