@@ -26,6 +26,7 @@ import click
 import msgspec
 
 from fastgate.config import Config
+from fastgate.directory import Directory
 from fastgate.refs import Secret
 from fastgate.strict import Range
 
@@ -48,6 +49,16 @@ Generated from the structs in `src/fastgate/config.py` by `docs/generate.py`; do
 features that this version does not have, are errors that name the nearest known key. `${VAR}` is replaced from the
 environment wherever a value is or contains it; a missing variable is an error. SIGHUP, or `POST /api/v1/reload` on the
 control plane, reads the file again; a bad file leaves the running configuration untouched and says why.
+"""
+
+DIRECTORY_HEAD = """# directory.yaml
+
+Generated from the structs in `src/fastgate/directory.py` and `directory_budgets.py` by `docs/generate.py`; do not edit
+here.
+
+Who may call, and what they may spend. Applied at start, on reload and by `fastgate apply -f directory.yaml`: what an
+earlier file declared and this one does not is removed, and what was made by command or through the API stays. `fastgate
+check` prints every mistake at once. [budgets.md](../budgets.md) explains budgets and limits.
 """
 
 CLI_HEAD = """# The command line
@@ -87,7 +98,15 @@ PLAIN_NAMES: dict[Any, str] = {
 
 
 def field_texts(kind: type[Any]) -> dict[str, str]:
-    """The string after each field of a class, as one line."""
+    """The string after each field of a class and of those it is made from, as one line."""
+    texts: dict[str, str] = {}
+    for base in reversed(kind.__mro__):
+        if issubclass(base, msgspec.Struct) and base is not msgspec.Struct:
+            texts |= own_texts(base)
+    return texts
+
+
+def own_texts(kind: type[Any]) -> dict[str, str]:
     module = ast.parse(inspect.getsource(importlib.import_module(kind.__module__)))
     body = next(node.body for node in module.body if isinstance(node, ast.ClassDef) and node.name == kind.__name__)
     texts = {}
@@ -135,6 +154,8 @@ def default_text(field: msgspec.structs.FieldInfo) -> str:
     value = field.default if field.default is not msgspec.NODEFAULT else field.default_factory()
     if value is None or value in ("", (), [], {}) or isinstance(value, msgspec.Struct):
         return ""
+    if isinstance(value, tuple) and all(isinstance(item, msgspec.Struct) for item in value):
+        return "`" + ", ".join(" ".join(str(part) for part in msgspec.structs.astuple(item)) for item in value) + "`"
     return f"`{str(value).lower() if isinstance(value, bool) else value}`"
 
 
@@ -174,6 +195,10 @@ def tables(kind: type[Any], top: str) -> Iterator[str]:
 
 def config_page() -> str:
     return "\n".join([CONFIG_HEAD, *tables(Config, "Top level")])
+
+
+def directory_page() -> str:
+    return "\n".join([DIRECTORY_HEAD, *tables(Directory, "Top level")])
 
 
 def commands_under(command: click.Command, path: str) -> Iterator[tuple[str, click.Command, click.Context]]:
@@ -233,7 +258,7 @@ def failures_page() -> str:
     return "\n".join(parts)
 
 
-PAGES = {"config.md": config_page, "cli.md": cli_page, "failures.md": failures_page}
+PAGES = {"config.md": config_page, "directory.md": directory_page, "cli.md": cli_page, "failures.md": failures_page}
 
 
 def stale() -> list[str]:

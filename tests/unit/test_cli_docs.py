@@ -75,7 +75,8 @@ def test_documented_commands_run(demo: RunningDemo, words: tuple[str, ...]) -> N
     (demo.folder / "directory.yaml").write_text(directory.read_text())
     (demo.folder / "proposed.yaml").write_text(PROPOSED)
     key = demo.command("keys", "create", "--user", "alice", "--json").json["id"]
-    real = {"KEY": key, "CALL-ID": call, "MODEL": "claude-sonnet-4-5"}
+    demo.command("budgets", "set", "documented", "--user", "alice", "--period", "day", "--usd", "50")
+    real = {"KEY": key, "CALL-ID": call, "MODEL": "claude-sonnet-4-5", "BUDGET": "documented"}
     line = [real.get(word, word) for word in words] + LIVE.get(words[0], [])
     if words[0] == "init":
         line = ["init", str(demo.folder / "elsewhere"), "--force"]

@@ -62,6 +62,10 @@ def directory_yaml() -> str:
         *(f"  - {{id: {team}, org: {ORG}, cost_center: {center}}}" for team, center in TEAMS.items()),
         "users:",
         *(f"  - {{id: {dev.user}, team: {dev.team}, email: {dev.user}@acme.example}}" for dev in DEVELOPERS),
+        "budgets:",
+        *(f"  - {{id: {dev.user}-month, level: user, of: {dev.user}, period: month, usd: 50}}" for dev in DEVELOPERS),
+        *(f"  - {{id: {team}-month, level: team, of: {team}, period: month, usd: 500}}" for team in TEAMS),
+        '  - {id: one-session, level: tag, of: "session=*", period: total, usd: 40}    # no session runs away',
         "keys:",
     ]
     for dev in DEVELOPERS:

@@ -10,6 +10,7 @@ from fastgate.cli import output
 from fastgate.cli.options import as_json
 from fastgate.cli.tour import NotAsToldError, Stop
 from fastgate.cli.tour.stage import Stage
+from fastgate.cli.tour.stops_budgets import capped, paused, raised, status_line
 from fastgate.cli.tour.stops_calls import client_leaves, fail_over, priced_call, streamed_call, upstream_error
 from fastgate.cli.tour.stops_keys import model_not_allowed, revoked_key, typing_error, wrong_key
 from fastgate.cli.tour.stops_operations import drain, spend_adds_up
@@ -25,6 +26,10 @@ STOPS = (
     Stop("An error of the provider", upstream_error),
     Stop("An endpoint that is down", fail_over),
     Stop("A revoked key", revoked_key),
+    Stop("A cap that holds", capped),
+    Stop("A temporary increase", raised),
+    Stop("A pause by hand", paused),
+    Stop("The status line", status_line),
     Stop("Spend adds up", spend_adds_up),
     Stop("Reports agree", reports_agree),
     Stop("Budgets that are only proposed", proposed_budgets),
