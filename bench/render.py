@@ -13,6 +13,7 @@ from typing import Any
 
 from bench.load import report
 from bench.load.rows import CEILING
+from bench.plot import plot
 
 HERE = Path(__file__).parent
 LOAD, MICRO, PAGE = HERE / "load.json", HERE / "micro.json", HERE / "README.md"
@@ -50,6 +51,7 @@ def load_section(document: dict[str, Any]) -> Iterator[str]:
         "The figures are medians of the rounds; the spread is half the distance from the slowest to the fastest."
     )
     yield ""
+    yield "![calls a second by row and server](load.svg)\n"
     for name in dict.fromkeys(line.row for line in found):
         yield f"### {report.title(name)}\n"
         yield "| |" + "|".join(report.COLUMNS) + "|"
@@ -106,6 +108,8 @@ def main() -> int:
         sys.stderr.write(f"neither {chosen.load} nor {chosen.micro} exists: run bench.load or bench.micro first\n")
         return 2
     chosen.page.write_text(page(load, micro))
+    if load is not None:
+        chosen.page.with_name("load.svg").write_text(plot(report.lines(load["results"])))
     return 0
 
 

@@ -9,6 +9,7 @@ import subprocess
 import sys
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree as ET
 
 import psutil
 import pytest
@@ -19,7 +20,8 @@ from bench.load.nginx import fixed_upstream
 from bench.load.processes import Server, Used, cpu_between
 from bench.load.rows import ROWS
 from bench.lock import BusyError, only_one
-from bench.render import page
+from bench.plot import plot
+from bench.render import LOAD, page
 
 
 @pytest.mark.parametrize("stream", [False, True])
@@ -181,3 +183,12 @@ def test_wrk_counts_refused_calls_as_errors(tmp_path: Path) -> None:
     shot = wrk.Shot.write(tmp_path, "shot", b"{}", {"x-api-key": "k"})
     with pytest.raises(RuntimeError, match="wrk failed"):
         wrk.run(server.url, shot, 1, 1)
+
+
+def test_the_picture_has_a_bar_for_every_figure_of_the_page() -> None:
+    found = report.lines(json.loads(LOAD.read_text())["results"])
+    picture = ET.fromstring(plot(found))
+    bars = [bar for bar in picture.iter("{http://www.w3.org/2000/svg}rect") if bar.get("x") is not None]
+    assert len(bars) == len(found)
+    longest = max(found, key=lambda line: line.requests_per_s)
+    assert f"{longest.requests_per_s:,.0f}/s" in plot(found)
