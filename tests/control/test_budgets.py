@@ -257,7 +257,8 @@ def test_without_a_gateway_the_state_itself_is_changed(tmp_path: Path, monkeypat
     assert invoke("budgets", "set", "b", "--user", "alice", "--period", "day", "--usd", "0.1", env=env).code == 0
     assert invoke("pause", "user", "alice", "--reason", "why", env=env).code == 0
     shown = invoke("budgets", "list", "--json", env=env).json["items"]
-    assert [(each["id"], each["limit"], each["origin"]) for each in shown] == [("b", "0.100000000", "managed")]
+    made = [(each["id"], each["limit"]) for each in shown if each["origin"] == "managed"]
+    assert made == [("b", "0.100000000")]
     assert invoke("pauses", "--json", env=env).json["items"][0]["by"].startswith("local:")
     asked = invoke(
         "budgets", "raise", "b", "--usd", "1", "--until", "1d", "--reason", "r", "--request", "--json", env=env

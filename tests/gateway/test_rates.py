@@ -121,8 +121,10 @@ def test_a_killed_workers_calls_are_freed_when_its_successor_starts(simulator: S
         held = threading.Thread(target=lambda: _ignore(lambda: plane.message("[[sim:fault stall_head_s=20]]")))
         held.start()
         deadline = time.monotonic() + 5
-        while plane.message().status != 429:
+        while not any(peek(path).in_flight for path in plane.state.flight_dir.glob("*.flight")):
             assert time.monotonic() < deadline
+            time.sleep(0.01)
+        assert plane.message().status == 429
         [worker] = [peek(path).pid for path in plane.state.flight_dir.glob("*.flight") if peek(path).in_flight]
         os.kill(worker, signal.SIGKILL)
         held.join(10)
