@@ -178,3 +178,15 @@ def test_what_would_end_up_in_a_header_is_judged(served: Served, sent: dict[str,
 def test_other_paths_stay_closed(served: Served) -> None:
     for path in ("/model/x/converse", "/model//invoke", f"{VERTEX}:predict", "/v1/projects/p/rawPredict"):
         assert served.ask(path, bedrock_body()).status == 404
+
+
+def test_models_are_listed_in_both_dialects(served: Served) -> None:
+    """Whatever the endpoint's kind, and as Claude Code asks (`?limit=1000`, either form of the key)."""
+    rows = served.plane.request("GET", "/v1/models?limit=1000", authorization=f"Bearer {KEY}").json()["data"]
+    ids = {row["id"] for row in rows}
+    assert {"claude-opus-5-5", "claude-haiku-4-5"} <= ids
+    assert all("claude" in name and "anthropic." not in name for name in ids)
+    path = "/inference-profiles?type=SYSTEM_DEFINED"
+    told = served.plane.request("GET", path, x_api_key=KEY).json()["inferenceProfileSummaries"]
+    assert {row["inferenceProfileId"] for row in told} == {f"us.anthropic.{name}" for name in ids}
+    assert served.plane.request("GET", path).status == 401

@@ -20,18 +20,19 @@ from fastgate.prices.book import endpoint_kind
 if TYPE_CHECKING:
     from fastgate.call import Downstream
     from fastgate.gateway.worker import Worker
-    from fastgate.snapshot import KeyRow
+    from fastgate.snapshot import KeyRow, Snapshot
 
 encode = msgspec.json.Encoder().encode
 
 MODELS = "/v1/models"
+PROFILES = "/inference-profiles"
 ME = "/v1/fastgate/me"
 CALLS = "/v1/fastgate/calls/"
 
 
 async def answer(worker: Worker, scope: Any, proto: Downstream, path: str) -> bool:
     """Answer a GET that needs a key; False when the path is not one of these."""
-    if not (path in (ME, MODELS) or path.startswith((MODELS + "/", CALLS))):
+    if not (path in (ME, MODELS, PROFILES) or path.startswith((MODELS + "/", CALLS))):
         return False
     headers = [("content-type", "application/json")]
     try:
@@ -62,6 +63,8 @@ def identify(worker: Worker, items: list[tuple[str, str]]) -> tuple[KeyRow, str]
 async def view(worker: Worker, who: KeyRow, path: str) -> dict[str, Any]:
     if path == MODELS:
         return models(worker, who)
+    if path == PROFILES:
+        return profiles(worker, who)
     if path.startswith(CALLS):
         return await recorded(worker, who, path.removeprefix(CALLS))
     wanted = path.removeprefix(MODELS + "/")
@@ -74,9 +77,7 @@ async def view(worker: Worker, who: KeyRow, path: str) -> dict[str, Any]:
 def models(worker: Worker, who: KeyRow) -> dict[str, Any]:
     """The priced models that this key may use, in Anthropic's shape. Release dates are not known here: where one is
     unknown, Anthropic's API itself gives the epoch."""
-    snapshot = worker.snapshot
-    kinds = {endpoint_kind(endpoint.kind) for endpoint in snapshot.endpoints}
-    names = {price.names[0] for price in snapshot.data.prices.prices if price.kind in kinds and price.names}
+    names = served(worker.snapshot)
     rows = [
         {"type": "model", "id": name, "display_name": display_name(name), "created_at": "1970-01-01T00:00:00Z"}
         for name in sorted(names, reverse=True)
@@ -87,6 +88,33 @@ def models(worker: Worker, who: KeyRow) -> dict[str, Any]:
         "has_more": False,
         "first_id": rows[0]["id"] if rows else None,
         "last_id": rows[-1]["id"] if rows else None,
+    }
+
+
+def served(snapshot: Snapshot) -> set[str]:
+    """The models that some endpoint serves: those listed for its kind, and those that its own table names."""
+    names: set[str] = set()
+    for endpoint in snapshot.endpoints:
+        names.update(endpoint.models)
+        if not endpoint.models_only:
+            listed = snapshot.data.prices.prices
+            names.update(p.names[0] for p in listed if p.names and endpoint_kind(p.kind) == endpoint.kind)
+    return names
+
+
+def profiles(worker: Worker, who: KeyRow) -> dict[str, Any]:
+    """The same models as a client that speaks Bedrock lists them."""
+    return {
+        "inferenceProfileSummaries": [
+            {
+                "inferenceProfileId": f"us.anthropic.{row['id']}",
+                "inferenceProfileName": row["display_name"],
+                "status": "ACTIVE",
+                "type": "SYSTEM_DEFINED",
+                "models": [],
+            }
+            for row in models(worker, who)["data"]
+        ]
     }
 
 
