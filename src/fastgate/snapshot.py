@@ -170,6 +170,7 @@ class CachePolicy(msgspec.Struct, frozen=True):
     """`embedded`, or the address of a Redis as it was written: `${VAR}` is resolved by the worker."""
     memory_bytes: int
     disk_bytes: int
+    overrides_denied: tuple[str, ...] = ()
     rules: str = ""
     """Version of the guards' policy: what another policy let through is not given again."""
 

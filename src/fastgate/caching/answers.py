@@ -9,7 +9,7 @@ import asyncio
 import os
 from collections import deque
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from fastgate.caching.disk import Disk
 from fastgate.caching.entry import Entry, EntryError
@@ -50,7 +50,7 @@ class Answers:
         self._recent: deque[tuple[bytes, Entry]] = deque(maxlen=RECENT)
         if policy.store == "embedded":
             self.disk = Disk(directory, policy.disk_bytes)
-            self.writer = Writer(self.disk)
+            self.writer = Writer(self.disk, loop)
             self.listen()
         else:
             self.shared = Shared(Redis(RedisUrl(resolve_refs(policy.store, os.environ)), loop))
@@ -115,16 +115,17 @@ class Answers:
 
     # -- keeping ----------------------------------------------------------------------------------------------------
 
-    def keep(self, find: bytes, entry: Entry) -> None:
-        """Stores an answer in every tier, unless a purge has forgotten it already."""
+    def keep(self, find: bytes, entry: Entry) -> asyncio.Future[Any] | None:
+        """Stores an answer in every tier, unless a purge has forgotten it already. The future, where there is one, is
+        set when other workers can see it."""
         if self._forgotten(entry):
-            return
+            return None
         self.memory.put(find, entry)
         if self.writer is not None:
-            self.writer.put((find, entry))
-        elif self.shared is not None:
-            self.shared.put(find, entry, wall_ns())
-            self._recent.append((find, entry))
+            return self.writer.put((find, entry))
+        assert self.shared is not None
+        self._recent.append((find, entry))
+        return self.shared.put(find, entry, wall_ns())
 
     def _forgotten(self, entry: Entry) -> bool:
         return any(sentence.matches(entry.head) for sentence in self._purges)

@@ -5,14 +5,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from fastgate.caching.entry import Entry
     from fastgate.caching.flights import Flight
     from fastgate.caching.key import Key
 
 
 class Asked:
-    """`keep`: the answer may be stored. `flight`: what others follow, where it leads. `ahead`: what it follows."""
+    """`keep`: the answer may be stored. `flight`: what others follow, where it leads. `ahead`: what it follows.
+    `entry`: its answer, once it is complete."""
 
-    __slots__ = ("ahead", "flight", "keep", "key", "model", "ttl_ns")
+    __slots__ = ("ahead", "entry", "flight", "keep", "key", "model", "ttl_ns")
 
     def __init__(self, key: Key, model: str, ttl_ns: int, keep: bool) -> None:
         self.key = key
@@ -21,3 +23,4 @@ class Asked:
         self.keep = keep
         self.flight: Flight | None = None
         self.ahead: Flight | None = None
+        self.entry: Entry | None = None

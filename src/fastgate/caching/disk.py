@@ -18,6 +18,7 @@ import lmdb
 
 from fastgate.caching import purge as purges
 from fastgate.caching.entry import Blob, Entry, EntryError, Head, pack, unpack, unpack_head
+from fastgate.caching.mark import Mark
 from fastgate.caching.purge import SENTENCES_KEPT, Purge
 
 HEADROOM = 64 * 1024 * 1024
@@ -48,15 +49,15 @@ class Disk:
     """One open environment. A process opens a path once."""
 
     def __init__(self, path: Path, limit: int) -> None:
-        path.mkdir(mode=0o700, parents=True, exist_ok=True)
         self.limit = limit
+        self._mark = Mark(path)
         self._env = lmdb.open(
             str(path),
             map_size=limit + HEADROOM,
             max_dbs=3,
             max_readers=READERS_MAX,
             mode=0o600,
-            metasync=False,  # a power failure may take the newest writes; the file stays whole
+            sync=False,  # the kernel writes it out; what a power failure may leave is thrown away (mark.py)
         )
         self._env.reader_check()
         self._entries = self._env.open_db(b"entries")
@@ -64,7 +65,9 @@ class Disk:
         self._facts = self._env.open_db(b"facts")
 
     def close(self) -> None:
+        self._env.sync(True)
         self._env.close()
+        self._mark.remove()
 
     # -- reading ----------------------------------------------------------------------------------------------------
 

@@ -61,3 +61,6 @@ class CacheSettings(msgspec.Struct, frozen=True, kw_only=True):
     """Size of the embedded store; the oldest answers make room."""
     overrides: bool = True
     """Whether clients may use the cache's request headers: no-store, force-refresh, ttl, namespace."""
+    overrides_denied: tuple[str, ...] = ()
+    """Globs of key ids whose cache headers are ignored all the same: `ci-*`, so that no pipeline buys what it could
+    repeat."""

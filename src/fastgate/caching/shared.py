@@ -4,8 +4,9 @@ follow. Redis itself bounds the memory (`maxmemory`); nothing here is lost that 
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from fastgate.caching import purge as purges
 from fastgate.caching.entry import FIXED, Entry, EntryError, Head, pack, unpack, unpack_head
@@ -37,10 +38,10 @@ class Shared:
         blob = await self.redis.ask("GET", ENTRIES + find)
         return unpack(blob) if isinstance(blob, bytes) else None
 
-    def put(self, find: bytes, entry: Entry, now_ns: int) -> None:
+    def put(self, find: bytes, entry: Entry, now_ns: int) -> asyncio.Future[Any] | None:
+        """The future is Redis's answer; None when it is away, or the entry has expired."""
         ttl_ms = (entry.head.expires_ns - now_ns) // 1_000_000
-        if ttl_ms > 0:
-            self.redis.send("SET", ENTRIES + find, pack(entry), "PX", ttl_ms)
+        return self.redis.send("SET", ENTRIES + find, pack(entry), "PX", ttl_ms) if ttl_ms > 0 else None
 
     def drop(self, find: bytes) -> None:
         self.redis.send("DEL", ENTRIES + find)

@@ -92,6 +92,7 @@ def config_yaml(listen: str, control: str, workers: int, providers: dict[str, st
         "endpoints:",
         *endpoints,
         "limits: {drain_s: 30}",
+        "cache: {exact: {namespace: session}}  # repeats within one Claude Code session; try team",
     ]
     return "\n".join(lines) + "\n"
 

@@ -13,7 +13,6 @@ import msgspec
 from fastgate import config as settings
 from fastgate import snapshot
 from fastgate.bulk import burst
-from fastgate.caching.settings import CacheSettings
 from fastgate.config_endpoints import Endpoint
 from fastgate.control.cascade import cascade_steps
 from fastgate.guards.settings import in_force
@@ -42,7 +41,7 @@ def compile_snapshot(
         budgets=_budgets(directory.budgets, now_ns),
         pauses=_pauses(directory.pauses, now_ns),
         rates=_rates(config.limits, directory.rates),
-        cache=_cache(config.cache),
+        cache=_cache(config),
         owners=dict(sorted(directory.owners.items())),
         cascade=cascade_steps(config.routing, prices),
     )
@@ -122,8 +121,9 @@ def _limits(limits: settings.Limits) -> snapshot.Limits:
     return snapshot.Limits(**{field: getattr(limits, field) for field in snapshot.Limits.__struct_fields__})
 
 
-def _cache(cache: CacheSettings | None) -> snapshot.CachePolicy | None:
+def _cache(config: settings.Config) -> snapshot.CachePolicy | None:
     """None where nothing is cached: then the data plane asks no further."""
+    cache = config.cache
     if cache is None or not cache.exact.enabled:
         return None
     exact = cache.exact
@@ -135,6 +135,8 @@ def _cache(cache: CacheSettings | None) -> snapshot.CachePolicy | None:
         entry_bytes=exact.entry_bytes,
         temperature=exact.temperature,
         overrides=cache.overrides,
+        overrides_denied=cache.overrides_denied,
+        rules=hashlib.sha256(_canonical(in_force(config.guards))).hexdigest()[:VERSION_CHARS],
         store=cache.store.reference,
         memory_bytes=cache.memory_bytes,
         disk_bytes=cache.disk_bytes,

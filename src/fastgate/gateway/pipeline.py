@@ -54,6 +54,8 @@ async def run(call: Call, worker: Worker, items: list[tuple[str, str]]) -> None:
                 cache.tap(call)
             if call.pump is not None and call.pump.streaming:
                 transport = await relay.pass_on(call, worker.locate)
+            if call.asked is not None:
+                await cache.store(call, worker.cached)
     except GatewayError as exc:
         error = await edge.discard_body(call, exc) if call.principal is None else exc
         call.fail(exc)
@@ -84,5 +86,5 @@ def finish(call: Call, worker: Worker, error: GatewayError | None, transport: An
         elif call.pump is not None:
             answer.send_whole(call, call.pump)
     if call.asked is not None:
-        cache.store(call, worker.cached)
+        cache.end(call, worker.cached)
     worker.close_call(call, journal.encode(call))

@@ -12,6 +12,8 @@ from typing import Any
 import pytest
 
 from fastgate.caching.forms import message_of
+from fastgate.snapshot import GuardRow
+from tests.gateway.test_fronts import BEDROCK, VERTEX, bedrock_body, events_of, vertex_body
 from tests.support.caching import OTHER_KEY, THIRD_KEY, cache_of, closing_of, set_policy, twice, without_closing
 from tests.support.plane import CACHE, KEY, Answer, Plane, body, endpoint
 from tests.support.sim import SimProcess
@@ -213,6 +215,13 @@ def test_overrides_may_be_forbidden(plane: Plane) -> None:
     assert twice(plane, "not for you", headers=said) == ("miss", "hit")
 
 
+def test_overrides_may_be_denied_to_a_key(plane: Plane) -> None:
+    set_policy(plane, overrides_denied=("alice-*",))
+    said = {"x_fastgate_cache": "bypass"}
+    assert twice(plane, "not for alice", headers=said) == ("miss", "hit")
+    assert twice(plane, "but for bob", headers=said, key=OTHER_KEY) == ("bypass", "bypass")
+
+
 # -- what outlives the worker -----------------------------------------------------------------------------------------
 
 
@@ -227,3 +236,37 @@ def test_answers_survive_a_restart(simulator: SimProcess, tmp_path: Path) -> Non
         assert without_closing(first.body) == without_closing(second.body)
     finally:
         again.stop()
+
+
+def test_clients_of_other_dialects_share_the_answers(plane: Plane, simulator: SimProcess) -> None:
+    """A Bedrock client's repeat is given as frames, and a Vertex client's as events; each asks in its own words."""
+    for path, sent in (
+        (f"{BEDROCK}-with-response-stream", bedrock_body("in frames")),
+        (f"{VERTEX}:streamRawPredict", vertex_body("in events", stream=True)),
+        (BEDROCK, bedrock_body("whole")),
+    ):
+        first, second = (plane.request("POST", path, sent, authorization=f"Bearer {KEY}") for _ in range(2))
+        assert (cache_of(first), cache_of(second)) == ("miss", "hit"), path
+        assert first.headers["content-type"] == second.headers["content-type"]
+        if path == BEDROCK:
+            assert first.body == second.body
+        elif path.startswith(BEDROCK):
+            assert events_of(first) == events_of(second)
+        else:
+            assert without_closing(first.body) == without_closing(second.body)
+    assert len(simulator.settled(3)) == 3
+
+
+def test_what_a_guard_redacted_is_never_kept(plane: Plane, simulator: SimProcess) -> None:
+    plane.guards = (GuardRow(use="secrets", action="redact"),)
+    plane.publish()
+    time.sleep(0.3)
+    try:
+        secret = "AKIA" + "Q3EGRDZ7KPLM5XWT"
+        assert twice(plane, f"export AWS_ACCESS_KEY_ID={secret}") == ("bypass", "bypass")
+        assert secret.encode() not in b"".join(simulator.body(call) for call in simulator.settled(2))
+        assert twice(plane, "nothing to hide") == ("miss", "hit")
+    finally:
+        plane.guards = ()
+        plane.publish()
+        time.sleep(0.15)

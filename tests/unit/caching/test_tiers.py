@@ -137,6 +137,22 @@ def test_damaged_entries_are_dropped_and_counted(tmp_path: Path) -> None:
     disk.close()
 
 
+def test_what_a_power_failure_left_is_thrown_away(tmp_path: Path) -> None:
+    disk = Disk(tmp_path, 16 * MIB)
+    disk.write([(find_of(1), entry(1))], time.time_ns())
+    disk.close()
+    assert not list(tmp_path.glob("open.*"))
+    disk = Disk(tmp_path, 16 * MIB)
+    assert disk.get(find_of(1)) is not None, "an orderly end keeps it"
+    disk.close()
+    (tmp_path / "open.1").write_text("another boot\n")
+    disk = Disk(tmp_path, 16 * MIB)
+    assert disk.get(find_of(1)) is None
+    (mark,) = tmp_path.glob("open.*")
+    assert mark.suffix == f".{os.getpid()}"
+    disk.close()
+
+
 def test_a_purge_binds_what_comes_after_it(tmp_path: Path) -> None:
     disk = Disk(tmp_path, 16 * MIB)
     early, late = entry(1), entry(2, started_ns=time.time_ns() + HOUR_NS)

@@ -71,18 +71,18 @@ class Wire:
     def get(self, path: str, secret: str = "") -> Answer:
         return self._whole("GET", path, None, secret)
 
-    def ask(self, secret: str, prompt: str, model: str = MODEL) -> Answer:
+    def ask(self, secret: str, prompt: str, model: str = MODEL, session: str = "") -> Answer:
         """One call that is not streamed."""
-        return self._whole("POST", "/v1/messages", message(prompt, model), secret)
+        return self._whole("POST", "/v1/messages", message(prompt, model), secret, session)
 
     def stream(self, secret: str, prompt: str, model: str = MODEL) -> Stream:
         """One streamed call, its head read."""
         connection, response = self._send("POST", "/v1/messages", message(prompt, model, stream=True), secret)
         return Stream(response.status, lower(response), connection, response)
 
-    def _whole(self, method: str, path: str, body: Any, secret: str) -> Answer:
+    def _whole(self, method: str, path: str, body: Any, secret: str, session: str = "") -> Answer:
         begun_ns = mono_ns()
-        connection, response = self._send(method, path, body, secret)
+        connection, response = self._send(method, path, body, secret, session)
         try:
             raw = response.read()
         finally:
@@ -90,13 +90,15 @@ class Wire:
         return Answer(response.status, lower(response), raw, (mono_ns() - begun_ns) / 1e6)
 
     def _send(
-        self, method: str, path: str, body: Any, secret: str
+        self, method: str, path: str, body: Any, secret: str, session: str = ""
     ) -> tuple[http.client.HTTPConnection, http.client.HTTPResponse]:
         host, _, port = self.address.rpartition(":")
         connection = http.client.HTTPConnection(host, int(port), timeout=TIMEOUT_S)
         headers = {"anthropic-version": "2023-06-01"}
         if secret:
             headers["x-api-key"] = secret
+        if session:
+            headers["x-claude-code-session-id"] = session
         payload = None
         if body is not None:
             payload = json.dumps(body).encode()

@@ -7,6 +7,7 @@ A call with a tap is none of the cache's: its answer is made of the caller's own
 from __future__ import annotations
 
 import asyncio
+from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any
 
 from fastgate._core.credit import Credit
@@ -66,6 +67,8 @@ def overrides(call: Call, policy: CachePolicy) -> Overrides:
     who = call.principal
     assert who is not None
     own = call.head.own if policy.overrides else None
+    if own is not None and any(fnmatchcase(who.key, glob) for glob in policy.overrides_denied):
+        own = None
     try:
         return read_overrides(own)
     except ValueError as exc:
@@ -77,7 +80,7 @@ def question(call: Call, policy: CachePolicy, said: Overrides) -> Asked | None:
     who, request = call.principal, call.request
     assert who is not None
     assert request is not None
-    if call.tap is not None or (call.route == "count_tokens" and not policy.count_tokens):
+    if call.guard == "redacted" or (call.route == "count_tokens" and not policy.count_tokens):
         return None
     scope = scope_of(policy.width, who, call.session)
     canonical = canonical_of(call.body, request, policy) if scope is not None else None
@@ -127,6 +130,10 @@ def lead_or_follow(call: Call, asked: Asked, answers: Answers) -> None:
         return
     asked.flight = Flight(asked.key.proof, call.id, lambda: call.pump)
     answers.flights[asked.key.find] = asked.flight
+
+
+SEEN_S = 0.05
+"""How long a complete answer waits to be seen by other workers; the file takes a tenth of a millisecond, Redis one."""
 
 
 class Watch:
@@ -193,16 +200,20 @@ async def pass_on(call: Call, watch: Watch, locate: Locate) -> Any:
     assert tape is not None
     call.origin, call.cache = ahead.origin, "hit-inflight"
     transport = answer.begin_shared(call)
+    push = answer.sender(call, transport)
     given = 0
     while True:
         for chunk in tape[given:]:
-            transport.send_bytes(chunk)
+            push(chunk)
             call.response_bytes += len(chunk)
         given = len(tape)
         if ahead.stage is not Stage.STREAMING:
             break
         if not await watch.change() and tape and tape[-1].endswith(b"\n\n"):
             transport.send_bytes(PING)
+    rest = call.tap.finish() if call.tap is not None else b""
+    if rest:
+        transport.send_bytes(rest)
     call.saved_nano = call.cost_asked_nano = ahead.cost_nano
     if ahead.error:
         call.outcome, call.error = "upstream_error", ahead.error
@@ -226,15 +237,24 @@ def tap(call: Call) -> None:
             asked.flight.stream_begins((call.model_used, call.endpoint.name, call.endpoint.kind))
 
 
-def store(call: Call, answers: Answers) -> None:
-    """Keep what may be given again, and tell those who follow how it ended. Never awaits."""
+async def store(call: Call, answers: Answers) -> None:
+    """Keep what may be given again. Waits a moment until other workers see it: who has the whole answer and asks again
+    must not find that it was never given."""
     asked: Asked = call.asked
     policy = call.snapshot.cache
     assert policy is not None
-    entry = entry_of(call, asked)
-    if entry is not None and asked.keep and len(entry.body) <= policy.entry_bytes and is_whole(call, entry):
-        answers.keep(asked.key.find, entry)
-    flight = asked.flight
+    asked.entry = entry = entry_of(call, asked)
+    if entry is None or not asked.keep or len(entry.body) > policy.entry_bytes or not is_whole(call, entry):
+        return
+    seen = answers.keep(asked.key.find, entry)
+    if seen is not None:
+        await asyncio.wait((seen,), timeout=SEEN_S)
+
+
+def end(call: Call, answers: Answers) -> None:
+    """Tell those who follow how it ended, whatever happened. Never awaits."""
+    asked: Asked = call.asked
+    flight, entry = asked.flight, asked.entry
     if flight is not None:
         if answers.flights.get(asked.key.find) is flight:
             del answers.flights[asked.key.find]
@@ -259,6 +279,7 @@ def entry_of(call: Call, asked: Asked) -> Entry | None:
     if call.model_used != asked.model or (pump.streaming and pump.tape is None):
         return None
     body = b"".join(pump.tape or ()) if pump.streaming else answer.whole_body(call, pump)
+    usage = meter.usage if meter is not None and meter.usage.seen else None
     head = Head(
         proof=asked.key.proof,
         scope=asked.key.scope,
@@ -275,9 +296,19 @@ def entry_of(call: Call, asked: Asked) -> Entry | None:
         call_id=call.id,
         started_ns=call.at_ns,
         expires_ns=call.at_ns + asked.ttl_ns,
-        cost_nano=call.cost_nano,
-        **usage_fields(call.usage),
+        cost_nano=cost_of(call),
+        **usage_fields(usage),
         stop_reason=meter.stop_reason if meter is not None else "",
         request_id=call.upstream_request_id,
     )
     return Entry(head, body)
+
+
+def cost_of(call: Call) -> int:
+    """What the answer costs by the usage that it states; the ledger decides on the rest later."""
+    if call.meter is None or call.price is None or call.route == "count_tokens":
+        return 0
+    try:
+        return call.price.cost(call.meter.usage)
+    except OverflowError:
+        return call.bound_nano
