@@ -1,9 +1,9 @@
 -- wrk script: one POST over and over, its result as a line of JSON.
--- Arguments: the file with the body, then the file with one "name: value" header a line.
+-- Arguments: the file with the body, then the file with one "name: value" header a line, and the method (POST).
 
 function init(args)
     local file = assert(io.open(args[1], "rb"))
-    wrk.method, wrk.body = "POST", file:read("*a")
+    wrk.method, wrk.body = args[3] or "POST", file:read("*a")
     file:close()
     for line in io.lines(args[2]) do
         local name, value = line:match("^([^:]+): (.*)$")

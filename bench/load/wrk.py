@@ -50,10 +50,10 @@ class Sample:
         return self.requests / self.seconds
 
 
-def run(url: str, shot: Shot, connections: int, seconds: float, threads: int = 1) -> Sample:
+def run(url: str, shot: Shot, connections: int, seconds: float, threads: int = 1, method: str = "POST") -> Sample:
     """Drives `url` for whole seconds, at least one. RuntimeError with wrk's own words when it cannot."""
     command = ["wrk", f"-t{min(threads, connections)}", f"-c{connections}", f"-d{max(1, round(seconds))}s"]
-    command += [f"--timeout={TIMEOUT_S}s", "-s", str(SCRIPT), url, "--", str(shot.body), str(shot.headers)]
+    command += [f"--timeout={TIMEOUT_S}s", "-s", str(SCRIPT), url, "--", str(shot.body), str(shot.headers), method]
     out = subprocess.run(command, check=False, capture_output=True, text=True, timeout=seconds + 3 * TIMEOUT_S)
     line = next((line for line in out.stdout.splitlines() if line.startswith("RESULT ")), None)
     if out.returncode != 0 or line is None:
