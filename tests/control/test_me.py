@@ -75,6 +75,9 @@ def test_what_is_spent_is_what_the_calls_cost_and_the_rest_remains(gateway: Gate
     found = until(settled, 3, "the calls are charged")
     for name, selected in (("alice-month", True), ("seats", True), ("soft-org", True), ("five-hours", False)):
         assert Decimal(found[name]["spent"]) == (spent if selected else 0), name
+    shown = {each["id"]: each for each in admin(gateway, "GET", "/budgets")[1]["items"]}
+    assert Decimal(shown["alice-month"]["spent"]) == spent
+    assert (shown["seats"]["spent"], shown["five-hours"]["spent"]) == (None, "0.000000000")
     idle = until(lambda: _idle(budgets(gateway)), 5, "workers give back what they do not use")
     for budget in idle.values():
         top = Decimal(budget["ceiling"] or "1100")

@@ -40,6 +40,7 @@ COLUMNS = [
     Column("mode", "mode"),
     Column("limit $", lambda row: dollars(row["limit"]), "right"),
     Column("ceiling $", lambda row: dollars(row["ceiling"]), "right"),
+    Column("spent $", lambda row: dollars(row["spent"]), "right"),
     Column("stages", lambda row: [f"{stage['do']}@{percent(stage['at'])}" for stage in row["stages"]]),
     Column("resets", "resets_at"),
     Column("origin", "origin"),

@@ -7,20 +7,22 @@ how spend is counted.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from decimal import Decimal
 from typing import Any, Literal, TypeVar
 
 from fastgate._core.money import format_usd
-from fastgate.budgets import PPM, ceiling_nano, stage_nano
+from fastgate.budgets import EVERY, PPM, ceiling_nano, split_tag, stage_nano
 from fastgate.clock import wall_ns
 from fastgate.control import shapes_budgets as shapes
 from fastgate.control.errors import OperationError, moment, of_store
 from fastgate.control.shapes import Change, Page
 from fastgate.directory_budgets import USD_PLACES, Budget, budget_faults, stages_of, tag_problem, usd_problem
 from fastgate.periods import calendar
+from fastgate.selection import since_of, step_of
 from fastgate.snapshot import BudgetLevel, BudgetRow, PauseRow
 from fastgate.stores import ports
+from fastgate.stores.ledger_port import ONLY_THIS, CellKey, Figures
 from fastgate.stores.ports import IncreaseDraft, StoreError
 from fastgate.strict import read
 from fastgate.times import rfc3339
@@ -36,21 +38,33 @@ class Budgets:
     budget would have done to the calls on record."""
 
     def __init__(
-        self, store: ports.BudgetStore, publish: Callable[[], object], replay: Callable[[BudgetRow], dict[str, Any]]
+        self,
+        store: ports.BudgetStore,
+        publish: Callable[[], object],
+        replay: Callable[[BudgetRow], dict[str, Any]],
+        figures: Callable[[Sequence[tuple[CellKey, int]]], Sequence[Figures]],
     ) -> None:
         self._store = store
         self._publish = publish
         self._replay = replay
+        self._figures = figures
 
     # -- budgets ----------------------------------------------------------------------------------------------------
 
     def list(self, after: str = "", limit: int = 100) -> Page[shapes.Budget]:
         views, following = self._store.page(after, limit)
-        now_ns = wall_ns()
-        return Page([budget_of(view, now_ns) for view in views], following)
+        return Page([*self._shown(views)], following)
 
     def show(self, budget_id: str) -> shapes.Budget:
-        return budget_of(_stored(lambda: self._store.show(budget_id)), wall_ns())
+        return self._shown([_stored(lambda: self._store.show(budget_id))])[0]
+
+    def _shown(self, views: Sequence[ports.BudgetView]) -> Sequence[shapes.Budget]:
+        """Budgets with what is spent and held of those that have one cell for all."""
+        now_ns = wall_ns()
+        pooled = [view.row for view in views if not has_own_cells(view.row)]
+        figures = _stored(lambda: self._figures([cell_now(row, now_ns) for row in pooled]))
+        known = {row.id: found for row, found in zip(pooled, figures, strict=True)}
+        return [budget_of(view, now_ns, known.get(view.row.id)) for view in views]
 
     def put(self, budget_id: str, change: shapes.BudgetChange, actor: str, *, dry_run: bool) -> shapes.BudgetPut:
         """Makes a budget, or changes the amount, mode and stages of one. A dry run tells what would change, and what
@@ -64,7 +78,7 @@ class Budgets:
             Change(0, rfc3339(at_ns), actor, each.action, each.kind, each.id, each.before, each.after)
             for each in changes
         ]
-        return shapes.BudgetPut(dry_run, budget_of(view, at_ns), shown, self._replay(view.row) if dry_run else None)
+        return shapes.BudgetPut(dry_run, self._shown([view])[0], shown, self._replay(view.row) if dry_run else None)
 
     def _wanted(self, budget_id: str, given: dict[str, Any]) -> Budget:
         """The whole budget: what it is now, and what is given. Checked as directory.yaml is, in the same words."""
@@ -89,7 +103,7 @@ class Budgets:
     def remove(self, budget_id: str, actor: str) -> shapes.Budget:
         view = _stored(lambda: self._store.remove(budget_id, actor))
         self._told(f"budget {budget_id} is removed")
-        return budget_of(view, wall_ns())
+        return self._shown([view])[0]
 
     # -- increases --------------------------------------------------------------------------------------------------
 
@@ -163,7 +177,19 @@ def written(row: BudgetRow) -> dict[str, Any]:
     return budget
 
 
-def budget_of(view: ports.BudgetView, now_ns: int) -> shapes.Budget:
+def has_own_cells(row: BudgetRow) -> bool:
+    """Whether each member or value of a tag has a cell of its own."""
+    return row.per_seat or (row.level == "tag" and split_tag(row.of)[1] == EVERY)
+
+
+def cell_now(row: BudgetRow, now_ns: int) -> tuple[CellKey, int]:
+    """The one cell of a budget in its period now, and since when its neighbours count too."""
+    start_ns, end_ns = step_of(row, now_ns)
+    since_ns = since_of(row, start_ns, end_ns) if row.period == "rolling" else ONLY_THIS
+    return CellKey(row.id, row.created_ns, "", start_ns), since_ns
+
+
+def budget_of(view: ports.BudgetView, now_ns: int, figures: Figures | None) -> shapes.Budget:
     row = view.row
     ceiling = ceiling_nano(row, now_ns)
     starts_ns, resets_ns = calendar(row.period, row.tz, row.start_day, row.rolling_h).bounds(now_ns)
@@ -182,6 +208,8 @@ def budget_of(view: ports.BudgetView, now_ns: int) -> shapes.Budget:
         mode="hard" if row.hard else "soft",
         limit=format_usd(row.usd_nano),
         ceiling=None if ceiling is None else format_usd(ceiling),
+        spent=None if figures is None else format_usd(figures.spent_nano),
+        held=None if figures is None else format_usd(figures.leased_nano + figures.doubtful_nano),
         stages=[
             shapes.Stage(f"{Decimal(at_ppm) / PPM:f}", do, format_usd(stage_nano(row, at_ppm, now_ns)))
             for at_ppm, do in row.stages

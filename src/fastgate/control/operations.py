@@ -41,8 +41,10 @@ from fastgate.proc import event_loop_of
 from fastgate.snapshot import BudgetRow
 from fastgate.state import StateDir
 from fastgate.stores import ports
+from fastgate.stores.counters import Database, WorkerCounters
 from fastgate.stores.embedded import MAX_PAGE, open_directory
 from fastgate.stores.engine import open_engine
+from fastgate.stores.ledger_port import CellKey, Figures
 from fastgate.stores.ports import KeyDraft, StoreError
 from fastgate.times import rfc3339
 from fastgate.tree import ConfigErrors
@@ -70,7 +72,8 @@ class Operations:
         self.board = board
         self._counters = CallCounters(self.calls.table.engine)
         self._members = Members(open_engine(state.directory_db))
-        self.budgets = Budgets(store.budgets, world.refresh, self._replay)
+        self._money: WorkerCounters | None = None
+        self.budgets = Budgets(store.budgets, world.refresh, self._replay, self._figures)
         self.caching = Caching(state, self.calls.table, lambda: world.config.cache)
         self.desk = Desk(
             state.alerts_db, self._members.engine, lambda: world.config.alerts, lambda: world.published().budgets
@@ -92,6 +95,8 @@ class Operations:
         self.desk.close()
         self.calls.table.close()
         self._members.close()
+        if self._money is not None:
+            self._money.close()
         self._store.close()
         self.board.close()
 
@@ -176,6 +181,12 @@ class Operations:
 
     def focus(self, query: Query) -> Iterator[bytes]:
         return self.calls.focus(query)
+
+    def _figures(self, wanted: Sequence[tuple[CellKey, int]]) -> Sequence[Figures]:
+        """What is spent and leased of cells of budgets."""
+        if self._money is None:
+            self._money = WorkerCounters(Database(self.state.counters_db))
+        return self._money.figures(wanted)
 
     def _replay(self, row: BudgetRow) -> dict[str, Any]:
         """The same of one budget, over the last 30 days."""

@@ -30,7 +30,8 @@ class Raise(msgspec.Struct, frozen=True):
 
 class Budget(msgspec.Struct, frozen=True, kw_only=True):
     """A budget. `limit` is its amount; `ceiling` is what nothing passes: limit times the `at` of the pause stage, and
-    live increases; null for a soft budget. `starts_at` and `resets_at` are of the period now; null where it has none
+    live increases; null for a soft budget. `spent` and `held` are of the period now, null where each member or
+    value has its own. `starts_at` and `resets_at` are of the period now; null where it has none
     (total, rolling)."""
 
     id: str
@@ -46,6 +47,8 @@ class Budget(msgspec.Struct, frozen=True, kw_only=True):
     mode: Literal["hard", "soft"]
     limit: Usd
     ceiling: Usd | None
+    spent: Usd | None
+    held: Usd | None
     stages: list[Stage]
     increases: list[Raise]
     starts_at: Moment | None
