@@ -79,6 +79,9 @@ class Server:
     async def __call__(self) -> bytes:
         return self._body
 
+    def client_disconnect(self) -> asyncio.Future[None]:
+        return asyncio.get_running_loop().create_future()
+
     def response_bytes(self, status: int, headers: list[tuple[str, str]], body: bytes) -> None:
         self.status = status
 

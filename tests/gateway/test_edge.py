@@ -9,7 +9,7 @@ import time
 
 import pytest
 
-from fastgate.gateway.worker import STRANGERS_PER_S
+from fastgate.gateway.records import STRANGERS_PER_S
 from tests.gateway.conftest import World
 from tests.support.plane import KEY, OTHER_KEY, body
 

@@ -19,7 +19,7 @@ def writer(tmp_path: Path) -> JournalWriter:
 
 
 def spoil(writer: JournalWriter, segment: int, offset: int, replacement: bytes) -> Path:
-    path = segment_path(writer._journal_dir, writer.epoch, segment)
+    path = segment_path(writer.journal_dir, writer.epoch, segment)
     data = bytearray(path.read_bytes())
     data[offset : offset + len(replacement)] = replacement
     path.write_bytes(data)
@@ -27,7 +27,7 @@ def spoil(writer: JournalWriter, segment: int, offset: int, replacement: bytes) 
 
 
 def read(writer: JournalWriter, *, closed: bool = False) -> tuple[list[int], list[tuple[int, int, str]]]:
-    batch = JournalReader(writer._journal_dir).read(writer.epoch, START, closed=closed)
+    batch = JournalReader(writer.journal_dir).read(writer.epoch, START, closed=closed)
     return [int(r.body) for r in batch.records], [(d.segment, d.offset, d.reason) for d in batch.damage]
 
 
@@ -36,7 +36,7 @@ def test_a_wrong_byte_in_a_body_loses_that_record_alone(writer: JournalWriter) -
     records, damage = read(writer)
     assert records == [1, 3, 4, 5, 6]
     assert damage == [(1, 38, "record 2 has a wrong checksum; it is lost")]
-    named = JournalReader(writer._journal_dir).read(writer.epoch).damage[0]
+    named = JournalReader(writer.journal_dir).read(writer.epoch).damage[0]
     assert str(named) == f"{path} at byte 38: record 2 has a wrong checksum; it is lost"
 
 
@@ -58,7 +58,7 @@ def test_the_last_record_of_a_sealed_segment_is_damaged(writer: JournalWriter) -
 
 @pytest.mark.parametrize("kept", [0, 1, 4, 20, 28, 37])
 def test_a_cut_tail_of_a_sealed_segment_is_named(writer: JournalWriter, kept: int) -> None:
-    path = segment_path(writer._journal_dir, writer.epoch, 1)
+    path = segment_path(writer.journal_dir, writer.epoch, 1)
     path.write_bytes(path.read_bytes()[: 76 + kept])
     records, damage = read(writer)
     assert records == [1, 2, 4, 5, 6]
@@ -67,10 +67,10 @@ def test_a_cut_tail_of_a_sealed_segment_is_named(writer: JournalWriter, kept: in
 
 @pytest.mark.parametrize("kept", [0, 1, 4, 20, 28, 37])
 def test_a_cut_tail_of_the_newest_segment_is_waited_for(writer: JournalWriter, kept: int) -> None:
-    path = segment_path(writer._journal_dir, writer.epoch, 2)
+    path = segment_path(writer.journal_dir, writer.epoch, 2)
     whole = path.read_bytes()
     path.write_bytes(whole[: 76 + kept])
-    reader = JournalReader(writer._journal_dir)
+    reader = JournalReader(writer.journal_dir)
     batch = reader.read(writer.epoch)
     assert ([int(r.body) for r in batch.records], batch.damage) == ([1, 2, 3, 4, 5], [])
     assert reader.read(writer.epoch, batch.position) == ([], batch.position, [], False)
@@ -94,8 +94,8 @@ def test_a_wrong_length_in_the_newest_segment_is_found_once_it_is_closed(writer:
 def test_another_epochs_bytes_are_no_records(writer: JournalWriter, tmp_path: Path) -> None:
     other = JournalWriter.create(tmp_path / "other")
     other.append(1, b"0000000099")
-    segment_path(writer._journal_dir, writer.epoch, 2).write_bytes(
-        segment_path(other._journal_dir, other.epoch, 1).read_bytes()
+    segment_path(writer.journal_dir, writer.epoch, 2).write_bytes(
+        segment_path(other.journal_dir, other.epoch, 1).read_bytes()
     )
     records, damage = read(writer)
     assert records == [1, 2, 3]
@@ -103,7 +103,7 @@ def test_another_epochs_bytes_are_no_records(writer: JournalWriter, tmp_path: Pa
 
 
 def test_a_record_that_was_cut_and_written_again_in_the_next_segment_is_no_damage(writer: JournalWriter) -> None:
-    path = segment_path(writer._journal_dir, writer.epoch, 1)
+    path = segment_path(writer.journal_dir, writer.epoch, 1)
     with path.open("ab") as file:
         file.write(b"\x20\x00\x00")
     assert read(writer) == ([1, 2, 3, 4, 5, 6], [])

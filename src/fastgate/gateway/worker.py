@@ -1,7 +1,7 @@
-"""One worker process: its snapshot, journal, flight table and connections, and the watch over its calls.
+"""One worker process: its snapshot, records, flight table and connections, and the watch over its calls.
 
-While the journal cannot be written, records wait in memory and in their flight slots: the worker is unready, takes
-calls until the table is full and refuses the rest, so nothing that was charged is lost.
+While the journal cannot be written, records wait (records.py): the worker is unready, takes calls until the flight
+table is full and refuses the rest.
 
 Everything a call needs that outlives the call. Knows the rooms' tools, not their order.
 """
@@ -12,7 +12,6 @@ import asyncio
 import gc
 import logging
 import os
-from collections import deque
 from typing import TYPE_CHECKING
 
 from fastgate import snapshot as snapshots
@@ -26,8 +25,9 @@ from fastgate.gateway.counters import Counters
 from fastgate.gateway.lending import Lending
 from fastgate.gateway.pressure import Pressure
 from fastgate.gateway.rates import Rates
+from fastgate.gateway.records import Records
 from fastgate.gateway.upstream import Upstreams
-from fastgate.journal import KIND_CALL, JournalError, JournalWriter, new_epoch
+from fastgate.journal import JournalWriter, new_epoch
 from fastgate.journal.format import SEGMENT_BYTES
 from fastgate.keys import Digester, load_pepper
 from fastgate.routing.health import HealthTable
@@ -59,10 +59,6 @@ BODY_GRACE_S = 10.0
 GC_ALLOCATIONS = 10_000
 """Container objects between collections; a call leaves none behind in a cycle, so the default (700) walks in vain."""
 
-STRANGERS_PER_S = 10
-"""Refused calls without a valid key that one worker records in a second: enough to see an attack, too few to fill a
-disk (a gigabyte a month of nothing else)."""
-
 REAPED_EXIT = 75
 """EX_TEMPFAIL: what this worker had leased was charged by hand while it did not answer; it cannot go on with that."""
 
@@ -83,21 +79,20 @@ class Worker:
         self.upstreams = Upstreams(loop, HealthTable(state.health))
         self.rates = Rates(state.rates_dir)
         self.calls: dict[int, Call] = {}
-        self.unwritten: deque[tuple[bytes, int]] = deque()
         self._n = 0
         self.pressure = Pressure(0)
         self._ticked_ns = mono_ns()
         self._ticks = 0
-        self._strangers = self._stranger_second = 0
         self._locating: asyncio.Future[int] | None = None
         self.answers: Answers | None = None
         self.flight = FlightTable.create(str(state.flight_dir / f"{self.epoch}.flight"), self.epoch)
-        self.journal = JournalWriter(
+        journal = JournalWriter(
             state.journal_dir,
             self.epoch,
             segment_bytes=int(os.environ.get("FASTGATE_JOURNAL_SEGMENT_BYTES", SEGMENT_BYTES)),
             fsync="always" if os.environ.get("FASTGATE_JOURNAL_FSYNC") == "always" else "never",
         )
+        self.records = Records(journal, self.flight)
         durable = os.environ.get("FASTGATE_JOURNAL_FSYNC") == "always"
         self.counters = Counters(state.counters_db, loop, durable=durable)
         self.allowances = Allowances()
@@ -173,7 +168,7 @@ class Worker:
 
     @property
     def ready(self) -> bool:
-        return not self.board.draining and not self.unwritten and not self.lending.reaped
+        return not self.board.draining and not self.records.waiting and not self.lending.reaped
 
     # -- calls ------------------------------------------------------------------------------------------------------
 
@@ -182,42 +177,15 @@ class Worker:
         return self._n
 
     def close_call(self, call: Call, record: bytes) -> None:
-        """Stop watching the client, give the connection back, write the record and free the flight slot, in this order:
-        a crash before the record leaves the slot to tell of the call, a crash after it is known by the call's id."""
+        """Stop watching the client, give the connection back, write the record and free the flight slot."""
         if call.watched is not None:
             call.watched.cancel()
             call.watched = None
         if call.pump is not None and call.pool is not None:
             call.pool.give(call.pump)
             call.pump = None
-        if call.principal is None and not self._room_for_stranger(call.start_ns):
-            return
-        if self.unwritten or not self._append(record, call.slot):
-            self.unwritten.append((record, call.slot))
-
-    def _room_for_stranger(self, now_ns: int) -> bool:
-        """Whether one more call without a valid key is recorded in this second."""
-        second = now_ns // 1_000_000_000
-        if second != self._stranger_second:
-            self._stranger_second, self._strangers = second, 0
-        self._strangers += 1
-        return self._strangers <= STRANGERS_PER_S
-
-    def _append(self, record: bytes, slot: int) -> bool:
-        """Write one record and free its slot; False, with the slot kept, while the journal cannot be written."""
-        try:
-            self.journal.append(KIND_CALL, record)
-        except (JournalError, OSError) as exc:
-            log.error("a record cannot be written yet (%s); %d wait", exc, len(self.unwritten) + 1)
-            return False
-        if slot >= 0:
-            self.flight.release(slot)
-        return True
-
-    def _rewrite(self) -> None:
-        """Try again to write what could not be written."""
-        while self.unwritten and self._append(*self.unwritten[0]):
-            self.unwritten.popleft()
+        if call.principal is not None or self.records.room_for_stranger(call.start_ns):
+            self.records.keep(record, call.slot)
 
     # -- time -------------------------------------------------------------------------------------------------------
 
@@ -248,8 +216,8 @@ class Worker:
         self._ticks += 1
         if self._ticks % SWEEP_TICKS == 0:
             self.upstreams.sweep()
-            if self.unwritten:
-                self._rewrite()
+            if self.records.waiting:
+                self.records.retry()
 
     def locate(self, found: Callable[[], None]) -> None:
         """Look all clients' descriptors up, off the loop; `found` is called when they are known. Scans are shared."""
@@ -262,13 +230,11 @@ class Worker:
         self._locating = None
 
     def close(self) -> None:
-        """Give up the journal and the flight table; what is still in flight is told by its slots."""
-        self._rewrite()
+        """Give everything up; what is still in flight is told by its slots."""
         if self.answers is not None:
             self.answers.close()
         self.counters.close()
-        self.journal.close()
-        self.flight.close()
+        self.records.close()
         self.rates.close()
 
 

@@ -46,10 +46,10 @@ class JournalBroken(JournalError):  # noqa: N818
 class JournalWriter:
     """Appends to `journal_dir/epoch`, which must not exist (FileExistsError). For one thread."""
 
-    __slots__ = (
-        "_always", "_epoch", "_fd", "_journal_dir", "_lock_fd", "_node", "_segment_bytes",
-        "epoch", "offset", "segment", "sequence",
-    )  # fmt: skip
+    epoch: str
+    segment: int
+    offset: int
+    sequence: int
 
     def __init__(
         self,
@@ -64,20 +64,20 @@ class JournalWriter:
         self._node = node
         self._segment_bytes = segment_bytes
         self._always = fsync == "always"
-        self._journal_dir = Path(journal_dir)
+        self.journal_dir = Path(journal_dir)
         self._fd = -1
         self.epoch = epoch
         self.segment = 0
         self.offset = 0
         self.sequence = 0
-        self._journal_dir.mkdir(mode=0o700, exist_ok=True)
-        folder = self._journal_dir / epoch
+        self.journal_dir.mkdir(mode=0o700, exist_ok=True)
+        folder = self.journal_dir / epoch
         folder.mkdir(mode=0o700)
         # Locked before the first segment exists: an epoch with a segment and without a lock will never grow again.
         self._lock_fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         fcntl.flock(self._lock_fd, fcntl.LOCK_EX)
         if self._always:
-            _sync_folder(self._journal_dir)
+            _sync_folder(self.journal_dir)
 
     @classmethod
     def create(
@@ -131,7 +131,7 @@ class JournalWriter:
 
     @property
     def _path(self) -> str:
-        return str(segment_path(self._journal_dir, self.epoch, self.segment))
+        return str(segment_path(self.journal_dir, self.epoch, self.segment))
 
     def _open_segment(self) -> None:
         """Go on to the next segment. A full disk may still have room in the one that is open: then that one serves."""
@@ -139,7 +139,7 @@ class JournalWriter:
             raise ValueError("the journal is closed")
         if self._fd >= 0 and self.offset == 0:
             return
-        path = segment_path(self._journal_dir, self.epoch, self.segment + 1)
+        path = segment_path(self.journal_dir, self.epoch, self.segment + 1)
         try:
             fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC, 0o600)
         except OSError as error:

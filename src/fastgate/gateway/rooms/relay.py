@@ -8,12 +8,11 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any
 
 from fastgate._core.credit import Credit
-from fastgate._core.meter import Meter
 from fastgate.clock import mono_ns
-from fastgate.errors import GatewayError, Kind, client_gone, endpoint_down, overloaded, provider_credential
+from fastgate.errors import GatewayError, Kind, endpoint_down
 from fastgate.gateway import answer
 from fastgate.gateway.attempts import (
     AGAIN,
@@ -25,7 +24,7 @@ from fastgate.gateway.attempts import (
     wait_of,
     worth_another,
 )
-from fastgate.journal.flight import encode_note
+from fastgate.gateway.exchange import begin, broken_off, claim, conclude, give_back, note_attempt
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -35,23 +34,11 @@ if TYPE_CHECKING:
     from fastgate._core.pump import Pump
     from fastgate.call import Call, Candidate
     from fastgate.gateway.upstream import Pool, Upstreams
-    from fastgate.snapshot import Endpoint
 
     Extend = Callable[[int, Any, Hold, int], Awaitable[bool]]
     """Lending.extend: hold more for another attempt."""
 
 log = logging.getLogger("fastgate.relay")
-
-FAILURES = {
-    Kind.RESET: "closed the connection before answering",
-    Kind.TRUNCATED: "cut its answer short",
-    Kind.BAD_RESPONSE: "sent an answer that is not valid HTTP or was not asked for",
-    Kind.FIRST_BYTE_TIMEOUT: "did not begin to answer in time",
-    Kind.IDLE_TIMEOUT: "stopped in the middle of its answer",
-    Kind.TOTAL_TIMEOUT: "was still answering when the time for a call was over",
-    Kind.STREAM_ERROR: "broke its stream off with an error",
-    Kind.CANCELLED: "was still answering when this gateway had to stop",
-}
 
 
 async def carry(call: Call, plan: list[Candidate], upstreams: Upstreams, flight: FlightTable, extend: Extend) -> None:
@@ -142,22 +129,8 @@ async def covered(call: Call, hold: Hold, bound_nano: int, extend: Extend) -> bo
     return lacking_nano <= 0 or await extend(call.n, call.draw, hold, lacking_nano)
 
 
-def claim(call: Call, flight: FlightTable) -> None:
-    """Write the call and its candidate into the flight table: if this worker dies, its charge can still be told."""
-    if call.slot >= 0:
-        flight.amend(call.slot, encode_note(call))
-        return
-    call.slot = flight.claim(call.n, call.at_ns, encode_note(call))
-    if call.slot < 0:
-        raise overloaded("This gateway has as many calls in flight as it can account for; try again.", 1)
-
-
 async def attempt(call: Call, pool: Pool, flight: FlightTable) -> None:
     """One try at one endpoint; a kept connection that turns out closed is replaced once."""
-    request = call.request
-    assert request is not None
-    stream = request.stream and call.route == "messages"
-    call.meter = meter = Meter.of(stream=stream)
     give_back(call)
     call.outcome, call.error, call.left_out, call.recast = "ok", "", (), None
     wire = pool.wire
@@ -166,72 +139,12 @@ async def attempt(call: Call, pool: Pool, flight: FlightTable) -> None:
     head, body = wire.request(call)
     while True:
         pump = pool.take() or await pool.dial()
-        call.pool, call.pump, call.sent = pool, pump, True
-        await pump.start(
-            head,
-            body,
-            meter,
-            flight,
-            call.slot,
-            stream,
-            pool.first_byte_ns,
-            pool.idle_ns,
-            pool.ping_ns,
-            pool.hold_ns,
-        )
+        await begin(call, pool, pump, head, body, flight)
         if not (pump.failure == "reset" and pump.exchanges > 1 and not pump.received):
             break
-    if pump.failure is not None:
-        failed(pump.failure, pool.endpoint)
-    check_status(call, pump, pool.endpoint)
-    if pump.streaming:
-        if early_error(call, pump):
-            pump.abort()
-            failed(Kind.STREAM_ERROR.value if meter.errored else Kind.TRUNCATED.value, pool.endpoint)
-        return
-    call.recast = wire.recast(call, pump.status, pump.body)
-    if call.route == "messages" and pump.status == 200:
-        meter.read_message(pump.body)
-        flight.note_usage(call.slot, meter.usage, meter.output_bytes)
-
-
-def give_back(call: Call) -> None:
-    """Return the connection of an attempt before this one."""
-    if call.pump is not None and call.pool is not None:
-        call.pool.give(call.pump)
-        call.pump = call.pool = None
-
-
-def check_status(call: Call, pump: Pump, endpoint: Endpoint) -> None:
-    """Raise for what must not reach the client as it is: the provider refusing our key, redirects, what cannot be
-    metered. Other errors pass, and end the call as failed."""
-    if pump.status in (401, 403):
-        log.error(
-            "endpoint %s refused this gateway's credential with %d; calls to it fail until its api_key is right",
-            endpoint.name,
-            pump.status,
-        )
-        raise provider_credential(endpoint.name)
-    if 300 <= pump.status < 400 or (pump.encoded and pump.status == 200):
-        failed(Kind.BAD_RESPONSE.value, endpoint)
-    if pump.status >= 400:
-        call.outcome, call.error = "upstream_error", Kind.UPSTREAM_STATUS.value
-
-
-def failed(failure: str, endpoint: Endpoint) -> NoReturn:
-    """Raise what a failed exchange means."""
-    kind = Kind(failure)
-    if kind is Kind.CLIENT_GONE:
-        raise client_gone()
-    raise endpoint_down(kind, f"Endpoint {endpoint.name} {FAILURES[kind]}.")
-
-
-def note_attempt(call: Call, begun_ns: int, error: str) -> None:
-    pump, endpoint = call.pump, call.endpoint
-    assert endpoint is not None
-    status = pump.status if pump is not None else 0
-    spent_us = (mono_ns() - begun_ns) // 1000
-    call.attempts.append((endpoint.name, call.model_used, status, error, spent_us, 0))
+    conclude(call, pool, flight)
+    if pump.streaming and early_error(call, pump):
+        broken_off(call, pool)
 
 
 async def pass_on(call: Call, locate: Callable[[Callable[[], None]], None]) -> object:

@@ -1,0 +1,29 @@
+cimport cython
+from libc.stdint cimport int64_t
+
+from fastgate._core.flight cimport FlightTable
+from fastgate._core.meter cimport Meter
+from fastgate._core.pump cimport Pump
+from fastgate._core.request cimport RequestView
+from fastgate.call cimport Call
+
+
+cpdef object claim(Call call, FlightTable flight)
+
+
+@cython.locals(request=RequestView, meter=Meter, stream=bint)
+cpdef object begin(Call call, object pool, Pump pump, bytes head, bytes body, FlightTable flight)
+
+
+@cython.locals(pump=Pump, meter=Meter)
+cpdef object conclude(Call call, object pool, FlightTable flight)
+
+
+cpdef object check_status(Call call, Pump pump, object endpoint)
+
+
+@cython.locals(pump=Pump)
+cpdef object note_attempt(Call call, int64_t begun_ns, str error)
+
+
+cpdef object give_back(Call call)

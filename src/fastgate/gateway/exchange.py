@@ -1,0 +1,122 @@
+"""One exchange with one endpoint: what is noted before it, the sending, and what its end means.
+
+The parts of the relay that wait for nothing. Compiled with types (exchange.pxd): each runs once for every attempt.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from fastgate._core.meter import Meter
+from fastgate.clock import mono_ns
+from fastgate.errors import Kind, client_gone, endpoint_down, overloaded, provider_credential
+from fastgate.journal.flight import encode_note
+
+if TYPE_CHECKING:
+    from fastgate._core.flight import FlightTable
+    from fastgate._core.pump import Pump
+    from fastgate.call import Call
+    from fastgate.gateway.upstream import Pool
+    from fastgate.snapshot import Endpoint
+
+log = logging.getLogger("fastgate.relay")
+
+FAILURES = {
+    Kind.RESET: "closed the connection before answering",
+    Kind.TRUNCATED: "cut its answer short",
+    Kind.BAD_RESPONSE: "sent an answer that is not valid HTTP or was not asked for",
+    Kind.FIRST_BYTE_TIMEOUT: "did not begin to answer in time",
+    Kind.IDLE_TIMEOUT: "stopped in the middle of its answer",
+    Kind.TOTAL_TIMEOUT: "was still answering when the time for a call was over",
+    Kind.STREAM_ERROR: "broke its stream off with an error",
+    Kind.CANCELLED: "was still answering when this gateway had to stop",
+}
+
+
+def claim(call: Call, flight: FlightTable) -> None:
+    """Write the call and its candidate into the flight table: if this worker dies, its charge can still be told."""
+    if call.slot >= 0:
+        flight.amend(call.slot, encode_note(call))
+        return
+    call.slot = flight.claim(call.n, call.at_ns, encode_note(call))
+    if call.slot < 0:
+        raise overloaded("This gateway has as many calls in flight as it can account for; try again.", 1)
+
+
+def begin(call: Call, pool: Pool, pump: Pump, head: bytes, body: bytes, flight: FlightTable) -> Any:
+    """Send the request on a connection; the future of its whole answer, or of a stream's head."""
+    request = call.request
+    assert request is not None
+    stream = request.stream and call.route == "messages"
+    call.meter = meter = Meter.of(stream=stream)
+    call.pool = pool
+    call.pump = pump
+    call.sent = True
+    first_byte_ns, idle_ns, ping_ns = pool.first_byte_ns, pool.idle_ns, pool.ping_ns
+    return pump.start(head, body, meter, flight, call.slot, stream, first_byte_ns, idle_ns, ping_ns, pool.hold_ns)
+
+
+def conclude(call: Call, pool: Pool, flight: FlightTable) -> None:
+    """Meter a whole answer. GatewayError for an exchange that failed, or an answer that must not reach the client."""
+    pump, meter = call.pump, call.meter
+    assert pump is not None
+    assert meter is not None
+    if pump.failure is not None:
+        failed(pump.failure, pool.endpoint)
+    if pump.status != 200 or pump.encoded:
+        check_status(call, pump, pool.endpoint)
+    if pump.streaming:
+        return
+    call.recast = pool.wire.recast(call, pump.status, pump.body)
+    if call.route == "messages" and pump.status == 200:
+        meter.read_message(pump.body)
+        flight.note_usage(call.slot, meter.usage, meter.output_bytes)
+
+
+def broken_off(call: Call, pool: Pool) -> NoReturn:
+    """A stream ended in an error before any of it was passed on: the attempt failed."""
+    pump, meter = call.pump, call.meter
+    assert pump is not None
+    assert meter is not None
+    pump.abort()
+    failed(Kind.STREAM_ERROR.value if meter.errored else Kind.TRUNCATED.value, pool.endpoint)
+
+
+def give_back(call: Call) -> None:
+    """Return the connection of an attempt before this one."""
+    if call.pump is not None and call.pool is not None:
+        call.pool.give(call.pump)
+        call.pump = call.pool = None
+
+
+def check_status(call: Call, pump: Pump, endpoint: Endpoint) -> None:
+    """Raise for what must not reach the client as it is: the provider refusing our key, redirects, what cannot be
+    metered. Other errors pass, and end the call as failed."""
+    if pump.status in (401, 403):
+        log.error(
+            "endpoint %s refused this gateway's credential with %d; calls to it fail until its api_key is right",
+            endpoint.name,
+            pump.status,
+        )
+        raise provider_credential(endpoint.name)
+    if 300 <= pump.status < 400 or (pump.encoded and pump.status == 200):
+        failed(Kind.BAD_RESPONSE.value, endpoint)
+    if pump.status >= 400:
+        call.outcome, call.error = "upstream_error", Kind.UPSTREAM_STATUS.value
+
+
+def failed(failure: str, endpoint: Endpoint) -> NoReturn:
+    """Raise what a failed exchange means."""
+    kind = Kind(failure)
+    if kind is Kind.CLIENT_GONE:
+        raise client_gone()
+    raise endpoint_down(kind, f"Endpoint {endpoint.name} {FAILURES[kind]}.")
+
+
+def note_attempt(call: Call, begun_ns: int, error: str) -> None:
+    pump, endpoint = call.pump, call.endpoint
+    assert endpoint is not None
+    status = pump.status if pump is not None else 0
+    spent_us = (mono_ns() - begun_ns) // 1000
+    call.attempts.append((endpoint.name, call.model_used, status, error, spent_us, 0))

@@ -1,0 +1,17 @@
+from libc.stdint cimport int64_t, uint64_t
+
+
+cdef class JournalWriter:
+    cdef readonly object journal_dir
+    cdef uint64_t _epoch
+    cdef int _node
+    cdef public int _fd
+    cdef int _lock_fd
+    cdef int64_t _segment_bytes
+    cdef bint _always
+    cdef readonly str epoch
+    cdef readonly int segment
+    cdef readonly int64_t offset
+    cdef readonly uint64_t sequence
+
+    cpdef tuple append(self, int kind, bytes body)
