@@ -104,6 +104,7 @@ def group_of(one: CallRecord, by: Sequence[str]) -> tuple[str, ...]:
     )
 
 
+@pytest.mark.promise("P-08", bound="reports and exports are the journal's sums to the nano-dollar")
 @given(CALLS, st.lists(st.sampled_from(DIMENSIONS), unique=True, max_size=4), st.data())
 @settings(max_examples=25)
 def test_sums_are_the_journals_to_the_nano_dollar(

@@ -10,6 +10,7 @@ from fastgate.cli import output
 from fastgate.cli.options import as_json
 from fastgate.cli.tour import NotAsToldError, Stop
 from fastgate.cli.tour.stage import Stage
+from fastgate.cli.tour.stops_alerts import alert_arrives
 from fastgate.cli.tour.stops_budgets import capped, paused, raised, status_line
 from fastgate.cli.tour.stops_cache import cached_call
 from fastgate.cli.tour.stops_calls import client_leaves, fail_over, priced_call, streamed_call, upstream_error
@@ -35,6 +36,7 @@ STOPS = (
     Stop("Spend adds up", spend_adds_up),
     Stop("Reports agree", reports_agree),
     Stop("Budgets that are only proposed", proposed_budgets),
+    Stop("An alert", alert_arrives),
     Stop("Drain", drain),
 )
 

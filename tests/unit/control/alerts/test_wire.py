@@ -167,6 +167,7 @@ def test_what_an_answer_means(
     assert len(vendor.asked) == 1, "no redirect is followed"
 
 
+@pytest.mark.promise("P-23", bound="addresses of webhooks and tokens are in no error of an alert")
 def test_no_secret_is_in_an_error(vendor: Services) -> None:
     with socket.socket() as plug:
         plug.bind(("127.0.0.1", 0))
