@@ -17,6 +17,8 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+from sqlalchemy import Text
+
 from bench.lock import only_one
 from fastgate.config_routing import Routing
 from fastgate.control.cascade import cascade_steps
@@ -83,9 +85,11 @@ def main() -> int:
     count = parser.parse_args().calls
     with tempfile.TemporaryDirectory() as folder, closing(UsageTable(Path(folder) / "usage.sqlite")) as table:
         with writing(table.engine) as connection:
+            needed = [column for column in calls.columns if not column.nullable and not column.primary_key]
+            blank = {column.name: "" if isinstance(column.type, Text) else 0 for column in needed}
             made = rows(count)
             while batch := [one for _, one in zip(range(50_000), made, strict=False)]:
-                connection.execute(calls.insert(), batch)
+                connection.execute(calls.insert(), [blank | one for one in batch])
         prices = compile_prices(PriceSettings())
         cheaper = NextCheaper(prices, cascade_steps(Routing(), prices))
         with only_one():
