@@ -84,7 +84,7 @@ ABOVE_OPENS = any_of(r"""
     (?:were you|you were|have you been|you have been|you are) (?:told|instructed|given|not|programmed|
     configured|prompted) |
     instructed to | my instructions | verbatim | word for word | exact wording |
-    with [\W]{0,3}(?:you are|i was) | (?:the )?system prompt | all (?:of )?the above | conversation back
+    with ["'](?:you are|i was) | (?:the )?system prompt | all (?:of )?the above | conversation back
 """)
 ELSEWHERE = (
     chain(

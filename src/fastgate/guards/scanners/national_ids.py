@@ -161,7 +161,7 @@ TABLE: tuple[tuple[str, str, str, str, Valid], ...] = (
     (
         "cz-rodne-cislo",
         "a Czech or Slovak birth number",
-        "rodn.{1,2} .{1,2}slo | r\\.?.{1,2}\\.  | birth number",
+        "rodn.{1,2} .{1,2}slo | birth number",
         r"#{2}[0-8]#[0-3]#/?#{4}",
         _ids.cz_rodne_cislo,
     ),

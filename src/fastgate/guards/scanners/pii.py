@@ -52,7 +52,7 @@ NO_PERSON = re.compile(
     rb"|^(?:no-?reply|git|root|admin|user|name|you|me|foo|support|info|hello|security|postmaster|webmaster)@"
     rb"|\.(?:py|js|ts|md|png|jpe?g|svg|gif|json|html?|css|scss|txt|yml|yaml|toml|lock|sh|rs|go|java|cpp|hpp|sql|map)$"
 )
-CARD_NAMES = "card|visa|mastercard|amex|american express|credit|debit|payment|karte|carte|tarjeta|carta|number"
+CARD_NAMES = "card|visa|mastercard|amex|american express|karte|carte|tarjeta|carta"
 CARD_WORDS = re.compile(f"(?i){CARD_NAMES}".encode())
 PHONE_WORDS = re.compile(rb"(?i)tel|phone|mobile|cell|call|fax|whats ?app|\bsms\b|handy|ruf|t.{1,2}l.{1,2}fon|contact")
 COUNTRY_CODES = frozenset(
@@ -200,7 +200,7 @@ RULES = (
         id="pii-card",
         title="the number of a payment card",
         pattern=r"(?:[0-9]{4}[ \-][0-9]{4}[ \-][0-9]{4}|3[47][0-9]{2}[ \-][0-9]{6}[ \-][0-9]{4}"
-        rf"|(?i:{CARD_NAMES})[^0-9\n]{{1,24}}[2-6][0-9]{{12}})",
+        rf"|(?i:{CARD_NAMES})[^0-9\n]{{1,12}}[2-6][0-9]{{12}})",
         exact=r"(?<![\d.\w-])(?P<secret>[2-6][0-9]{3}(?:[ -]?[0-9]{4}){2}[ -]?[0-9]{1,7}"
         r"|3[0-9]{3}[ -]?[0-9]{6}[ -]?[0-9]{4,5})(?![\d.\w-])",
         before=32,
