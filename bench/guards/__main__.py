@@ -130,13 +130,7 @@ def families(scanners: dict[str, Scanner], peers: Path | None) -> dict[str, dict
             "benign": {"found": len(false), "of": len(benign)},
             "with": [s.name for s in used],
         }
-        out[name]["missed"] = _missed(used, texts)
     return out
-
-
-def _missed(used: Sequence[Scanner], texts: Sequence[str]) -> list[str]:
-    finder = Finder(rule for scanner in used for rule in scanner.rules)
-    return [text[:100] for text in texts if not finder.hits(text.encode())][:12]
 
 
 def false_alarms(scanners: dict[str, Scanner], limit: int) -> dict[str, Any]:

@@ -13,8 +13,9 @@ SPEED_MIN_GB_S = 0.7
 
 INTRODUCTION = """\
 Written by `python -m bench.guards`; do not edit. Recall is measured on samples that the rules were not written from:
-keys and people's data that are generated, attacks from published corpora of which only the unread half is used
-(bench/guards/published.py), and lists that were written for the measurement after the rules (bench/guards/written.py).
+fresh keys of known formats and people's data that are generated, attacks from published corpora of which only the
+unread half is used (bench/guards/published.py), and lists that were written for the measurement after the rules
+(bench/guards/written.py).
 A false alarm is a finding of a rule of medium severity or above in a text of everyday work."""
 
 
@@ -100,7 +101,8 @@ def _source(found: dict[str, Any]) -> Iterator[str]:
     worst = max(count / megabytes for count in found["by_family"].values())
     verdict = "met" if worst <= FALSE_PER_MB_MAX else "**missed**"
     yield f"- {verdict}: at most {FALSE_PER_MB_MAX:g} a MB for each family (the worst has {worst:.2f})"
-    yield f"- Rules with most findings: {', '.join(f'{name} {count}' for name, count in found['by_rule'].items())}"
+    listed = ", ".join(f"{name} {count}" for name, count in sorted(found["by_rule"].items()))
+    yield prose(f"- Rules with most findings: {listed}")
     yield ""
 
 
