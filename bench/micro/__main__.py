@@ -11,6 +11,7 @@ import timeit
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+import bench.micro.guards  # noqa: F401 - registers its cases
 from bench.figures import median, spread
 from bench.lock import BusyError, only_one
 from bench.machine import facts

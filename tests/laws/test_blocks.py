@@ -154,8 +154,21 @@ def test_a_peeled_place_leads_back_to_what_it_stands_for(parts: list[str]) -> No
         return
     for start in range(len(peeled.text)):
         for end in range(start + 1, min(start + 4, len(peeled.text)) + 1):
+            if b"\0" in peeled.text[start:end]:
+                continue
             low, high = peeled.place(start, end)
             inner = peel(text[low:high])
             found = inner.text if inner is not None else text[low:high]
             assert peeled.text[start:end] in found
             assert len(found) <= end - start + 6
+
+
+def test_what_is_far_from_any_escape_is_not_peeled() -> None:
+    far = b"a" * 5000
+    peeled = peel(far + b"\\nKEY\\u0041" + far + b"\\tEND" + far)
+    assert peeled is not None and len(peeled.text) < 3000
+    at = peeled.text.index(b"KEYA")
+    assert peeled.place(at, at + 4) == (5002, 5011)
+    at = peeled.text.index(b"END")
+    assert peeled.place(at, at + 3) == (10013, 10016)
+    assert peel(far) is None and peel(far + b"\\x" + far) is None

@@ -91,7 +91,8 @@ def _leaves(block: Block, value: Any, at: tuple[Any, ...], public: bool) -> None
     if isinstance(value, dict):
         for name, inner in value.items():
             if not (public and name in PRIVATE):
-                block.add(Leaf((*at, name), name.encode(), is_name=True), b": ")
+                lines = _plain(inner) and "\n" in inner
+                block.add(Leaf((*at, name), name.encode(), is_name=True), b":\n" if lines else b": ")
                 _leaves(block, inner, (*at, name), public)
     elif isinstance(value, list):
         for i, inner in enumerate(value):

@@ -1,9 +1,9 @@
 """One content block of a request body, its text, and the way from a place in the text back to the body's bytes.
 
 A block's text is what its reader gets: strings unescaped. A block that is JSON (what a tool is given, how one is
-defined) is read as one line a leaf, `name: value`, the name before the first item only of an array. Each name, string
-and number of it is a segment: bytes of the text that stand for bytes of the body. What lies between segments stands
-for nothing.
+defined) is read as one line a leaf, `name: value`, the name before the first item only of an array, and on a line of
+its own before a value of several lines. Each name, string and number of it is a segment: bytes of the text that stand
+for bytes of the body. What lies between segments stands for nothing.
 """
 
 from fastgate._core.span cimport Span, Text, byte_t

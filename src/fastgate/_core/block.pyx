@@ -4,7 +4,7 @@ cimport cython
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize
 from cpython.mem cimport PyMem_Free, PyMem_Realloc
 from cpython.unicode cimport PyUnicode_DecodeUTF8
-from libc.string cimport memcpy, memset
+from libc.string cimport memchr, memcpy, memset
 
 from fastgate._core.span cimport (
     Cursor,
@@ -184,6 +184,7 @@ cdef class Block:
         cdef Text key, text
         cdef byte_t opener = p[0]
         cdef const byte_t* after
+        cdef byte_t* written
         memset(&key, 0, sizeof(Text))
         memset(&text, 0, sizeof(Text))
         if opener == c'{' or opener == c'[':
@@ -198,7 +199,11 @@ cdef class Block:
                     out[0][0], out[0][1] = c':', c' '
                     out[0] += 2
                     cursor.p = p
+                written = out[0]
                 cursor.p = self.read_leaves(cursor.p, end, out)
+                if opener == c'{' and p[0] == c'"' and memchr(written, c'\n', <size_t>(out[0] - 1 - written)) != NULL:
+                    # Text of several lines begins on a line of its own, as it does where it comes from.
+                    (written - 1)[0] = c'\n'
             return cursor.p
         if opener == c'"':
             p = read_text(p, end, &text)

@@ -10,4 +10,4 @@ class Peeled:
 
 def peel(text: bytes) -> Peeled | None:
     r"""The text with escapes of JSON strings (`\n`, `\"`, `\u0041` …) replaced by what they stand for; None if it has
-    none. What is no escape stays as it is."""
+    none. What is no escape stays as it is; a NUL stands for what is more than 512 bytes away from any."""

@@ -11,6 +11,11 @@ from libc.string cimport memchr, memcpy
 
 from fastgate._core.span cimport byte_t, fg_unescape
 
+# What lies further from an escape than rules reach (fastgate.guards.rule.AFTER) is not looked at again.
+cdef enum:
+    NEAR = 512
+
+
 cdef inline bint is_hex(byte_t c) noexcept:
     return c'0' <= c <= c'9' or c'a' <= (c | 0x20) <= c'f'
 
@@ -79,7 +84,8 @@ def peel(bytes text not None):
     cdef const byte_t* slash
     cdef byte_t* out
     cdef byte_t* start
-    cdef Py_ssize_t n
+    cdef Py_ssize_t n, escapes = 0
+    cdef bint at_start
     cdef bytes plain
     cdef Peeled peeled
     if memchr(p, c'\\', <size_t>(end - p)) == NULL:
@@ -91,13 +97,27 @@ def peel(bytes text not None):
         slash = <const byte_t*>memchr(p, c'\\', <size_t>(end - p))
         if slash == NULL:
             slash = end
+        at_start = p == begin
+        if slash - p > 2 * NEAR:
+            # Far from any escape the peeled text would say what the text says: a NUL stands for it.
+            if not at_start:
+                memcpy(out, p, NEAR)
+                out += NEAR
+                p += NEAR
+            peeled.add(p - begin, out - start)
+            out[0] = 0
+            out += 1
+            p = slash - NEAR if slash < end else end
+            peeled.add(p - begin, out - start)
         memcpy(out, p, <size_t>(slash - p))
         out += slash - p
         p = slash
         if p == end:
             break
+        escapes += 1
         n = escape_at(p, end)
         if n == 0:
+            escapes -= 1
             out[0] = p[0]
             out += 1
             p += 1
@@ -106,7 +126,7 @@ def peel(bytes text not None):
         out += fg_unescape(p, <size_t>n, out)
         p += n
         peeled.add(p - begin, out - start)
-    if peeled.n == 0:
+    if escapes == 0:
         return None
     peeled.text = plain[:out - start]
     return peeled

@@ -115,8 +115,9 @@ class Worker:
         if fresh.data.guards:
             from fastgate.guards.screen import build
 
-            before = self.snapshot.guards if hasattr(self, "snapshot") else None
-            fresh.guards = build(fresh.data.guards, self.pepper, self.state.guards_dir, before)
+            running = hasattr(self, "snapshot")
+            before = self.snapshot.guards if running else None
+            fresh.guards = build(fresh.data.guards, self.pepper, self.state.guards_dir, before, test=not running)
         self.upstreams.adopt(fresh)
         self.rates.adopt(fresh)
         self._adopt_cache(fresh.cache)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from fastgate._core.blocks import Blocks, read_blocks, replace
 from fastgate._core.memo import Memo
-from fastgate.guards.engine import UNSCANNED, Engine, Finding
+from fastgate.guards.engine import UNSCANNED, Engine
 from fastgate.guards.placeholders import HASH_CHARS, PREFIX, Placeholders, merged, pieces
 from fastgate.guards.policy import Actions, Policy
 from fastgate.guards.rule import ANSWER, KINDS, Kind, Rule, RuleError, Scanner, load_scanners
@@ -24,6 +24,9 @@ if TYPE_CHECKING:
     from fastgate.snapshot import GuardRow, KeyRow
 
 log = logging.getLogger("fastgate.guards")
+
+MATCH_BYTES_MAX = 4096
+"""Of a match so much is kept, and hashed: longer than any key but those of many lines."""
 
 MEMO_KEY_BYTES = 1072
 """What fastgate._core.memo asks for."""
@@ -36,6 +39,15 @@ NO_SECRETS: dict[bytes, bytes] = {}
 Verdict = tuple[str, str, str, str, str, str]
 """What became of one finding: rule, action (block, redact, log, not_scanned), kind of block, its place, keyed hash of
 the match, and a note: `shadow:ACTION`, `exception:OWNER`, or empty."""
+
+
+class Known(NamedTuple):
+    """A finding as the memo keeps it: with what was found, so that a block need not be decoded to be told of again."""
+
+    rule: int
+    start: int
+    end: int
+    match: bytes
 
 
 class Refusal(NamedTuple):
@@ -99,18 +111,24 @@ class Guards:
             screening.take(block, self.judge(block))
         return screening.done(blocks)
 
-    def judge(self, block: Block) -> tuple[Finding, ...]:
+    def judge(self, block: Block) -> tuple[Known, ...]:
         """What all rules find in a block, whoever asks: from the memo, or now."""
         found = block.found
         if found is None:
             self.fresh.append(block)
             kind = KINDS[block.kind]
             try:
-                found = self.engine.examine(kind, block.role, block.text, block.tool)
+                text = block.text
+                found = tuple(
+                    Known(
+                        rule, start, end, b"" if rule == UNSCANNED else text[start : min(end, start + MATCH_BYTES_MAX)]
+                    )
+                    for rule, start, end in self.engine.examine(kind, block.role, text, block.tool)
+                )
             except (ValueError, TypeError, LookupError, ArithmeticError, AttributeError) as exc:
                 # A rule's own check failed: what it would have said of this block is not known.
                 log.error("a guard failed on %s (%s: %s); the block counts as not scanned", block.path, type(exc), exc)
-                return (Finding(UNSCANNED, 0, len(block.text)),)
+                return (Known(UNSCANNED, 0, len(block.text), b""),)
             self.memo.note(block.mark, found)
         return tuple(found)
 
@@ -130,17 +148,16 @@ class _Screening:
         self.refusal: Refusal | None = None
         self.unscanned = False
 
-    def take(self, block: Block, found: tuple[Finding, ...]) -> None:
+    def take(self, block: Block, found: tuple[Known, ...]) -> None:
         """Decide on what was found in one block."""
         hidden: list[tuple[int, int]] = []
-        for index, start, end in found:
+        for index, start, end, match in found:
             if index == UNSCANNED:
                 self.note_unscanned(KINDS[block.kind], block.path)
                 continue
             act = self.actions.acts.get((index, block.kind))
             if act is None:
                 continue
-            match = block.text[start:end]
             if PREFIX in match:
                 continue  # one of ours, that came back in the conversation
             rule = self.guards.rules[index]
@@ -204,13 +221,16 @@ def self_test(guards: Guards) -> list[str]:
     return missed
 
 
-def build(rows: Iterable[GuardRow], pepper: bytes, cache_dir: Path | None, before: Guards | None) -> Guards | None:
-    """The guards of a snapshot, tested; None for no rows. RuleError where a rule cannot be used or does not fire."""
+def build(
+    rows: Iterable[GuardRow], pepper: bytes, cache_dir: Path | None, before: Guards | None = None, *, test: bool = True
+) -> Guards | None:
+    """The guards of a snapshot; None for no rows. RuleError where a rule cannot be used or, if `test`, does not fire:
+    the control plane tests before it publishes and a worker when it starts, not again in the middle of its calls."""
     rows = tuple(rows)
     if not rows:
         return None
     guards = Guards(rows, pepper, cache_dir, before=before)
-    if before is None or guards.engine is not before.engine:
+    if test:
         missed = self_test(guards)
         if missed:
             raise RuleError("; ".join(missed))

@@ -1,0 +1,78 @@
+"""The guards, with every built-in family on: a small chat, a whole conversation that is new, and its next turn."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+from bench.load import payloads
+from bench.micro.cases import Call, case, stream
+from fastgate._core.memo import Memo
+from fastgate._core.restore import PREFIX, Restorer
+from fastgate.guards.rule import load_scanners
+from fastgate.guards.screen import MEMO_KEY_BYTES, Guards
+from fastgate.snapshot import GuardRow, KeyRow
+
+WHO = KeyRow(b"", "bench", "bench", "bench", "bench", "", {}, (), 0)
+
+MARK = b"00000000"
+"""Stands in a body where each call puts a number of its own, so that one block of it is new."""
+
+
+def all_guards(folder: Path) -> Guards:
+    rows = [GuardRow(name, "log") for name in load_scanners()]
+    return Guards(rows, b"p" * 32, folder)
+
+
+def small() -> bytes:
+    text = f"Please rename the function in this file and run its tests again. {MARK.decode()}"
+    return json.dumps({"model": "m", "max_tokens": 9, "messages": [{"role": "user", "content": text}]}).encode()
+
+
+def conversation() -> bytes:
+    """The long session of the load suite, and one more question."""
+    body = json.loads(payloads.large(stream=False))
+    body["messages"].append({"role": "user", "content": f"and now? {MARK.decode()}"})
+    return json.dumps(body).encode()
+
+
+def numbered(body: bytes) -> Call:
+    """Gives the body with another number each time."""
+    head, _, tail = body.rpartition(MARK)
+    count = [0]
+
+    def next_body() -> bytes:
+        count[0] += 1
+        return b"%b%08d%b" % (head, count[0], tail)
+
+    return next_body
+
+
+@case("guards", "small chat, new text, all families")
+def _(folder: Path) -> Call:
+    guards, bodies = all_guards(folder), numbered(small())
+    return lambda: guards.screen(bodies(), WHO, 0)
+
+
+@case("guards", "730 KB, all of it new, all families")
+def _(folder: Path) -> Call:
+    guards, body = all_guards(folder), conversation()
+
+    def call() -> object:
+        guards.memo = Memo.of(os.urandom(MEMO_KEY_BYTES))
+        return guards.screen(body, WHO, 0)
+
+    return call
+
+
+@case("guards", "730 KB, next turn, all families")
+def _(folder: Path) -> Call:
+    guards, bodies = all_guards(folder), numbered(conversation())
+    return lambda: guards.screen(bodies(), WHO, 0)
+
+
+@case("restore", "16 deltas without a placeholder")
+def _(folder: Path) -> Call:
+    restorer, answer = Restorer.of({PREFIX + b"a" * 20: b"secret"}), stream(16)
+    return lambda: restorer.feed(answer)
