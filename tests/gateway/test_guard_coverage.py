@@ -1,0 +1,103 @@
+"""The coverage matrix, generated: route x stream x kind of block x rule. A rule that is in force fires wherever it says
+that it looks, on every way in, streamed or not."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from fastgate.guards.rule import ANSWER, KINDS, Kind, Rule, load_scanners
+from fastgate.snapshot import GuardRow
+from tests.gateway.conftest import World
+from tests.support.plane import KEY, Plane
+
+SHIPPED = load_scanners()
+PER_CALL = 24
+"""Rules tried in one call: the record names 64 verdicts, and some samples make several rules fire."""
+
+MESSAGES = ("/v1/messages", "/v1/v1/messages", "/v1/messages/count_tokens")
+WAYS = [(path, stream) for path in MESSAGES for stream in (False, True) if not (stream and "count" in path)]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _logging(plane: Plane) -> Iterator[None]:
+    """Every family, logging: nothing is refused, all is recorded."""
+    plane.guards = tuple(GuardRow(name, "log") for name in SHIPPED)
+    plane.publish()
+    plane.wait_adopted(60)
+    yield
+    plane.guards = ()
+    plane.publish()
+    plane.wait_adopted()
+
+
+def rules_of(kind: Kind) -> list[Rule]:
+    return [rule for scanner in SHIPPED.values() for rule in scanner.rules if kind in rule.kinds]
+
+
+def block(kind: Kind, samples: list[str]) -> dict[str, Any]:
+    """A body with the samples, each in a block of that kind; a value in JSON has them on its second line, as rules that
+    go by the beginning of a line (`.env` files) see files there."""
+    if kind == "tool_use_input":
+        samples = [f"as follows\n{sample}" for sample in samples]
+    texts = [{"type": "text", "text": sample} for sample in samples]
+    use = {"type": "tool_use", "id": "t", "name": "Bash", "input": {}}
+    result = {"type": "tool_result", "tool_use_id": "t", "content": "done"}
+    body: dict[str, Any] = {"messages": [{"role": "user", "content": "go on"}]}
+    if kind == "system":
+        body["system"] = texts
+    elif kind == "user_text":
+        body["messages"] = [{"role": "user", "content": texts}]
+    elif kind == "assistant_text":
+        body["messages"] += [{"role": "assistant", "content": texts}, {"role": "user", "content": "go on"}]
+    elif kind == "tool_result":
+        result["content"] = texts  # type: ignore[assignment]
+        body["messages"] += [{"role": "assistant", "content": [use]}, {"role": "user", "content": [result]}]
+    elif kind == "tool_use_input":
+        uses = [use | {"id": f"t{n}", "input": {"command": sample}} for n, sample in enumerate(samples)]
+        results = [result | {"tool_use_id": f"t{n}"} for n in range(len(samples))]
+        body["messages"] += [{"role": "assistant", "content": uses}, {"role": "user", "content": results}]
+    elif kind == "document":
+        sources = [{"type": "text", "media_type": "text/plain", "data": sample} for sample in samples]
+        body["messages"] = [{"role": "user", "content": [{"type": "document", "source": s} for s in sources]}]
+    else:
+        body["tools"] = [tool(sample, n) for n, sample in enumerate(samples)]
+    return body
+
+
+def tool(sample: str, n: int) -> dict[str, Any]:
+    """A tool so described; a sample that begins with a name is the whole of one."""
+    if sample.startswith("name: "):
+        return dict(line.split(": ", 1) for line in sample.split("\n")) | {"input_schema": {}}
+    return {"name": f"tool{n}", "description": f"as follows\n{sample}", "input_schema": {}}
+
+
+@pytest.mark.parametrize("kind", [kind for kind in KINDS if kind not in ANSWER])
+@pytest.mark.parametrize(("path", "stream"), WAYS)
+def test_every_rule_fires_in_every_block_it_looks_at(world: World, path: str, stream: bool, kind: Kind) -> None:
+    """The first way in tries every rule; the others, which share its code from the body on, a share of them."""
+    rules = rules_of(kind)
+    share = rules if (path, stream) == WAYS[0] else rules[:: max(1, len(rules) // PER_CALL)][:PER_CALL]
+    missed: list[str] = []
+    for at in range(0, len(share), PER_CALL):
+        tried = share[at : at + PER_CALL]
+        fired: set[str] = set()
+        left = tried
+        while left:
+            before = len(left)
+            body = {"model": "claude-sonnet-5-5", "max_tokens": 8, "stream": stream} | block(
+                kind, [rule.samples[0] for rule in left]
+            )
+            count = len(world.plane.records())
+            assert world.plane.request("POST", path, json.dumps(body).encode(), x_api_key=KEY).status == 200
+            record = world.plane.settled(count + 1)[-1]
+            assert record.guard in ("pass", "not-scanned")
+            fired |= {verdict.rule for verdict in record.verdicts if verdict.kind == kind}
+            left = [rule for rule in left if rule.id not in fired]
+            if len(left) == before:
+                break
+        missed += [rule.id for rule in left]
+    assert missed == []
