@@ -83,6 +83,7 @@ def test_a_cap_is_a_cap(tmp_path: Path) -> None:
 
 
 @pytest.mark.faults
+@pytest.mark.slow
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize("number", range(10))
 def test_a_cap_is_a_cap_ten_times(tmp_path: Path, number: int) -> None:

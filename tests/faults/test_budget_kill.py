@@ -121,6 +121,7 @@ def test_kills_lose_no_money(tmp_path: Path) -> None:
 
 
 @pytest.mark.faults
+@pytest.mark.slow
 @pytest.mark.promise(
     "P-01", bound=f"{KILLS} kills of 4 workers under budgets: charged is what is recorded, to the nano"
 )
@@ -130,6 +131,7 @@ def test_a_hundred_kills_lose_no_money(tmp_path: Path) -> None:
 
 
 @pytest.mark.faults
+@pytest.mark.slow
 @pytest.mark.timeout(180)
 def test_a_frozen_workers_lease_stays_counted_and_its_work_is_applied_once(tmp_path: Path) -> None:
     with (
