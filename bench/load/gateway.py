@@ -1,4 +1,4 @@
-"""fastgate as it is served, in a folder of its own: identity, prices, headers and journal on; and the simulator."""
+"""fastgate as it is served, in a folder of its own, with so much switched on as a target says; and the simulator."""
 
 from __future__ import annotations
 
@@ -7,8 +7,10 @@ import os
 import sys
 from collections import deque
 from pathlib import Path
+from typing import Any
 
 from bench.load.processes import Server, free_port
+from bench.load.rows import Target
 from fastgate.journal.format import Position, segments_of
 from fastgate.journal.reader import JournalReader
 
@@ -22,11 +24,21 @@ keys: [{id: alice-laptop, user: alice, secret: %s, models: ["claude-*"]}]
 """
 
 
-def gateway(folder: Path, upstream: str, workers: int) -> Server:
+BUDGETS = """\
+budgets:
+  - {id: org-month, level: org, of: acme, period: month, usd: 90000000}
+  - {id: team-month, level: team, of: platform, period: month, usd: 80000000}
+  - {id: user-week, level: user, of: alice, period: week, usd: 70000000}
+  - {id: key-day, level: key, of: alice-laptop, period: day, usd: 60000000}
+  - {id: center-total, level: tag, of: cost_center=CC-1001, org: acme, period: total, usd: 50000000}
+"""
+
+
+def gateway(folder: Path, upstream: str, workers: int, target: Target = "fastgate") -> Server:
     """One gateway before `upstream`, its state in `folder`."""
     folder.mkdir(parents=True)
     port, control = free_port(), free_port()
-    config = {
+    config: dict[str, Any] = {
         "version": 1,
         "listen": f"127.0.0.1:{port}",
         "control": {"listen": f"127.0.0.1:{control}"},
@@ -35,11 +47,23 @@ def gateway(folder: Path, upstream: str, workers: int) -> Server:
         "directory": "directory.yaml",
         "endpoints": [{"name": "mock", "kind": "anthropic", "base_url": upstream, "api_key": "bench-provider-key"}],
     }
-    (folder / "directory.yaml").write_text(DIRECTORY % json.dumps(KEY))
+    full = target != "fastgate"
+    config["guards"] = [{"use": name, "action": "log"} for name in built_in_guards()] if full else []
+    if target == "cached":
+        config["cache"] = {"exact": {"enabled": True, "namespace": "org"}}
+    (folder / "directory.yaml").write_text(DIRECTORY % json.dumps(KEY) + (BUDGETS if full else ""))
     path = folder / "fastgate.yaml"
     path.write_text(json.dumps(config))  # JSON is YAML
     command = [sys.executable, "-m", "fastgate.cli", "serve", "-c", str(path)]
-    return Server("fastgate", f"http://127.0.0.1:{port}", command, folder / "fastgate.log", ready="/readyz")
+    return Server(target, f"http://127.0.0.1:{port}", command, folder / "fastgate.log", ready="/readyz")
+
+
+def built_in_guards() -> list[str]:
+    """The families that look at requests without a setting of their own."""
+    from fastgate.guards.rule import REQUEST, load_scanners
+
+    scanners = load_scanners().items()
+    return [name for name, scanner in scanners if any(set(REQUEST) & set(rule.kinds) for rule in scanner.rules)]
 
 
 def simulator(folder: Path, workers: int) -> Server:

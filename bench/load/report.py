@@ -70,11 +70,12 @@ def verdicts(found: list[Line]) -> Iterator[Verdict]:
 
 def headline(found: list[Line]) -> str:
     """The one sentence to compare with; empty when its row was not run."""
-    ours = next((line for line in found if (line.row, line.target) == (HEADLINE, "fastgate")), None)
+    ours = next((line for line in found if (line.row, line.target) == HEADLINE), None)
     if ours is None:
         return ""
     return (
-        f"{title(HEADLINE)}: {ours.requests_per_s:,.0f} requests/s, p99 {ours.p99_ms:.1f} ms, {ours.errors} errors\n"
+        f"{title(HEADLINE[0])}, everything on, answered by the exact cache: {ours.requests_per_s:,.0f} requests/s, "
+        f"p99 {ours.p99_ms:.1f} ms, {ours.errors} errors\n"
         f"(the reference states {HEADLINE_REQUESTS_PER_S:,} and {HEADLINE_P99_MS} ms on 4 vCPU)"
     )
 

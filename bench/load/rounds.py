@@ -19,7 +19,7 @@ from urllib.parse import urlsplit
 
 from bench.load import gateway, nginx, payloads, wrk
 from bench.load.processes import Server, cpu_between
-from bench.load.rows import Mock, Row
+from bench.load.rows import GATEWAYS, Mock, Row, Target
 
 PATH = "/v1/messages?beta=true"
 WARM_UP_S = 1.0
@@ -67,20 +67,21 @@ def measure(rows: list[Row], plan: Plan, folder: Path) -> tuple[list[Result], li
     for mock in dict.fromkeys(row.mock for row in rows):
         of_mock = [row for row in rows if row.mock == mock]
         place = folder / mock
-        with stage(mock, plan, place) as targets:
+        with stage(mock, plan, place, {name for row in of_mock for name in row.targets}) as targets:
             found, answered = measure_stage(of_mock, targets, plan, place)
         results += found
         if plan.with_gateway:
-            recorded = gateway.recorded_calls(place / "gateway")
-            note(f"fastgate answered {answered:,} calls and recorded {recorded:,}")
-            if recorded < answered:
-                faults.append(f"fastgate answered {answered:,} calls and recorded {recorded:,}")
+            for name, count in answered.items():
+                recorded = gateway.recorded_calls(place / name)
+                note(f"{name} answered {count:,} calls and recorded {recorded:,}")
+                if recorded < count:
+                    faults.append(f"{name} answered {count:,} calls and recorded {recorded:,}")
     return results, faults + [fault for result in results if (fault := result.fault())]
 
 
 @contextmanager
-def stage(mock: Mock, plan: Plan, folder: Path) -> Iterator[list[Server]]:
-    """The upstream, nginx before it, and fastgate before it."""
+def stage(mock: Mock, plan: Plan, folder: Path, wanted: set[Target]) -> Iterator[list[Server]]:
+    """The upstream, nginx before it, and the wanted gateways before it."""
     with ExitStack() as stack:
         if mock == "nginx":
             upstream = stack.enter_context(nginx.fixed_upstream(folder / "mock"))
@@ -88,31 +89,39 @@ def stage(mock: Mock, plan: Plan, folder: Path) -> Iterator[list[Server]]:
             upstream = stack.enter_context(gateway.simulator(folder / "mock", plan.mock_workers))
         proxy = nginx.reverse_proxy(folder / "proxy", upstream.url, stream=mock == "simulate")
         targets = [upstream, stack.enter_context(proxy)]
-        if plan.with_gateway:
-            targets.append(stack.enter_context(gateway.gateway(folder / "gateway", upstream.url, plan.workers)))
+        for name in GATEWAYS if plan.with_gateway else ():
+            if name in wanted:
+                ours = gateway.gateway(folder / name, upstream.url, plan.workers, name)
+                targets.append(stack.enter_context(ours))
         yield targets
 
 
-def measure_stage(rows: list[Row], targets: list[Server], plan: Plan, folder: Path) -> tuple[list[Result], int]:
-    """The results of rows that share an upstream, and how many calls fastgate answered for them."""
-    table = {(row.name, target.name): Result(row.name, target.name) for row in rows for target in targets}
+def measure_stage(
+    rows: list[Row], servers: list[Server], plan: Plan, folder: Path
+) -> tuple[list[Result], Counter[str]]:
+    """The results of rows that share an upstream, and how many calls each gateway answered for them."""
+    of_row = {row.name: [server for server in servers if server.name in row.targets] for row in rows}
+    table = {(row.name, target.name): Result(row.name, target.name) for row in rows for target in of_row[row.name]}
     shots = {row.name: shot_of(row, folder) for row in rows}
-    answered = 0
+    answered = Counter({server.name: 0 for server in servers if server.name in GATEWAYS})
     for row in rows:
-        for target in targets:
+        for target in of_row[row.name]:
             try_once(target, row)
             warm = wrk.run(target.url + PATH, shots[row.name], row.connections, WARM_UP_S)
-            answered += 1 + warm.requests if target.name == "fastgate" else 0
+            if target.name in GATEWAYS:
+                answered[target.name] += 1 + warm.requests
     for turn in range(plan.rounds):
         for row in rows:
             # Each round starts with another target, so that none always runs in the wake of the same one.
+            targets = of_row[row.name]
             first = turn % len(targets)
             for target in targets[first:] + targets[:first]:
                 time.sleep(SETTLE_S)
                 before = target.cpu_s()
                 sample = wrk.run(target.url + PATH, shots[row.name], row.connections, plan.seconds)
                 table[row.name, target.name].take(sample, cpu_between(before, target.cpu_s()))
-                answered += sample.requests if target.name == "fastgate" else 0
+                if target.name in GATEWAYS:
+                    answered[target.name] += sample.requests
                 note(f"{turn + 1}/{plan.rounds} {row.name:10} {target.name:9} {sample.requests_per_s:10,.0f}/s")
     return list(table.values()), answered
 
@@ -133,7 +142,7 @@ def try_once(target: Server, row: Row) -> None:
     good = b"message_stop" in body if row.stream else json.loads(body).get("type") == "message"
     if answer.status != 200 or not good:
         raise RuntimeError(f"{target.name} answered {row.name} with {answer.status}: {body[:300]!r}\n{target.said()}")
-    if target.name == "fastgate" and answer.getheader("x-fastgate-call-id") is None:
+    if target.name in GATEWAYS and answer.getheader("x-fastgate-call-id") is None:
         raise RuntimeError(f"fastgate's answer to {row.name} lacks its headers: {answer.getheaders()}")
 
 

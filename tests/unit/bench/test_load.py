@@ -89,7 +89,7 @@ def test_a_run_without_nginx_has_no_ratio() -> None:
 
 def test_the_headline_states_rate_latency_and_errors() -> None:
     runs = [sample(20_000, 1, 12.0), sample(22_000, 2, 14.0), sample(21_000, 0, 13.0)]
-    sentence = report.headline(report.lines([{"row": "small-200", "target": "fastgate", "samples": runs}]))
+    sentence = report.headline(report.lines([{"row": "small-200", "target": "cached", "samples": runs}]))
     assert "21,000 requests/s, p99 13.0 ms, 3 errors" in sentence
     assert report.headline([]) == ""
 
