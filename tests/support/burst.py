@@ -66,11 +66,13 @@ async def post(port: int, body: bytes, key: str = KEY) -> Answer:
 
 
 async def until_decided(port: int, body: bytes, key: str = KEY, within_s: float = 45.0) -> Answer:
-    """As a client that waits where it is told to: again after a retryable 429 until there is another answer."""
+    """As a client that waits where it is told to: again after a retryable 429, or a 503 of a gateway that sheds load,
+    until there is another answer."""
     deadline = time.monotonic() + within_s
     while True:
         answer = await post(port, body, key)
-        if answer.status != 429 or answer.headers.get("x-should-retry") == "false" or time.monotonic() > deadline:
+        final = answer.status not in (429, 503) or answer.headers.get("x-should-retry") == "false"
+        if final or time.monotonic() > deadline:
             return answer
         await asyncio.sleep(0.2)
 
