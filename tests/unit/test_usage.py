@@ -71,6 +71,7 @@ def test_the_view_has_exactly_the_contracts_shape() -> None:
         "id", "at", "org", "team", "user", "key", "tags", "cost_center", "session", "agent", "model_asked",
         "model_used", "endpoint", "status", "outcome", "stream", "cache", "guard", "routed", "usage", "cost",
         "cost_asked", "saved", "stages", "policy", "attempts", "system_sha256", "tools",
+        "verdicts",
     ]  # fmt: skip
     assert view["usage"] == {
         "input_tokens": 1,
