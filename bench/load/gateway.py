@@ -26,11 +26,11 @@ keys: [{id: alice-laptop, user: alice, secret: %s, models: ["claude-*"]}]
 
 BUDGETS = """\
 budgets:
-  - {id: org-month, level: org, of: acme, period: month, usd: 90000000}
-  - {id: team-month, level: team, of: platform, period: month, usd: 80000000}
-  - {id: user-week, level: user, of: alice, period: week, usd: 70000000}
-  - {id: key-day, level: key, of: alice-laptop, period: day, usd: 60000000}
-  - {id: center-total, level: tag, of: cost_center=CC-1001, org: acme, period: total, usd: 50000000}
+  - {id: org-month, level: org, of: acme, period: month, usd: 50000000}
+  - {id: team-month, level: team, of: platform, period: month, usd: 40000000}
+  - {id: user-week, level: user, of: alice, period: week, usd: 30000000}
+  - {id: key-day, level: key, of: alice-laptop, period: day, usd: 20000000}
+  - {id: center-total, level: tag, of: cost_center=CC-1001, org: acme, period: total, usd: 10000000}
 """
 
 
