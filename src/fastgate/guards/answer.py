@@ -62,14 +62,7 @@ class Watch:
         self.guards, self.who, self.actions, self.tools = guards, who, actions, tools
         self.note = note
         self.restorer = restorer
-        self.hold = max(
-            (
-                guards.rules[index].hold
-                for (index, kind), act in actions.acts.items()
-                if KINDS[kind] == "answer_text" and act.action != "log"
-            ),
-            default=0,
-        )
+        self.hold = actions.hold
         self.rest = b""
         self.stopped = False
         self.context = self.window = b""

@@ -35,6 +35,8 @@ class Actions(NamedTuple):
     closed: tuple[str, ...]
     answers: bool
     """Some rule looks at answers."""
+    hold: int = 0
+    """Bytes of an answer's text that are held back, so that a finding is whole before its beginning has gone on."""
 
 
 def in_scope(scope: GuardScope, who: KeyRow) -> bool:
@@ -118,7 +120,8 @@ class Policy:
             if row.fail == "closed" and not row.shadow:
                 closed[row.use] = None
         answers = any(KINDS[kind] not in REQUEST for _, kind in acts)
-        return Actions(acts, tuple(closed), answers)
+        held = (self.rules[index].hold for (index, kind), act in acts.items() if holds_back(kind, act))
+        return Actions(acts, tuple(closed), answers, max(held, default=0))
 
     def exception(self, rule: Rule, match_hash: str, who: KeyRow, now_ns: int) -> GuardException | None:
         """The exception that covers a finding of that rule, while it lasts."""
@@ -132,6 +135,11 @@ class Policy:
                 ):
                     return exception
         return None
+
+
+def holds_back(kind: int, act: Act) -> bool:
+    """Whether an answer's text waits for that act: what is only logged may have gone on."""
+    return KINDS[kind] == "answer_text" and act.action != "log"
 
 
 def kinds_of(row: GuardRow, rule: Rule) -> Iterable[Kind]:
