@@ -49,12 +49,12 @@ cdef class Call:
     cdef public str budget
     cdef public object stages
     cdef public object saved_nano
-    cdef public object cost_asked_nano
+    cdef public object saved_downgrade_nano
+    cdef public object saved_arbitration_nano
     cdef public Hold hold
     cdef public object draw
     cdef public object cells
     cdef public str model_asked
-    cdef public PriceRow asked_row
 
     cdef public object asked
     cdef public str namespace

@@ -123,8 +123,10 @@ class Call:
     stages: tuple[str, ...]
     """Budget stages in force for this call, as the record lists them."""
     saved_nano: int
-    cost_asked_nano: int | None
-    """What the call would have cost as it was asked for; None where nothing was changed: then it is its cost."""
+    """What it would have cost as it was asked for, less its cost: of a cache, or the sum of the two below."""
+    saved_downgrade_nano: int
+    saved_arbitration_nano: int
+    """What the model, and what the endpoint saved (fastgate.routing.savings); negative where it was dearer."""
 
     asked: Any
     """The call as a question to the cache (fastgate.caching.asked); None where it is none, or was answered."""
@@ -141,9 +143,7 @@ class Call:
     cells: tuple[int, ...]
     """The store's numbers of the cells it is charged to: those of the moment of its hold, whatever comes later."""
     model_asked: str
-    """The model the client asked for, where a budget has put another into the body."""
-    asked_row: PriceRow | None
-    """The price of that model."""
+    """The model the client asked for, where another was put into the body."""
 
     # route and relay
     model: str
@@ -214,15 +214,13 @@ class Call:
         self.cache = "bypass"
         self.budget = ""
         self.stages = ()
-        self.saved_nano = 0
-        self.cost_asked_nano = None
+        self.saved_nano = self.saved_downgrade_nano = self.saved_arbitration_nano = 0
         self.asked = None
         self.namespace = ""
         self.hit = self.origin = None
         self.hold = self.draw = None
         self.cells = ()
         self.model_asked = ""
-        self.asked_row = None
         self.model = ""
         self.routed = ""
         self.left_out = ()

@@ -93,7 +93,9 @@ class CallRecord(msgspec.Struct, frozen=True, array_like=True):
     usage_state: UsageState
     cost_nano: int
     cost_asked_nano: int
+    """What it would have cost as it was asked for: `cost_nano + saved_nano`."""
     saved_nano: int
+    """What a cache saved, or model and endpoint together (the last fields); negative where the change was dearer."""
     stages: list[str]
     policy: str
     attempts: list[Attempt]
@@ -108,3 +110,11 @@ class CallRecord(msgspec.Struct, frozen=True, array_like=True):
     cells: tuple[int, ...] = ()
     """The hard budgets' cells whose money was held for the call, by the ledger's numbers."""
     verdicts: tuple[Verdict, ...] = ()
+    saved_downgrade_nano: int = 0
+    """Of `saved_nano`, what another model than the one asked for has saved."""
+    saved_arbitration_nano: int = 0
+    """And what another endpoint than the first has. The rest is the cache's."""
+
+    @property
+    def saved_cache_nano(self) -> int:
+        return self.saved_nano - self.saved_downgrade_nano - self.saved_arbitration_nano

@@ -6,6 +6,7 @@ One gateway for all; each test has a session of its own, and the sessions have b
 from __future__ import annotations
 
 import asyncio
+import csv
 import json
 import sqlite3
 import time
@@ -219,6 +220,16 @@ def test_the_downgrade_stage_sends_calls_to_the_next_model(house: House) -> None
     assert received == sent.replace(OPUS.encode(), SONNET.encode())
     shown = json.loads(house.gateway.cli("calls", "show", answer.headers["x-fastgate-call-id"], "--json").out)
     assert (shown["model_asked"], shown["model_used"], shown["stages"]) == (OPUS, SONNET, ["downgrade=downgrade"])
+    assert shown["saved"] == shown["saved_by"]["downgrade"] == answer.headers["x-fastgate-saved"]
+    assert Decimal(shown["cost"]) + Decimal(shown["saved"]) == Decimal(shown["cost_asked"])
+    report = house.gateway.cli("spend", "--by", "session", "--session", "downgrade", "--saved").out
+    assert f"saved $ {shown['saved']} of " in report
+    assert f"downgrade {shown['saved']}, arbitration 0.000000000" in report
+    rows = list(csv.DictReader(house.gateway.cli(
+        "spend", "--by", "session", "--session", "downgrade", "--saved", "--csv").out.splitlines()))  # fmt: skip
+    assert [(row["saved"], row["saved_downgrade"], row["saved_cache"]) for row in rows] == [
+        (shown["saved"], shown["saved"], "0.000000000")
+    ]
 
 
 def test_a_turn_with_open_thinking_keeps_its_model(house: House) -> None:

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import msgspec
 import pytest
 
+from fastgate._core.money import format_usd
 from fastgate._core.usage import Usage
 from fastgate.prices.book import PriceBook
 from fastgate.prices.catalog import compile_prices
 from fastgate.prices.settings import PriceSettings
 from fastgate.sim.behaviour import Behaviour
+from tests.support.clouds import vertex
 from tests.support.plane import LIMITS, Answer, Plane, endpoint, free_port
 from tests.support.sim import Call, SimProcess, running
 
@@ -70,6 +73,39 @@ def pair(running_pair: Pair) -> Pair:
     running_pair.seen = len(running_pair.plane.records())
     running_pair.plane.forget_failures()
     return running_pair
+
+
+@pytest.fixture
+def dear_and_cheap(tmp_path: Path) -> Iterator[Pair]:
+    """The first endpoint is regional Vertex AI, a tenth dearer than the second."""
+    with running(tmp_path / "a", "--dialect", "vertex") as first, running(tmp_path / "b") as second:
+        dear = vertex(first.url, "dear")
+        plane = Plane(tmp_path / "plane", (dear, endpoint(second.url, "cheap")), limits=RETRYING).start()
+        yield Pair(first, second, plane)
+        plane.stop()
+
+
+def test_a_cheaper_endpoint_is_an_arbitration_and_a_dearer_one_costs(dear_and_cheap: Pair) -> None:
+    pair = dear_and_cheap
+    pair.first.script(Behaviour(status=529), n=1)
+    answer = pair.ask(stream=False)
+    (record,) = pair.plane.settled(1)
+    (call,) = pair.second.calls()
+    usage = Usage.of(input_tokens=call.started.usage.input_tokens, output_tokens=call.started.usage.output_tokens)
+    dear_nano = BOOK.row("vertex", "claude-sonnet-5-5").cost(usage)
+    assert record.endpoint == "cheap"
+    assert (record.cost_nano, record.cost_asked_nano) == (priced(call), dear_nano)
+    assert record.saved_nano == record.saved_arbitration_nano == dear_nano - priced(call) > 0
+    assert answer.headers["x-fastgate-saved"] == format_usd(record.saved_nano)
+    pair.plane.endpoints = pair.plane.endpoints[::-1]
+    pair.plane.publish()
+    pair.plane.wait_adopted()
+    pair.second.script(Behaviour(status=529), n=1)
+    answer = pair.ask(stream=False)
+    record = pair.plane.settled(2)[-1]
+    assert record.endpoint == "dear"
+    assert record.saved_nano == record.saved_arbitration_nano == record.cost_asked_nano - record.cost_nano < 0
+    assert "x-fastgate-saved" not in answer.headers, "what was dearer is in the record, and no saving"
 
 
 def priced(call: Call) -> int:

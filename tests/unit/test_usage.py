@@ -70,7 +70,7 @@ def test_the_view_has_exactly_the_contracts_shape() -> None:
     assert list(view) == [
         "id", "at", "org", "team", "user", "key", "tags", "cost_center", "session", "agent", "model_asked",
         "model_used", "endpoint", "status", "outcome", "stream", "cache", "guard", "routed", "usage", "cost",
-        "cost_asked", "saved", "stages", "policy", "attempts", "system_sha256", "tools",
+        "cost_asked", "saved", "saved_by", "stages", "policy", "attempts", "system_sha256", "tools",
         "verdicts",
     ]  # fmt: skip
     assert view["usage"] == {
@@ -182,7 +182,7 @@ def test_every_dimension_can_be_asked_for(books: Books) -> None:
     assert row.group["model"] == "claude-sonnet-4-5"
     assert row.group["tag:project"] == "checkout"
     view = spend_view(row)
-    assert list(view) == [*names, "calls", "cost", "cost_asked", "saved", "usage"]
+    assert list(view) == [*names, "calls", "cost", "cost_asked", "saved", "saved_by", "usage"]
     assert (view["cost"], view["calls"], view["usage"]["cache_read_tokens"]) == ("0.012345000", 1, 40)
     for wrong in ("", "cost_nano", "users", "tag:", 'tag:a"b', "tag:a\\b", "tag:" + "x" * 65):
         with pytest.raises(ValueError, match=r"dimension|tag"):

@@ -23,6 +23,8 @@ from fastgate.cli.output import Column
 
 DEFAULT_BY = ("cost_center", "team")
 
+CAUSES = ("cache", "downgrade", "arbitration")
+
 PERIODS = ("day", "week", "month", "quarter", "year")
 
 
@@ -34,16 +36,21 @@ PERIODS = ("day", "week", "month", "quarter", "year")
     help="Group by this; may be repeated, or joined with commas.  [default: cost_center,team]",
 )
 @click.option("--forecast", type=click.Choice(PERIODS), help="The running period, and what it will cost at its end.")
+@click.option("--saved", is_flag=True, help="What calls would have cost as asked, and what was saved by cause.")
 @click.option("--csv", "as_csv", is_flag=True, help="Print CSV.")
 @click.option("--focus", is_flag=True, help="Print a FOCUS 1.2 export (FinOps cost and usage) as CSV, a row a day.")
 @call_filters
-def spend(by: tuple[str, ...], forecast: str | None, as_csv: bool, focus: bool, **filters: Any) -> None:
+def spend(by: tuple[str, ...], forecast: str | None, saved: bool, as_csv: bool, focus: bool, **filters: Any) -> None:
     """Sum the cost of finished calls, the dearest group first.
 
     FIELD is org, team, user, key, cost_center, model, endpoint, session, agent, day, month … or tag:NAME.
     """
-    if focus and (by or forecast or as_csv):
-        raise BadInput("--focus has columns and rows of its own; it takes filters, but no --by, --forecast or --csv.")
+    if focus and (by or forecast or saved or as_csv):
+        raise BadInput(
+            "--focus has columns and rows of its own; it takes filters, but no --by, --forecast, --saved or --csv."
+        )
+    if saved and forecast:
+        raise BadInput("--saved looks back and --forecast ahead; ask for one of them.")
     if as_csv and as_json():
         raise BadInput("--csv and --json are two forms of the same answer; give one of them.")
     fields = [field for part in by or DEFAULT_BY for field in _fields(part)]
@@ -53,11 +60,11 @@ def spend(by: tuple[str, ...], forecast: str | None, as_csv: bool, focus: bool, 
             return
         page = control.spend(fields, chosen(filters), forecast or "")
     if as_csv:
-        _print_csv(fields, page["items"])
+        _print_csv(fields, page["items"], saved)
     elif as_json():
         output.print_json({"items": page["items"], "next": page["next"], "total": page["total"]})
     else:
-        _print_table(fields, page)
+        _print_table(fields, page, saved)
 
 
 def _fields(part: str) -> list[str]:
@@ -67,11 +74,18 @@ def _fields(part: str) -> list[str]:
     ]
 
 
-def _print_table(fields: Sequence[str], page: Mapping[str, Any]) -> None:
+def _print_table(fields: Sequence[str], page: Mapping[str, Any], saved: bool) -> None:
     columns = [Column(field.replace("_", " "), field) for field in fields]
     columns += [Column("calls", "calls", "right"), Column("cost $", "cost", "right")]
     total = page["total"]
     forecast = total.get("forecast")
+    if saved:
+        columns.insert(-1, Column("as asked $", "cost_asked", "right"))
+        columns += [
+            Column(f"{cause} $", lambda row, cause=cause: row["saved_by"][cause], "right")  # type: ignore[misc]
+            for cause in CAUSES
+        ]
+        columns.append(Column("saved $", "saved", "right"))
     if forecast:
         columns += [
             Column(f"{name} $", lambda row, name=name: row["forecast"][name], "right")  # type: ignore[misc]
@@ -80,12 +94,15 @@ def _print_table(fields: Sequence[str], page: Mapping[str, Any]) -> None:
     output.listing(page["items"], columns, page["next"], empty="no calls")
     if page["items"]:
         click.echo(f"total $ {total['cost']}")
+    if saved and page["items"]:
+        causes = ", ".join(f"{cause} {total['saved_by'][cause]}" for cause in CAUSES)
+        click.echo(f"saved $ {total['saved']} of {total['cost_asked']} as asked: {causes}")
     if forecast:
         click.echo(f"expected by {forecast['to']}: $ {forecast['expected']}  ({forecast['low']} to {forecast['high']})")
         click.echo(f"method: {forecast['method']}")
 
 
-def _print_csv(fields: Sequence[str], items: Sequence[Mapping[str, Any]]) -> None:
+def _print_csv(fields: Sequence[str], items: Sequence[Mapping[str, Any]], saved: bool) -> None:
     """RFC 4180, one column a field; figures as they are, text so that no spreadsheet runs it."""
     if not items:
         tokens: list[str] = []
@@ -94,12 +111,15 @@ def _print_csv(fields: Sequence[str], items: Sequence[Mapping[str, Any]]) -> Non
         tokens = list(items[0]["usage"])
         forecast = [name for name in ("expected", "low", "high") if "forecast" in items[0]]
     writer = csv.writer(sys.stdout, lineterminator="\r\n")
-    writer.writerow([*fields, "calls", "cost", "cost_asked", "saved", *tokens, *forecast])
+    causes = CAUSES if saved else ()
+    named = [f"saved_{cause}" for cause in causes]
+    writer.writerow([*fields, "calls", "cost", "cost_asked", "saved", *named, *tokens, *forecast])
     for item in items:
         writer.writerow(
             [
                 *(harmless(item[field]) for field in fields),
                 *(item[name] for name in ("calls", "cost", "cost_asked", "saved")),
+                *(item["saved_by"][cause] for cause in causes),
                 *(item["usage"][name] for name in tokens),
                 *(item["forecast"][name] for name in forecast),
             ]

@@ -278,6 +278,8 @@ class Call(msgspec.Struct, frozen=True, kw_only=True):
     cost: Usd
     cost_asked: Usd
     saved: Usd
+    saved_by: dict[str, Usd]
+    """By cause: cache, downgrade, arbitration."""
     stages: list[str]
     policy: str
     attempts: list[Attempt]
@@ -287,9 +289,9 @@ class Call(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Spend(msgspec.Struct, frozen=True):
-    """Sums by group, dearest first. Each item names its group's dimensions, then calls, cost, cost_asked, saved, usage
-    and, where a forecast was asked for, `forecast`: from, to, expected, low, high, days, method. `total` has the same
-    without a group."""
+    """Sums by group, dearest first. Each item names its group's dimensions, then calls, cost, cost_asked, saved,
+    saved_by (cache, downgrade and arbitration, which add up to saved), usage and, where a forecast was asked for,
+    `forecast`: from, to, expected, low, high, days, method. `total` has the same without a group."""
 
     items: list[dict[str, Any]]
     total: dict[str, Any]

@@ -55,7 +55,7 @@ _COLUMNS = (
     "id", "at_ns", "org", "team", "user", "key", "cost_center", "session", "agent", "model_asked", "model_used",
     "endpoint", "provider", "outcome", "tags", "cost_nano", "cost_asked_nano", "saved_nano", "input_tokens",
     "output_tokens", "cache_write_5m_tokens", "cache_write_1h_tokens", "cache_read_tokens", "epoch", "segment",
-    "offset", "cache", "namespace",
+    "offset", "cache", "namespace", "saved_downgrade_nano", "saved_arbitration_nano",
 )  # fmt: skip
 _NAMES = ", ".join(f'"{name}"' for name in _COLUMNS)
 _MARKS = ", ".join("?" * len(_COLUMNS))
@@ -291,6 +291,8 @@ def _row(call: Any, epoch: str, record: Record) -> Row:
         record.offset,
         call.cache,
         call.namespace,
+        call.saved_downgrade_nano,
+        call.saved_arbitration_nano,
     )
 
 

@@ -15,6 +15,7 @@ from sqlalchemy import ColumnElement, Connection, Text, and_, cast, func, or_, s
 
 from fastgate._core.money import format_usd
 from fastgate.control.usage_schema import calls
+from fastgate.journal.view import saved_view
 from fastgate.times import NS
 
 MAX_PAGE = 1000
@@ -54,8 +55,8 @@ DIMENSIONS = (*_DIMENSIONS, TAG_PREFIX + "NAME")
 """What spend can be grouped by. `model` is the one that served the call; `day` and `month` are UTC's."""
 
 _SUMS = (
-    "cost_nano", "cost_asked_nano", "saved_nano", "input_tokens", "output_tokens", "cache_write_5m_tokens",
-    "cache_write_1h_tokens", "cache_read_tokens",
+    "cost_nano", "cost_asked_nano", "saved_nano", "saved_downgrade_nano", "saved_arbitration_nano", "input_tokens",
+    "output_tokens", "cache_write_5m_tokens", "cache_write_1h_tokens", "cache_read_tokens",
 )  # fmt: skip
 
 
@@ -86,11 +87,17 @@ class SpendRow(msgspec.Struct, frozen=True, kw_only=True):
     cost_nano: int
     cost_asked_nano: int
     saved_nano: int
+    saved_downgrade_nano: int
+    saved_arbitration_nano: int
     input_tokens: int
     output_tokens: int
     cache_write_5m_tokens: int
     cache_write_1h_tokens: int
     cache_read_tokens: int
+
+    @property
+    def saved_cache_nano(self) -> int:
+        return self.saved_nano - self.saved_downgrade_nano - self.saved_arbitration_nano
 
 
 class FocusGroup(msgspec.Struct, frozen=True, kw_only=True):
@@ -125,7 +132,8 @@ def spend_view(row: SpendRow) -> dict[str, Any]:
         "cost": format_usd(row.cost_nano),
         "cost_asked": format_usd(row.cost_asked_nano),
         "saved": format_usd(row.saved_nano),
-        "usage": {name: getattr(row, name) for name in _SUMS[3:]},
+        "saved_by": saved_view(row),
+        "usage": {name: getattr(row, name) for name in _SUMS if name.endswith("_tokens")},
     }
 
 
@@ -200,7 +208,7 @@ def focus_groups(connection: Connection, filters: Filters) -> Iterator[FocusGrou
         calls.c.endpoint,
         calls.c.provider,
     ]
-    summed = [func.sum(calls.c[name]).label(name) for name in _SUMS if name != "cost_asked_nano"]
+    summed = [func.sum(calls.c[name]).label(name) for name in _SUMS if name in FocusGroup.__struct_fields__]
     reached = or_(calls.c.endpoint != "", calls.c.cost_nano != 0)
     asked = select(*columns, func.count().label("calls"), *summed).where(reached, *_conditions(filters))
     for row in connection.execution_options(yield_per=FOCUS_PAGE).execute(asked.group_by(*columns).order_by(*columns)):

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from sqlalchemy import JSON, BigInteger, Column, Index, Integer, MetaData, Table, Text
 
-HEAD = "u0003"
+HEAD = "u0004"
 """The newest revision under migrations_usage/versions; a test compares."""
 
 metadata = MetaData()
@@ -44,6 +44,8 @@ calls = Table(
     Column("offset", BigInteger, nullable=False),
     Column("cache", Text, nullable=False),
     Column("namespace", Text, nullable=False),
+    Column("saved_downgrade_nano", BigInteger, nullable=False),
+    Column("saved_arbitration_nano", BigInteger, nullable=False),
     Index("calls_time", "at_ns", "id"),
     Index("calls_team", "team", "at_ns"),
     Index("calls_user", "user", "at_ns"),

@@ -42,7 +42,7 @@ def audit_headers(call: Call, stream: bool) -> Headers:
         headers.append((names.budget, call.budget))
     if call.routed:
         headers.append((names.routed, call.routed))
-    if call.saved_nano:
+    if call.saved_nano > 0:
         headers.append((names.saved, format_usd(call.saved_nano)))
     return headers
 
@@ -151,6 +151,7 @@ class _Closing(msgspec.Struct):
     cost: str
     model: str
     usage: dict[str, int]
+    saved: str | msgspec.UnsetType = msgspec.UNSET
 
 
 _encode = msgspec.json.Encoder().encode
@@ -167,4 +168,5 @@ def closing_line(call: Call) -> bytes:
         "cache_read_tokens": usage.cache_read_tokens if usage else 0,
     }
     model = call.origin[0] if call.origin is not None else call.model_used
-    return b": fastgate %b\n\n" % _encode(_Closing(call.id, format_usd(call.cost_nano), model, counts))
+    saved = format_usd(call.saved_nano) if call.saved_nano > 0 else msgspec.UNSET
+    return b": fastgate %b\n\n" % _encode(_Closing(call.id, format_usd(call.cost_nano), model, counts, saved))

@@ -148,7 +148,7 @@ def encode_note(call: Call) -> bytes:
         len(call.body),
         call.bound_nano,
         price.ints() if price is not None else (),
-        0,
+        call.attempted_nano,
         call.cache,
         call.guard,
         call.routed,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Protocol
 
 import msgspec
 
@@ -37,12 +37,33 @@ def call_view(record: CallRecord) -> dict[str, Any]:
         "cost": format_usd(record.cost_nano),
         "cost_asked": format_usd(record.cost_asked_nano),
         "saved": format_usd(record.saved_nano),
+        "saved_by": saved_view(record),
         "stages": record.stages,
         "policy": record.policy,
         "attempts": [attempt_view(attempt) for attempt in record.attempts],
         "system_sha256": record.system_sha256,
         "tools": record.tools,
         "verdicts": [msgspec.structs.asdict(verdict) for verdict in record.verdicts],
+    }
+
+
+class Saved(Protocol):
+    """A record, or the sum of many."""
+
+    @property
+    def saved_cache_nano(self) -> int: ...
+    @property
+    def saved_downgrade_nano(self) -> int: ...
+    @property
+    def saved_arbitration_nano(self) -> int: ...
+
+
+def saved_view(of: Saved) -> dict[str, str]:
+    """What was saved by cause; adds up to `saved`."""
+    return {
+        "cache": format_usd(of.saved_cache_nano),
+        "downgrade": format_usd(of.saved_downgrade_nano),
+        "arbitration": format_usd(of.saved_arbitration_nano),
     }
 
 

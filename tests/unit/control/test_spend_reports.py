@@ -52,7 +52,9 @@ CALLS = st.lists(
             "agent": names,
             "tags": st.dictionaries(st.sampled_from(["project", "it's"]), names, max_size=2),
             "cost_nano": st.integers(0, 10**15),
-            "saved_nano": st.integers(0, 10**12),
+            "saved_nano": st.integers(-(10**12), 10**12),
+            "saved_downgrade_nano": st.integers(-(10**12), 10**12),
+            "saved_arbitration_nano": st.integers(-(10**12), 10**12),
             "usage": st.builds(Usage, *[st.integers(0, 10**9)] * 5),
         }
     ),
@@ -127,6 +129,14 @@ def test_sums_are_the_journals_to_the_nano_dollar(
         if by:
             assert found == {group: (count, Decimal(nano) / NS) for group, (count, nano) in wanted.items()}
         assert Decimal(spend.total["cost"]) == Decimal(sum(one.cost_nano for one in chosen)) / NS
+        for one in (*spend.items, spend.total):
+            assert sum(map(Decimal, one["saved_by"].values())) == Decimal(one["saved"])
+        by_cause = {cause: Decimal(nano) for cause, nano in spend.total["saved_by"].items()}
+        assert by_cause == {
+            "cache": Decimal(sum(one.saved_cache_nano for one in chosen)) / NS,
+            "downgrade": Decimal(sum(one.saved_downgrade_nano for one in chosen)) / NS,
+            "arbitration": Decimal(sum(one.saved_arbitration_nano for one in chosen)) / NS,
+        }
         rows = books.focus(query)
         assert sum((Decimal(row["BilledCost"]) for row in rows), Decimal(0)) == Decimal(spend.total["cost"])
         reached = [one for one in chosen if one.endpoint or one.cost_nano]

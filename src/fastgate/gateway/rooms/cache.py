@@ -105,7 +105,7 @@ def give(call: Call, entry: Entry, how: str) -> bool:
     call.hit = (wanted, body)
     call.origin = (head.model, head.endpoint, head.provider)
     call.cache = how
-    call.saved_nano = call.cost_asked_nano = price_of(call, head)
+    call.saved_nano = price_of(call, head)
     return True
 
 
@@ -186,7 +186,7 @@ async def follow(call: Call, locate: Locate) -> Any:
             return await pass_on(call, watch, locate)
         if ahead.entry is not None and give(call, ahead.entry, "hit-inflight"):
             call.asked = None
-            call.saved_nano = call.cost_asked_nano = ahead.cost_nano
+            call.saved_nano = ahead.cost_nano
     finally:
         ahead.part()
         asked.ahead = None
@@ -214,7 +214,7 @@ async def pass_on(call: Call, watch: Watch, locate: Locate) -> Any:
     rest = call.tap.finish() if call.tap is not None else b""
     if rest:
         transport.send_bytes(rest)
-    call.saved_nano = call.cost_asked_nano = ahead.cost_nano
+    call.saved_nano = ahead.cost_nano
     if ahead.error:
         call.outcome, call.error = "upstream_error", ahead.error
     if not ahead.broken:

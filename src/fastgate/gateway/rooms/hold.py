@@ -122,7 +122,7 @@ def clamp(call: Call, max_tokens: int) -> None:
 def lower(call: Call, budget: str, why: str) -> bool:
     """Send the call to the next model of the cascade that its key may use; False, and nothing changed, where there is
     none. A turn with open thinking stays with its model: no other one can go on with it."""
-    snapshot, request = call.snapshot, call.request
+    request = call.request
     assert request is not None
     target = next_model(call)
     if target is None:
@@ -132,9 +132,7 @@ def lower(call: Call, budget: str, why: str) -> bool:
         return False
     model = msgspec.json.encode(target)
     call.body = call.body[: request.model_start] + model + call.body[request.model_end :]
-    if call.asked_row is None:
-        call.asked_row = snapshot.prices.row(snapshot.endpoints[0].kind, request.model)
-        call.model_asked = request.model
+    call.model_asked = call.model_asked or request.model
     call.model = target
     call.request = read_request(call.body)
     call.routed = f"budget;{budget};{why}"

@@ -62,7 +62,7 @@ def encode(call: Call) -> bytes:
             usage_of(call),
             call.usage_state,
             call.cost_nano,
-            call.cost_nano if call.cost_asked_nano is None else call.cost_asked_nano,
+            call.cost_nano + call.saved_nano,
             call.saved_nano,
             call.stages,
             call.snapshot.version,
@@ -76,6 +76,8 @@ def encode(call: Call) -> bytes:
             call.namespace,
             call.cells,
             call.verdicts,
+            call.saved_downgrade_nano,
+            call.saved_arbitration_nano,
         )
     )
 

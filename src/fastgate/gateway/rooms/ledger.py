@@ -2,14 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from fastgate.call import Call
 from fastgate.gateway.attempts import INPUT_BYTES_PER_TOKEN, WAITED, estimated
-
-if TYPE_CHECKING:
-    from fastgate._core.money import PriceRow
-
+from fastgate.routing.savings import savings
 
 __all__ = ["INPUT_BYTES_PER_TOKEN", "release", "settle"]
 
@@ -18,6 +13,8 @@ def settle(call: Call) -> None:
     """Fill usage, its state and the cost. Called once, in every outcome, before the answer's end is written. What
     attempts before the last may have cost is part of it."""
     price_answer(call)
+    if call.usage is not None and (call.model_asked or call.endpoint is not call.snapshot.endpoints[0]):
+        compare(call)
     if len(call.attempts) > 1:
         call.attempts[-1] = (*call.attempts[-1][:5], call.cost_nano)
         call.cost_nano += call.attempted_nano
@@ -46,18 +43,20 @@ def price_answer(call: Call) -> None:
         call.usage_state, call.cost_nano = "partial", call.bound_nano
     if call.usage_state != "exact" and call.snapshot.limits.unknown_usage == "bound":
         call.cost_nano = max(call.cost_nano, call.bound_nano)
-    if call.asked_row is not None:
-        compare(call, call.asked_row)
 
 
-def compare(call: Call, asked: PriceRow) -> None:
-    """What the same tokens would have cost at the model that was asked for."""
-    assert call.usage is not None
-    try:
-        call.cost_asked_nano = asked.cost(call.usage)
-    except OverflowError:
+def compare(call: Call) -> None:
+    """What another model, and another endpoint than the first, has saved. Nothing where a bound was charged: what the
+    call has used is not known then."""
+    endpoint, usage, request = call.endpoint, call.usage, call.request
+    assert endpoint is not None
+    assert usage is not None
+    assert request is not None
+    if call.usage_state != "exact" and call.snapshot.limits.unknown_usage == "bound":
         return
-    call.saved_nano = max(0, call.cost_asked_nano - call.cost_nano)
+    saved = savings(call.snapshot, call.model_asked or request.model, endpoint, usage, call.cost_nano)
+    call.saved_downgrade_nano, call.saved_arbitration_nano = saved
+    call.saved_nano = saved.downgrade_nano + saved.arbitration_nano
 
 
 def release(call: Call) -> None:
