@@ -9,6 +9,7 @@ from collections import deque
 from pathlib import Path
 from typing import Any
 
+from bench.load.certificate import Certificate
 from bench.load.processes import Server, free_port
 from bench.load.rows import Target
 from fastgate.journal.format import Position, segments_of
@@ -34,7 +35,9 @@ budgets:
 """
 
 
-def gateway(folder: Path, upstream: str, workers: int, target: Target = "fastgate") -> Server:
+def gateway(
+    folder: Path, upstream: str, workers: int, target: Target = "fastgate", tls: Certificate | None = None
+) -> Server:
     """One gateway before `upstream`, its state in `folder`."""
     folder.mkdir(parents=True)
     port, control = free_port(), free_port()
@@ -51,11 +54,14 @@ def gateway(folder: Path, upstream: str, workers: int, target: Target = "fastgat
     config["guards"] = [{"use": name, "action": "log"} for name in built_in_guards()] if full else []
     if target == "cached":
         config["cache"] = {"exact": {"enabled": True, "namespace": "org"}}
+    if tls is not None:
+        config["tls"] = {"cert": str(tls.cert), "key": str(tls.key)}
     (folder / "directory.yaml").write_text(DIRECTORY % json.dumps(KEY) + (BUDGETS if full else ""))
     path = folder / "fastgate.yaml"
     path.write_text(json.dumps(config))  # JSON is YAML
     command = [sys.executable, "-m", "fastgate.cli", "serve", "-c", str(path)]
-    return Server(target, f"http://127.0.0.1:{port}", command, folder / "fastgate.log", ready="/readyz")
+    url = f"{'https' if tls else 'http'}://127.0.0.1:{port}"
+    return Server(target, url, command, folder / "fastgate.log", ready="/readyz", tls=tls)
 
 
 def built_in_guards() -> list[str]:

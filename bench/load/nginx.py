@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from bench.load.certificate import Certificate
 from bench.load.payloads import ANSWER_JSON
 from bench.load.processes import Server, free_port
 
@@ -43,7 +44,7 @@ FIXED = """
 PROXY = """
     upstream mock {{ server {upstream}; keepalive 512; keepalive_requests 1000000000; }}
     server {{
-        listen 127.0.0.1:{port} backlog=4096;
+        listen 127.0.0.1:{port} {tls}backlog=4096;
         location / {{
             proxy_pass http://mock;
             proxy_http_version 1.1;
@@ -60,18 +61,32 @@ def fixed_upstream(folder: Path) -> Server:
     return _nginx("mock", folder, port, FIXED.format(port=port, answer=ANSWER_JSON.replace("'", "\\'")))
 
 
-def reverse_proxy(folder: Path, upstream: str, stream: bool) -> Server:
+TLS = """
+    ssl_certificate {cert};
+    ssl_certificate_key {key};
+    ssl_protocols TLSv1.2 TLSv1.3;
+"""
+
+
+def reverse_proxy(folder: Path, upstream: str, stream: bool, tls: Certificate | None = None) -> Server:
     """Passes everything to `upstream` and adds nothing; streams are passed on as they come."""
     port = free_port()
-    inside = PROXY.format(port=port, upstream=urlsplit(upstream).netloc, buffering="off" if stream else "on")
-    return _nginx("nginx", folder, port, inside)
+    inside = TLS.format(cert=tls.cert, key=tls.key) if tls else ""
+    inside += PROXY.format(
+        port=port,
+        upstream=urlsplit(upstream).netloc,
+        buffering="off" if stream else "on",
+        tls="ssl " if tls else "",
+    )
+    return _nginx("nginx", folder, port, inside, tls)
 
 
-def _nginx(name: str, folder: Path, port: int, inside: str) -> Server:
+def _nginx(name: str, folder: Path, port: int, inside: str, tls: Certificate | None = None) -> Server:
     folder.mkdir(parents=True)
     # As root nginx would change to a user who cannot write here.
     user = "user root;\n" if os.getuid() == 0 else ""
     config = folder / "nginx.conf"
     config.write_text(FRAME.format(folder=folder, user=user, inside=inside))
     log = folder / "nginx.log"
-    return Server(name, f"http://127.0.0.1:{port}", ["nginx", "-e", "stderr", "-c", str(config)], log)
+    scheme = "https" if tls else "http"
+    return Server(name, f"{scheme}://127.0.0.1:{port}", ["nginx", "-e", "stderr", "-c", str(config)], log, tls=tls)

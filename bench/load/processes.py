@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.client
 import os
 import socket
+import ssl
 import subprocess
 import sys
 import time
@@ -15,6 +16,8 @@ from typing import NamedTuple
 from urllib.parse import urlsplit
 
 import psutil
+
+from bench.load.certificate import Certificate
 
 SOURCE = Path(__file__).parents[2] / "src"
 START_S = 30.0
@@ -54,6 +57,7 @@ class Server:
     command: list[str]
     log: Path
     ready: str = "/"
+    tls: Certificate | None = None
     process: subprocess.Popen[bytes] | None = field(default=None, init=False)
 
     def __enter__(self) -> Server:
@@ -107,6 +111,24 @@ class Server:
             used[process.pid] = Used(times.user + times.system, "fastgate.control" in command)
         return used
 
+    def connect(self, timeout_s: float) -> http.client.HTTPConnection:
+        """A connection of its own, by TLS where the server speaks it."""
+        place = urlsplit(self.url).netloc
+        if self.tls is None:
+            return http.client.HTTPConnection(place, timeout=timeout_s)
+        trust = ssl.create_default_context(cafile=str(self.tls.cert))
+        return http.client.HTTPSConnection(place, timeout=timeout_s, context=trust)
+
+    def answers(self) -> bool:
+        connection = self.connect(2)
+        try:
+            connection.request("GET", self.ready)
+            return connection.getresponse().status < 500
+        except (OSError, http.client.HTTPException):
+            return False
+        finally:
+            connection.close()
+
     def said(self) -> str:
         """The last lines of its log."""
         return "\n".join(self.log.read_text(errors="replace").splitlines()[-15:]) if self.log.exists() else ""
@@ -117,21 +139,10 @@ class Server:
         while time.monotonic() < until:
             if self.process.poll() is not None:
                 raise RuntimeError(f"{self.name} ended with {self.process.returncode}:\n{self.said()}")
-            if answers(self.url, self.ready):
+            if self.answers():
                 return
             time.sleep(0.05)
         raise RuntimeError(f"{self.name} did not answer within {START_S:.0f} s:\n{self.said()}")
-
-
-def answers(url: str, path: str) -> bool:
-    connection = http.client.HTTPConnection(urlsplit(url).netloc, timeout=2)
-    try:
-        connection.request("GET", path)
-        return connection.getresponse().status < 500
-    except (OSError, http.client.HTTPException):
-        return False
-    finally:
-        connection.close()
 
 
 def cpu_between(before: dict[int, Used], after: dict[int, Used]) -> tuple[float, float]:

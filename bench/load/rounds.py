@@ -5,7 +5,6 @@ Interleaved, because a shared machine drifts: within a round the three see the s
 
 from __future__ import annotations
 
-import http.client
 import json
 import sys
 import time
@@ -15,11 +14,10 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
-from bench.load import gateway, nginx, payloads, wrk
+from bench.load import certificate, gateway, nginx, payloads, wrk
 from bench.load.processes import Server, cpu_between
-from bench.load.rows import GATEWAYS, Mock, Row, Target
+from bench.load.rows import GATEWAYS, Row, Target
 
 PATH = "/v1/messages?beta=true"
 WARM_UP_S = 1.0
@@ -64,11 +62,11 @@ def measure(rows: list[Row], plan: Plan, folder: Path) -> tuple[list[Result], li
     """Results of all rows, and what went wrong on the way (empty when nothing did)."""
     results: list[Result] = []
     faults: list[str] = []
-    for mock in dict.fromkeys(row.mock for row in rows):
-        of_mock = [row for row in rows if row.mock == mock]
-        place = folder / mock
-        with stage(mock, plan, place, {name for row in of_mock for name in row.targets}) as targets:
-            found, answered = measure_stage(of_mock, targets, plan, place)
+    for name_of_stage in dict.fromkeys(row.stage for row in rows):
+        together = [row for row in rows if row.stage == name_of_stage]
+        place = folder / name_of_stage
+        with stage(together[0], plan, place, {name for row in together for name in row.targets}) as targets:
+            found, answered = measure_stage(together, targets, plan, place)
         results += found
         if plan.with_gateway:
             for name, count in answered.items():
@@ -80,18 +78,20 @@ def measure(rows: list[Row], plan: Plan, folder: Path) -> tuple[list[Result], li
 
 
 @contextmanager
-def stage(mock: Mock, plan: Plan, folder: Path, wanted: set[Target]) -> Iterator[list[Server]]:
-    """The upstream, nginx before it, and the wanted gateways before it."""
+def stage(row: Row, plan: Plan, folder: Path, wanted: set[Target]) -> Iterator[list[Server]]:
+    """The upstream that the row asks for, nginx before it, and the wanted gateways before it."""
+    folder.mkdir(parents=True, exist_ok=True)
+    pair = certificate.make(folder) if row.tls else None
     with ExitStack() as stack:
-        if mock == "nginx":
+        if row.mock == "nginx":
             upstream = stack.enter_context(nginx.fixed_upstream(folder / "mock"))
         else:
             upstream = stack.enter_context(gateway.simulator(folder / "mock", plan.mock_workers))
-        proxy = nginx.reverse_proxy(folder / "proxy", upstream.url, stream=mock == "simulate")
+        proxy = nginx.reverse_proxy(folder / "proxy", upstream.url, stream=row.mock == "simulate", tls=pair)
         targets = [upstream, stack.enter_context(proxy)]
         for name in GATEWAYS if plan.with_gateway else ():
             if name in wanted:
-                ours = gateway.gateway(folder / name, upstream.url, plan.workers, name)
+                ours = gateway.gateway(folder / name, upstream.url, plan.workers, name, pair)
                 targets.append(stack.enter_context(ours))
         yield targets
 
@@ -133,7 +133,7 @@ def shot_of(row: Row, folder: Path) -> wrk.Shot:
 
 def try_once(target: Server, row: Row) -> None:
     """One call by hand: a target that answers wrongly must not be measured."""
-    connection = http.client.HTTPConnection(urlsplit(target.url).netloc, timeout=30)
+    connection = target.connect(30)
     headers = payloads.HEADERS | {"x-api-key": gateway.KEY}
     connection.request("POST", PATH, payloads.body(row.body, row.stream), headers)
     answer = connection.getresponse()
