@@ -1,17 +1,50 @@
-"""Amounts as people read them. Exact ones are for files and programs: format_usd."""
+"""Amounts as people read them, from nano-dollars. Exact ones for files and programs are money.format_usd's.
+
+What is spent or left is cut, never rounded up: nobody reads of more than there is. What was chosen, a limit, is shown
+to its last place. Neither says 0.00 of what is not nothing.
+"""
 
 from __future__ import annotations
 
-from fastgate._core.money import format_usd
+NANO = 1_000_000_000
+PLACES = 9
 
 PPM_PER_PERCENT = 10_000
-CENTS = -7
-"""Where the nine places of an amount are cut for people."""
+
+CENTS = 2
+"""The fewest places of an amount."""
+
+DIGITS = 3
+"""Of an amount below a dollar, where cents say little: `0.0847`, `0.0000425`."""
 
 
 def dollars(nano: int) -> str:
-    """Dollars and cents, cut and never rounded up: nobody reads of more than was spent."""
-    return format_usd(nano)[:CENTS]
+    """Dollars and cents; below a dollar three digits, wherever they begin. Cut towards zero."""
+    whole, rest = divmod(abs(nano), NANO)
+    zeros = PLACES - len(str(rest))
+    return exact((-1 if nano < 0 else 1) * cut(abs(nano), CENTS if whole or not rest else zeros + DIGITS))
+
+
+def exact(nano: int) -> str:
+    """Every place that says something, and at least cents."""
+    whole, rest = divmod(abs(nano), NANO)
+    return f"{'-' if nano < 0 else ''}{whole}.{f'{rest:0{PLACES}d}'.rstrip('0').ljust(CENTS, '0')}"
+
+
+def cut(nano: int, places: int) -> int:
+    """An amount without what stands behind so many places."""
+    step = int(10 ** max(PLACES - places, 0))
+    return nano // step * step
+
+
+def spent_and_needed(spent_nano: int, needed_nano: int, ceiling_nano: int) -> tuple[str, str]:
+    """Both in so few places, from four on, that they say of the ceiling what is true: it is reached, or passed by the
+    two together."""
+    for places in (4, 6, PLACES):
+        cut_nano, up_nano = cut(spent_nano, places), -cut(-needed_nano, places)
+        if cut_nano + up_nano > ceiling_nano and (cut_nano >= ceiling_nano or spent_nano < ceiling_nano):
+            break
+    return exact(cut_nano), exact(up_nano)
 
 
 def percent(at_ppm: int) -> str:

@@ -136,7 +136,15 @@ def refused(answer: Answer) -> str:
 def test_a_budget_that_pays_for_nothing_refuses_and_says_all_there_is_to_say(house: House) -> None:
     answer = house.send("spent")
     message = refused(answer)
-    for part in ("Budget spent", "$0.0000 of $0.00", "limit $0.00 a month", "CET", "em@acme.example", "CC-1001"):
+    for part in (
+        "Budget spent",
+        "$0.00 of $0.00001",
+        "limit $0.00001 a month",
+        "this call needs $0.0",
+        "CET",
+        "em@acme.example",
+        "CC-1001",
+    ):
         assert part in message, message
     assert 0 < int(answer.headers["retry-after"]) <= 31 * 86_400
     assert answer.headers["x-fastgate-budget"].startswith("spent;remaining=0.00")

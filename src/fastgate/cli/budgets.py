@@ -57,6 +57,16 @@ INCREASE_COLUMNS = [
 ]
 
 
+LEASE_COLUMNS = [
+    Column("worker", "worker"),
+    Column("pid", "pid"),
+    Column("is", "standing"),
+    Column("leased $", lambda row: dollars(row["leased"]), "right"),
+    Column("done", "done"),
+    Column("because", "why"),
+]
+
+
 def percent(part: str) -> str:
     return f"{Decimal(part) * 100:f}".rstrip("0").rstrip(".") + "%" if "." in part else f"{Decimal(part) * 100:f}%"
 
@@ -195,6 +205,37 @@ def remove(budget_id: str) -> None:
     with open_control("fastgate budgets remove", writes=True) as control:
         removed = control.budgets.remove(budget_id)
     told(removed, f"budget {budget_id} is removed.")
+
+
+@budgets.command("reap")
+@click.argument("worker", metavar="[WORKER]", required=False)
+@click.option("--charge", is_flag=True, help="Charge all that WORKER has leased; only where it does not answer.")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+def reap(worker: str | None, charge: bool, yes: bool) -> None:
+    """End what workers had leased that are gone.
+
+    Workers lease money ahead of their calls. What a dead one had not spent is freed once all of its calls are charged;
+    the gateway does that by itself within a second, this does it now and says how much. Of a worker that does not
+    answer, nobody can say what it spends until it is dead: end its process, or have its lease charged whole.
+    """
+    if charge and worker is None:
+        raise BadInput(
+            "--charge needs the worker whose leases are to be charged.", fix="`fastgate budgets reap` lists them"
+        )
+    question = f"charge all that {worker} has leased, and have it end when it wakes?"
+    if charge and not (yes or as_json()) and sys.stdin.isatty() and not click.confirm(question):
+        raise Refused("nothing was changed.")
+    with open_control("fastgate budgets reap", writes=True) as control:
+        told_reaped(control.budgets.reap(worker, charge))
+
+
+def told_reaped(answer: dict[str, Any]) -> None:
+    if as_json():
+        output.print_json(answer)
+        return
+    output.listing(answer["items"], LEASE_COLUMNS, empty="no worker has leased anything")
+    if answer["items"]:
+        click.echo(f"freed ${dollars(answer['freed'])}, charged ${dollars(answer['charged'])}")
 
 
 @budgets.command("raise")

@@ -10,6 +10,7 @@ from fastgate.cli.remote import REPLAY_S, Remote, segment
 
 if TYPE_CHECKING:
     from fastgate.control.budgets import Budgets
+    from fastgate.control.shapes_budgets import Reap, Reaped
 
 Json = dict[str, Any]
 
@@ -24,6 +25,7 @@ class BudgetControl(Protocol):
     def increases(self, budget_id: str, cursor: str, limit: int) -> Json: ...
     def request(self, budget_id: str, new: Json) -> Json: ...
     def decide(self, increase_id: str, verdict: str) -> Json: ...
+    def reap(self, worker: str | None, charge: bool) -> Json: ...
     def pauses(self) -> Json: ...
     def pause(self, new: Json) -> Json: ...
     def resume(self, level: str, of: str, org: str) -> Json: ...
@@ -61,6 +63,9 @@ class RemoteBudgets:
     def decide(self, increase_id: str, verdict: str) -> Json:
         return self._call("POST", f"/api/v1/increases/{segment(increase_id)}/{verdict}")
 
+    def reap(self, worker: str | None, charge: bool) -> Json:
+        return self._call("POST", "/api/v1/budgets/reap", body={"worker": worker, "charge": charge})
+
     def pauses(self) -> Json:
         return self._call("GET", "/api/v1/pauses")
 
@@ -78,12 +83,17 @@ class RemoteBudgets:
 
 class LocalBudgets:
     """The same operations in this process; `shown` turns an answer into JSON's types and errors into failures, and
-    `count` takes in what the last run left uncounted."""
+    `count` takes in what the last run left uncounted, `reap` ends leases."""
 
     def __init__(
-        self, budgets: Budgets, shown: Callable[[Callable[[], Any]], Json], count: Callable[[], object]
+        self,
+        budgets: Budgets,
+        shown: Callable[[Callable[[], Any]], Json],
+        count: Callable[[], object],
+        reap: Callable[[Reap, str], Reaped],
     ) -> None:
         self._budgets = budgets
+        self._reap = reap
         self._shown = shown
         self._count = count
 
@@ -115,6 +125,11 @@ class LocalBudgets:
 
     def decide(self, increase_id: str, verdict: Any) -> Json:
         return self._shown(lambda: self._budgets.decide(increase_id, verdict, actor()))
+
+    def reap(self, worker: str | None, charge: bool) -> Json:
+        from fastgate.control.shapes_budgets import Reap
+
+        return self._shown(lambda: self._reap(Reap(worker=worker, charge=charge), actor()))
 
     def pauses(self) -> Json:
         return self._shown(self._budgets.pauses)

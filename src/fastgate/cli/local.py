@@ -24,6 +24,7 @@ from fastgate.control.errors import OperationError
 from fastgate.control.ingest import Ingestor
 from fastgate.control.operations import Operations
 from fastgate.control.shapes import NewKey
+from fastgate.control.shapes_budgets import Reap, Reaped
 from fastgate.keys import PepperError
 from fastgate.state import StateBusyError, StateError
 from fastgate.stores.ports import StoreError
@@ -52,7 +53,7 @@ class LocalControl:
     def __enter__(self) -> LocalControl:
         self._operations = self._stack.enter_context(guarded(self._open))
         self.listen = self._operations.world.config.listen
-        self.budgets: BudgetControl = LocalBudgets(self._operations.budgets, shown, self._count_new_calls)
+        self.budgets: BudgetControl = LocalBudgets(self._operations.budgets, shown, self._count_new_calls, self._reap)
         self.cache: CacheControl = LocalCache(self._operations.caching, shown, self._count_new_calls)
         self.alerts: AlertControl = LocalAlerts(self._operations.alerts, shown)
         return self
@@ -109,6 +110,17 @@ class LocalControl:
     def apply(self, path: Path, dry_run: bool) -> Json:
         text = path.read_bytes()
         return shown(lambda: self._operations.apply(text, actor(), dry_run=dry_run, name=str(path)))
+
+    def _reap(self, wanted: Reap, actor: str) -> Reaped:
+        """What the control plane does all the time is done here once: calls of dead workers recorded and charged."""
+        from fastgate.control.background import Background
+
+        background = Background(self._operations, self._operations.world.config.journal)
+        try:
+            self._count_new_calls()
+            return self._operations.reap(wanted, actor)
+        finally:
+            background.settle()
 
     def _count_new_calls(self) -> None:
         """Takes what the last run left in the journal."""

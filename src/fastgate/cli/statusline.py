@@ -13,6 +13,8 @@ import sys
 from collections.abc import Mapping
 from typing import Any
 
+from fastgate.amounts import PLACES, dollars, exact
+
 WAIT_S = 1.0
 """Connecting and answering together. The gateway answers in milliseconds; nobody waits for a status line."""
 INPUT_BYTES = 1 << 20
@@ -133,7 +135,7 @@ def line(me: Mapping[str, Any], colours: bool = False) -> str:
         return _coloured(
             f"paused: {pause['level']} {pause['of']} by {pause['by']}: {pause['reason']}", "pause", colours
         )
-    budgets = sorted(me.get("budgets") or [], key=lambda budget: _cents(budget["remaining"]))
+    budgets = sorted(me.get("budgets") or [], key=lambda budget: _nano(budget["remaining"]))
     if not budgets:
         return f"{me.get('user') or me.get('key')}: no budget applies"
     of_session = [budget for budget in budgets if budget["of"].startswith("session=")]
@@ -153,15 +155,14 @@ def _part(budget: Mapping[str, Any], name: str, colours: bool) -> str:
         words.append(stage)
     if budget["resets_at"]:
         words.append("resets " + _when(budget["resets_at"]))
-    money = _coloured(f"${_cents(budget['remaining']) / 100:.2f} left", stage, colours)
-    return f"{money} of ${_cents(total) / 100:.2f} ({', '.join(words)})"
+    money = _coloured(f"${dollars(_nano(budget['remaining']))} left", stage, colours)
+    return f"{money} of ${exact(_nano(total))} ({', '.join(words)})"
 
 
-def _cents(usd: str) -> int:
-    """Whole cents, rounded down: nobody is shown a cent that is not there."""
+def _nano(usd: str) -> int:
+    """Decimal dollars in nano-dollars; 0 where they are fewer."""
     whole, _, rest = usd.partition(".")
-    cents = abs(int(whole)) * 100 + int(rest[:2].ljust(2, "0"))
-    return 0 if usd.startswith("-") else cents
+    return 0 if usd.startswith("-") else int(whole + rest[:PLACES].ljust(PLACES, "0"))
 
 
 def _when(moment: str) -> str:

@@ -14,6 +14,7 @@ from fastgate.control.alerts.watch import Watch
 from fastgate.control.charging import Charging
 from fastgate.control.history import History
 from fastgate.control.ingest import Ingestor
+from fastgate.control.leases import Leases
 from fastgate.control.operations import Operations
 from fastgate.control.recover import recover
 from fastgate.control.stages import Stages
@@ -66,6 +67,7 @@ class Background:
         self._charging = Charging(
             self.counters, history, state.journal_dir, state.flight_dir, lambda: operations.world.budgets
         )
+        operations.leases = Leases(state, self.counters, self._charging, self.reap, operations.note)
         self.stages = Stages(self.counters, state.stages, operations.board)
         self.stages.listeners.append(operations.desk.on_stage)
         self._charges = 0
@@ -94,13 +96,19 @@ class Background:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         try:
-            await asyncio.to_thread(self.reap)
-            if self._writer is not None:
-                self._writer.close()
-            await asyncio.to_thread(self._ingestor.catch_up)
-            await asyncio.to_thread(self._charge_the_last)
+            await asyncio.to_thread(self.settle)
         except (StoreError, OSError) as error:
             log.error("the last calls are counted at the next start", why=error)
+
+    def settle(self) -> None:
+        """Where no worker runs any more: records, counts and charges the last calls, and gives everything up."""
+        self.reap()
+        if self._writer is not None:
+            self._writer.close()
+        self._ingestor.catch_up()
+        self._charging.catch_up()
+        self._charging.look_after()
+        self.counters.close()
 
     def reap(self) -> None:
         """Records the calls of workers that are gone."""
@@ -118,13 +126,7 @@ class Background:
             charging.look_after()
         if self._charges % HOUSEKEEPING_CHARGES == 0:
             charging.keep_house()
-        changed, charging.changed = charging.changed, set()
-        self.stages.look(self._operations.world.budgets, changed)
-
-    def _charge_the_last(self) -> None:
-        self._charging.catch_up()
-        self._charging.look_after()
-        self.counters.close()
+        self.stages.look(self._operations.world.budgets, charging.take_changed())
 
     def _journal(self) -> JournalWriter:
         """This process's own epoch, made when first needed."""

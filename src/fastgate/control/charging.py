@@ -10,7 +10,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 
@@ -23,7 +23,7 @@ from fastgate.record import CallRecord
 from fastgate.selection import Match, Selection, step_of
 from fastgate.snapshot import BudgetRow, KeyRow
 from fastgate.stores.counters_control import ControlCounters
-from fastgate.stores.ledger_port import CellKey, Charge, Place
+from fastgate.stores.ledger_port import CellKey, Charge, Place, WorkerState
 
 BATCH_RECORDS = 1_000
 """Charges of one transaction: about 10 ms during which workers' leases wait."""
@@ -62,6 +62,10 @@ _decode = msgspec.msgpack.Decoder(_Charged).decode
 
 Extent = tuple[int, int, bool]
 
+Standing = Literal["alive", "frozen", "unreadable", "dead"]
+"""alive: as far as anybody knows. frozen: no word for the time of a lease, but its process is there. unreadable: dead, and
+the table of its calls in flight is damaged. dead: and what it had in flight is recorded."""
+
 
 class Charging:
     """Brings every journal into the counters. One step at a time, from any thread. `rows` are the budgets in force;
@@ -82,6 +86,7 @@ class Charging:
         self._flight_dir = flight_dir
         self._rows = rows
         self._lock = threading.Lock()
+        self._looking = threading.Lock()
         self._selection = Selection(())
         self._seeded: set[tuple[str, int]] = counters.seeded()
         self._kinds: dict[tuple[Any, ...], list[Match]] = {}
@@ -236,28 +241,47 @@ class Charging:
 
     # -- leases of those who do not answer --------------------------------------------------------------------------
 
-    def look_after(self) -> None:
+    def look_after(self) -> dict[str, int]:
         """Leases that ran out are doubtful; those of workers that are proven dead are free once all of theirs is
-        charged. A worker's flight table goes when it has closed it, or when its calls are in a journal."""
-        for epoch in self.counters.expire(clock.boot_ns()):
-            log.warning("a worker does not answer; what it has leased stays counted until it does", epoch=epoch)
-        workers = self.counters.workers()
-        self._leased = bool(workers)
-        dead = [epoch for epoch in workers if self._is_gone(epoch)]
-        # After the look: what the recovery has recorded for them is among it.
-        if not dead or not self.catch_up():
-            return
-        for epoch in dead:
-            if epoch in self._finished or not segments_of(self._reader.journal_dir, epoch):
-                freed = self.counters.release(epoch)
-                log.info("a worker is gone; what it had leased and not spent is free", epoch=epoch, nano=freed)
+        charged: how much of whom. A worker's flight table goes when it has closed it, or when its calls are in a
+        journal."""
+        with self._looking:
+            for epoch in self.counters.expire(clock.boot_ns()):
+                log.warning("a worker does not answer; what it has leased stays counted until it does", epoch=epoch)
+            workers = self.counters.workers()
+            self._leased = bool(workers)
+            dead = [epoch for epoch, state in workers.items() if self.standing(epoch, state) == "dead"]
+            # After the look: what the recovery has recorded for them is among it.
+            if not dead or not self.catch_up():
+                return {}
+            freed = {}
+            for epoch in dead:
+                if epoch in self._finished or not segments_of(self._reader.journal_dir, epoch):
+                    freed[epoch] = self.counters.release(epoch)
+                    log.info("a worker is gone; what it had not spent is free", epoch=epoch, nano=freed[epoch])
+            return freed
 
-    def _is_gone(self, epoch: str) -> bool:
+    def standing(self, epoch: str, state: WorkerState) -> Standing:
+        """What is known of a worker that has leased money. Of one whose table could not be read whole nobody knows what
+        it has spent, so it is not dead for good before that is charged."""
         flight = self._flight_dir / f"{epoch}{FLIGHT}"
         if flight.exists() or self._reader.is_open(epoch):
-            return False
-        # A table that could not be read whole: nobody knows what its worker has spent. `budgets reap` charges it.
-        return not flight.with_suffix(DAMAGED).exists()
+            return "frozen" if state == "doubtful" else "alive"
+        if state != "reaped" and flight.with_suffix(DAMAGED).exists():
+            return "unreadable"
+        return "dead"
+
+    def charge_whole(self, epoch: str) -> int:
+        """Charges all that a worker has leased, because nobody can say what of it is spent; how much."""
+        with self._lock:
+            self.changed.update(self.counters.leased(epoch))
+            return self.counters.reap(epoch)
+
+    def take_changed(self) -> set[int]:
+        """The cells that were charged since the last time."""
+        with self._lock:
+            changed, self.changed = self.changed, set()
+        return changed
 
     def positions(self) -> dict[str, Position]:
         """How far each journal is charged: this consumer's say in what of it may be deleted."""

@@ -19,7 +19,7 @@ from fastgate import runinfo
 from fastgate.board import Board
 from fastgate.clock import wall_ns
 from fastgate.config import worker_count
-from fastgate.control import shapes
+from fastgate.control import shapes, shapes_budgets
 from fastgate.control.alerting import Alerting
 from fastgate.control.alerts.desk import Desk
 from fastgate.control.budgets import Budgets
@@ -29,6 +29,7 @@ from fastgate.control.cascade import cascade_steps
 from fastgate.control.dryrun import proposal
 from fastgate.control.dryrun.prices import NextCheaper
 from fastgate.control.errors import OperationError, moment, of_file, of_store, problem_of
+from fastgate.control.leases import Leases
 from fastgate.control.members import Members
 from fastgate.control.metrics import CallCounters, exposition
 from fastgate.control.shapes import Page
@@ -73,6 +74,8 @@ class Operations:
         self._counters = CallCounters(self.calls.table.engine)
         self._members = Members(open_engine(state.directory_db))
         self._money: WorkerCounters | None = None
+        self.leases: Leases | None = None
+        """Where charges are made, which is in the process that does the background work."""
         self.budgets = Budgets(store.budgets, world.refresh, self._replay, self._figures)
         self.caching = Caching(state, self.calls.table, lambda: world.config.cache)
         self.desk = Desk(
@@ -187,6 +190,16 @@ class Operations:
         if self._money is None:
             self._money = WorkerCounters(Database(self.state.counters_db))
         return self._money.figures(wanted)
+
+    def reap(self, wanted: shapes_budgets.Reap, actor: str) -> shapes_budgets.Reaped:
+        """Ends the leases of workers that are gone. Raises OperationError, conflict for one that may still spend."""
+        if self.leases is None:
+            raise OperationError("unusable", "nothing is charged here yet; try again")
+        return self.leases.reap(wanted.worker, wanted.charge, actor)
+
+    def note(self, change: ports.Change, actor: str) -> None:
+        """An audit event of something that changes no row of the directory."""
+        self._store.note(change, actor)
 
     def _replay(self, row: BudgetRow) -> dict[str, Any]:
         """The same of one budget, over the last 30 days."""

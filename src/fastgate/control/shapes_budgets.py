@@ -135,6 +135,33 @@ class NewPause(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     until: str | None = None
 
 
+class Reap(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Whose leases are to end: of all workers whose death is proven, or of the one named. `charge`: what the named one
+    has leased is charged whole, because nobody can prove that it is dead or say what of it is spent."""
+
+    worker: str | None = None
+    charge: bool = False
+
+
+class Lease(msgspec.Struct, frozen=True, kw_only=True):
+    """What a worker had leased, and what became of it. `pid` is null where it has no table of calls any more."""
+
+    worker: str
+    pid: int | None
+    standing: Literal["alive", "frozen", "unreadable", "dead"]
+    leased: Usd
+    done: Literal["freed", "charged", "kept"]
+    why: str
+
+
+class Reaped(msgspec.Struct, frozen=True, kw_only=True):
+    """What ending leases has freed and charged; `items` are all workers that had leases."""
+
+    items: list[Lease]
+    freed: Usd
+    charged: Usd
+
+
 def fields_given(change: BudgetChange) -> dict[str, Any]:
     """The fields of a change that are not left out, as plain values."""
     given: dict[str, Any] = {}

@@ -11,7 +11,7 @@ import logging
 from collections.abc import Callable, Iterable, Mapping
 
 from fastgate._core.escrow import MAX_NANO, Cells, Escrow
-from fastgate._core.money import format_usd
+from fastgate.amounts import dollars
 from fastgate.budgets import ceiling_nano, pause_ppm, stage_nano
 from fastgate.clock import boot_ns, wall_ns
 from fastgate.selection import Match, Selection, since_of, step_of
@@ -195,8 +195,7 @@ class Allowances:
                 least = left_nano, match.row.id, stage
         draw.stages = tuple(stages)
         if least is not None:
-            cents = format_usd(max(least[0], 0))[:-7]
-            draw.text = f"{least[1]};remaining={cents};stage={least[2] or 'ok'}"
+            draw.text = f"{least[1]};remaining={dollars(max(least[0], 0))};stage={least[2] or 'ok'}"
 
     def left(self, account: Account) -> int:
         """What is left of a cell as far as this worker knows: neither spent nor held by anyone, itself included."""

@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
-from fastgate._core.money import format_usd
+from fastgate.amounts import dollars, exact, spent_and_needed
 from fastgate.budgets import live_increases_nano, pause_ppm, stage_nano
 from fastgate.clock import wall_ns
 from fastgate.errors import GatewayError, budget_contended, budget_exhausted
@@ -38,10 +38,10 @@ async def exhausted(call: Call, draw: Draw, answer: Answer, floor_nano: int, len
     """Not even the cheapest form of the call fits into what was not spent."""
     account, figures = draw.accounts[answer.at], answer.figures[answer.at]
     row, now_ns = account.row, wall_ns()
-    spent = format_usd(figures.settled_nano)[:-5]
-    amounts = f"${spent} of ${format_usd(account.ceiling_nano)[:-7]} are spent (limit {limit_text(row, now_ns)})"
+    spent, needed = spent_and_needed(figures.settled_nano, floor_nano, account.ceiling_nano)
+    amounts = f"${spent} of ${exact(account.ceiling_nano)} are spent (limit {limit_text(row, now_ns)})"
     if figures.settled_nano < account.ceiling_nano:
-        amounts += f" and this call needs ${format_usd(floor_nano)[:-5]}"
+        amounts += f" and this call needs ${needed}"
     retry_s, reset = await reset_of(account, figures.settled_nano + floor_nano - account.ceiling_nano, lending)
     return budget_exhausted(
         f"Budget {row.id} {subject(row)} is exhausted: {amounts}. {reset} {ask_whom(call)}", retry_s
@@ -55,8 +55,8 @@ def soft_paused(call: Call, draw: Draw, allowances: Allowances) -> GatewayError:
     row, now_ns = match.row, wall_ns()
     at = draw.matches.index(match)
     note = allowances.stages.get(draw.keys[at])
-    spent = format_usd(note.spent_nano if note is not None else 0)[:-5]
-    pause = format_usd(stage_nano(row, pause_ppm(row.stages), now_ns))[:-7]
+    spent = dollars(note.spent_nano if note is not None else 0)
+    pause = exact(stage_nano(row, pause_ppm(row.stages), now_ns))
     _, end_ns = step_of(row, now_ns)
     retry_s, reset = reset_at(row, end_ns, now_ns)
     message = f"Budget {row.id} {subject(row)} is paused: ${spent} are spent, at ${pause} it takes no more calls"
@@ -69,7 +69,7 @@ def contended(draw: Draw, answer: Answer) -> GatewayError:
         row = draw.accounts[answer.at].row
         return budget_contended(f"Budget {row.id} is new, and what was spent before is being counted; try again.", 1)
     row, figures = draw.accounts[answer.at].row, answer.figures[answer.at]
-    held = format_usd(figures.leased_nano)[:-7]
+    held = dollars(figures.leased_nano)
     message = f"Budget {row.id} {subject(row)} has ${held} held by calls in flight; try again when one has ended."
     return budget_contended(message, CONTENDED_S)
 
@@ -80,8 +80,8 @@ def subject(row: BudgetRow) -> str:
 
 def limit_text(row: BudgetRow, now_ns: int) -> str:
     increases_nano = live_increases_nano(row, now_ns)
-    more = f" and ${format_usd(increases_nano)[:-7]} of temporary increases" if increases_nano else ""
-    return f"${format_usd(row.usd_nano)[:-7]} a {row.period}{more}".replace(" a total", " in total").replace(
+    more = f" and ${exact(increases_nano)} of temporary increases" if increases_nano else ""
+    return f"${exact(row.usd_nano)} a {row.period}{more}".replace(" a total", " in total").replace(
         " a rolling", f" in any {row.rolling_h} hours"
     )
 

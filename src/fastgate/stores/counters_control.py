@@ -74,6 +74,13 @@ class ControlCounters(WorkerCounters):
     def workers(self) -> dict[str, WorkerState]:
         return dict(self.database.read(lambda db: db.execute("SELECT epoch, state FROM workers").fetchall()))
 
+    def leased(self, epoch: str) -> dict[int, int]:
+        return dict(
+            self.database.read(
+                lambda db: db.execute("SELECT cell, nano FROM leases WHERE epoch = ? AND nano > 0", (epoch,)).fetchall()
+            )
+        )
+
     def expire(self, now_ns: int) -> list[str]:
         with self.database.writing() as db:
             db.execute("DELETE FROM wants WHERE until_ns <= ?", (now_ns,))

@@ -185,6 +185,10 @@ class LedgerStore(Protocol):
 
     def workers(self) -> dict[str, WorkerState]: ...
 
+    def leased(self, epoch: str) -> dict[int, int]:
+        """What a worker has leased, by the store's numbers of the cells."""
+        ...
+
     def expire(self, now_ns: int) -> list[str]:
         """Leases that have run out are doubtful from now on; the workers they belong to."""
         ...

@@ -18,8 +18,10 @@ from fastgate.stores.errors import StoreError as StoreError  # noqa: PLC0414  # 
 Origin = Literal["declared", "managed"]
 """declared: comes from directory.yaml and changes there. managed: made through the command line or the API."""
 
-Action = Literal["create", "update", "remove", "rotate", "revoke", "request", "approve", "deny", "end", "test", "retry"]
-SubjectKind = Literal["org", "cost_center", "team", "user", "key", "budget", "increase", "pause", "alert"]
+Action = Literal[
+    "create", "update", "remove", "rotate", "revoke", "request", "approve", "deny", "end", "test", "retry", "reap"
+]
+SubjectKind = Literal["org", "cost_center", "team", "user", "key", "budget", "increase", "pause", "alert", "worker"]
 
 
 class Change(msgspec.Struct, frozen=True):

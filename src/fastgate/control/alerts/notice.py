@@ -6,7 +6,7 @@ from typing import Literal, Protocol
 
 import msgspec
 
-from fastgate.amounts import dollars, percent
+from fastgate.amounts import dollars, exact, percent
 from fastgate.budgets import ceiling_nano, stage_nano
 from fastgate.periods import calendar
 from fastgate.snapshot import BudgetRow
@@ -69,8 +69,8 @@ def stage_notice(row: BudgetRow, change: StageChange) -> Notice | None:
         ("Budget", row.id + cell),
         ("Of", subject),
         ("Spent", f"$ {dollars(change.spent_nano)}"),
-        ("Limit", f"$ {dollars(row.usd_nano)} a {row.period}" if row.period != "rolling" else _window(row)),
-        ("Ceiling", "none: a soft budget" if ceiling is None else f"$ {dollars(ceiling)}"),
+        ("Limit", f"$ {exact(row.usd_nano)} a {row.period}" if row.period != "rolling" else _window(row)),
+        ("Ceiling", "none: a soft budget" if ceiling is None else f"$ {exact(ceiling)}"),
         ("Stage", f"{action} at {percent(at_ppm)}"),
     ]
     if row.period not in ("total", "rolling"):
@@ -86,7 +86,7 @@ def stage_notice(row: BudgetRow, change: StageChange) -> Notice | None:
         severity="critical" if action == "pause" else "warning",
         topic=f"{row.id}{cell}",
         title=f"Budget {row.id}{cell}: {percent(at_ppm)} is spent",
-        text=f"{subject} has spent $ {dollars(change.spent_nano)} of $ {dollars(row.usd_nano)}. {happens}",
+        text=f"{subject} has spent $ {dollars(change.spent_nano)} of $ {exact(row.usd_nano)}. {happens}",
         facts=tuple(facts),
     )
 
@@ -121,4 +121,4 @@ def trial_notice(at_ns: int) -> Notice:
 
 
 def _window(row: BudgetRow) -> str:
-    return f"$ {dollars(row.usd_nano)} in {row.rolling_h} hours"
+    return f"$ {exact(row.usd_nano)} in {row.rolling_h} hours"

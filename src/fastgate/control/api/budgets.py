@@ -45,6 +45,13 @@ def remove_budget(operations: Operations, request: AnyRequest, budget_id: str) -
     return operations.budgets.remove(budget_id, actor_of(request))
 
 
+@post("/budgets/reap", status_code=200, sync_to_thread=True)
+def reap(operations: Operations, request: AnyRequest, data: shapes.Reap) -> shapes.Reaped:
+    """Frees what workers had leased that are proven dead. With `charge`, what one named worker has leased is charged
+    whole; refused while it answers."""
+    return operations.reap(data, actor_of(request))
+
+
 @get("/increases", sync_to_thread=True)
 def increases(
     operations: Operations, budget: OfBudget = "", cursor: Cursor = "", limit: Limit = DEFAULT_PAGE
@@ -90,6 +97,7 @@ HANDLERS = [
     show_budget,
     put_budget,
     remove_budget,
+    reap,
     increases,
     request_increase,
     decide_increase,
