@@ -40,11 +40,11 @@ def cut(nano: int, places: int) -> int:
 def spent_and_needed(spent_nano: int, needed_nano: int, ceiling_nano: int) -> tuple[str, str]:
     """Both in so few places, from four on, that they say of the ceiling what is true: it is reached, or passed by the
     two together."""
-    for places in (4, 6, PLACES):
+    for places in (4, 6):
         cut_nano, up_nano = cut(spent_nano, places), -cut(-needed_nano, places)
         if cut_nano + up_nano > ceiling_nano and (cut_nano >= ceiling_nano or spent_nano < ceiling_nano):
-            break
-    return exact(cut_nano), exact(up_nano)
+            return exact(cut_nano), exact(up_nano)
+    return exact(spent_nano), exact(needed_nano)
 
 
 def percent(at_ppm: int) -> str:

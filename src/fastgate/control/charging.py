@@ -63,8 +63,8 @@ _decode = msgspec.msgpack.Decoder(_Charged).decode
 Extent = tuple[int, int, bool]
 
 Standing = Literal["alive", "frozen", "unreadable", "dead"]
-"""alive: as far as anybody knows. frozen: no word for the time of a lease, but its process is there. unreadable: dead, and
-the table of its calls in flight is damaged. dead: and what it had in flight is recorded."""
+"""alive: as far as anybody knows. frozen: no word for the time of a lease, but its process is there. unreadable: dead,
+and the table of its calls in flight is damaged. dead: and what it had in flight is recorded."""
 
 
 class Charging:
