@@ -11,6 +11,7 @@ from fastgate._core.escrow import Hold
 from fastgate.gateway.allowance import IDLE_SCANS, SCAN_NS, Allowances
 from fastgate.gateway.lending import LEASE_NS, Lending
 from fastgate.snapshot import BudgetRow, KeyRow
+from fastgate.stores.ledger_port import Answer
 from tests.model.counters import Counters
 
 USD = 1_000_000_000
@@ -134,6 +135,20 @@ async def test_a_budget_that_is_gone_gives_everything_back() -> None:
     await house.tick()
     (cell,) = house.store.cells("month", 1)
     assert cell.figures.leased_nano == 0
+
+
+@pytest.mark.asyncio
+async def test_who_waits_for_the_history_of_a_budget_that_is_removed_is_told_at_once() -> None:
+    house = House(budget("month", 4000))
+    house.allowances.adopt((budget("month", 4000), budget("new", 4000)))
+    draw = house.allowances.draw(ALICE, "", "claude-opus-5-5")
+    waiting = asyncio.create_task(house.lending.obtain(1, draw, BOUND, BOUND, 2 * USD))
+    await asyncio.sleep(0.05)
+    assert not waiting.done(), "its deadline has not come"
+    house.allowances.adopt((budget("month", 4000),))
+    answer = await asyncio.wait_for(waiting, 1)
+    assert isinstance(answer, Answer) and answer.verdict == "unready"
+    assert draw.accounts[answer.at].gone
 
 
 @pytest.mark.asyncio

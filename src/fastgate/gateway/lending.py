@@ -327,7 +327,9 @@ class Lending:
             if hold is not None:
                 future.set_result(hold)
             return
-        over = answer.verdict == "full" or ask.take
+        # Nobody counts any more what was spent of a budget that was removed: who waits for that asks anew without it.
+        removed = answer.verdict == "unready" and draw.accounts[answer.at].gone
+        over = answer.verdict == "full" or ask.take or removed
         if over and not future.done():
             future.set_result(answer)
 

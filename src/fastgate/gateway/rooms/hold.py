@@ -91,11 +91,16 @@ async def ask(call: Call, plan: list[Candidate], draw: Draw, lending: Lending, r
             return plan
         if answer is None:
             raise overloaded("Budgets cannot be checked at this moment; try again.", 2)
-        if answer.verdict != "full":
+        if draw.accounts[answer.at].gone:  # the budget was removed meanwhile
+            if lending.allowances.selection is None:
+                return plan
+            draw = find(call, lending)
+        elif answer.verdict != "full":
             raise contended(draw, answer)
-        if not lower(call, draw.accounts[answer.at].row.id, "ceiling"):
+        elif lower(call, draw.accounts[answer.at].row.id, "ceiling"):
+            plan, draw = replan(call), find(call, lending)
+        else:
             raise await exhausted(call, draw, answer, floor_nano, lending)
-        plan, draw = replan(call), find(call, lending)
         if not draw.accounts:
             return plan
 
