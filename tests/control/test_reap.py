@@ -121,7 +121,9 @@ def test_a_killed_workers_lease_is_freed_at_once_and_audited(tmp_path: Path) -> 
 async def killed(gateway: Gateway) -> None:
     call = await streaming(gateway)
     (epoch,) = leases_of(gateway)
-    os.kill(workers_of(gateway)[epoch], signal.SIGKILL)
+    worker = psutil.Process(workers_of(gateway)[epoch])
+    worker.kill()
+    await asyncio.to_thread(until, lambda: not worker.is_running() or worker.status() == "zombie", 5, "it is dead")
     status, told = await asyncio.to_thread(admin, gateway, "POST", "/budgets/reap", {})
     assert status == 200
     assert epoch not in leases_of(gateway), "it is dead: what it had leased is free when this answers"

@@ -122,11 +122,23 @@ class Charging:
             return sum(self._take(epoch, extent) for epoch, extent in self._news())
 
     def catch_up(self) -> bool:
-        """Everything that is there now; False while something is left, because a new budget's history is awaited."""
-        while self.step():
-            pass
+        """Everything that is there now, whatever comes meanwhile; False while something of it is left, because a new
+        budget's history is awaited."""
         with self._lock:
-            return not self._news()
+            goal = self._news()
+        while True:
+            moved = self.step()
+            with self._lock:
+                if all(self._reached(epoch, extent) for epoch, extent in goal):
+                    return True
+            if not moved:
+                return False
+
+    def _reached(self, epoch: str, extent: Extent) -> bool:
+        segment, size, is_open = extent
+        if epoch in self._finished or self._taken.get(epoch) == extent:
+            return True
+        return is_open and self._places.get(epoch, START)[:2] >= (segment, size)
 
     def _follow(self) -> None:
         """No budget, nothing leased: nothing can be charged, and whoever has counted a call already is soon enough."""

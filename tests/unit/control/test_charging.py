@@ -128,6 +128,23 @@ def test_charges_go_on_when_the_usage_table_does_not(house: House) -> None:
     assert house.spent("other") == {"": 105}
 
 
+def test_catching_up_ends_though_calls_keep_coming(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    house.rows = (budget(),)
+    house.ingestor.catch_up()
+    house.charging.step()
+    house.call(100)
+    step = house.charging.step
+
+    def busy() -> int:
+        done = step()
+        house.call(1)
+        return done
+
+    monkeypatch.setattr(house.charging, "step", busy)
+    assert house.charging.catch_up()
+    assert 100 <= house.spent()[""] < 110
+
+
 def test_members_tags_models_and_windows_have_their_own_cells(house: House) -> None:
     house.rows = (
         budget("seats", per_seat=True),
