@@ -67,6 +67,7 @@ lock: # writes down the newest versions that pyproject.toml allows as the ones t
 # ARGS="--check" fails when a goal is missed, ARGS="--quick" shows only that it runs. Needs wrk and nginx.
 bench: install-test
 	$(BIN)/python -m bench.micro --out bench/micro.json
+	$(BIN)/python -m bench.slow
 	$(BIN)/python -m bench.load --out bench/load.json $(ARGS); status=$$?; $(BIN)/python -m bench.render; exit $$status
 
 faults: install-test

@@ -1,5 +1,5 @@
-"""`python -m bench.render`: writes bench/README.md from the figures that bench.load and bench.micro left. Measures
-nothing, so the page can be made again from the same files, and says the same."""
+"""`python -m bench.render`: writes bench/README.md from the figures that bench.load, bench.micro and the others left
+(bench.section). Measures nothing, so the page can be made again from the same files, and says the same."""
 
 from __future__ import annotations
 
@@ -7,13 +7,14 @@ import argparse
 import json
 import sys
 import textwrap
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from bench.load import report
 from bench.load.rows import CEILING
 from bench.plot import plot
+from bench.section import Section, sections
 
 HERE = Path(__file__).parent
 LOAD, MICRO, PAGE = HERE / "load.json", HERE / "micro.json", HERE / "README.md"
@@ -33,10 +34,12 @@ server, supervisor and control plane included, divided by the calls answered; no
 it uses the same cores."""
 
 
-def page(load: dict[str, Any] | None, micro: dict[str, Any] | None) -> str:
+def page(load: dict[str, Any] | None, micro: dict[str, Any] | None, others: Sequence[Section] = ()) -> str:
     out = ["# How fast fastgate is\n", prose(INTRODUCTION), ""]
     if load:
         out += load_section(load)
+    for other in others:
+        out += section(other)
     if micro:
         out += micro_section(micro)
     return "\n".join(out).rstrip() + "\n"
@@ -68,6 +71,20 @@ def load_section(document: dict[str, Any]) -> Iterator[str]:
         yield f"- {'met' if verdict.met else '**missed**'}: {verdict.text}"
     for fault in document["faults"]:
         yield f"- **fault**: {fault}"
+    yield ""
+
+
+def section(other: Section) -> Iterator[str]:
+    yield f"## {other.title}\n"
+    yield from machine(other.machine)
+    yield f"\n{prose(other.about)}\n"
+    yield "|" + "|".join(other.columns) + "|"
+    yield "|---|" + "---:|" * (len(other.columns) - 1)
+    for row in other.rows:
+        yield "|" + "|".join(row) + "|"
+    yield ""
+    for goal in other.goals:
+        yield f"- {'met' if goal.met else '**missed**'}: {goal.text}"
     yield ""
 
 
@@ -109,7 +126,7 @@ def main() -> int:
     if load is None and micro is None:
         sys.stderr.write(f"neither {chosen.load} nor {chosen.micro} exists: run bench.load or bench.micro first\n")
         return 2
-    chosen.page.write_text(page(load, micro))
+    chosen.page.write_text(page(load, micro, sections(chosen.page.parent)))
     if load is not None:
         chosen.page.with_name("load.svg").write_text(plot(report.lines(load["results"])))
     return 0

@@ -22,6 +22,7 @@ from bench.load.rows import ROWS
 from bench.lock import BusyError, only_one
 from bench.plot import plot
 from bench.render import LOAD, page
+from bench.section import Goal, Section, sections
 
 
 @pytest.mark.parametrize("stream", [False, True])
@@ -193,3 +194,14 @@ def test_the_picture_has_a_bar_for_every_figure_of_the_page() -> None:
     assert len(bars) == len(found)
     longest = max(found, key=lambda line: line.requests_per_s)
     assert f"{longest.requests_per_s:,.0f}/s" in plot(found)
+
+
+def test_what_other_benchmarks_left_is_on_the_page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("bench.section.HERE", tmp_path)
+    goals = (Goal("waits 3 ms (<= 2)", False), Goal("no errors", True))
+    Section("Waiting", "How long.", ("for", "ms"), (("nothing", "3"),), goals).write("waiting")
+    (tmp_path / "load.json").write_text('{"results": []}')
+    (found,) = sections(tmp_path)
+    text = page(None, None, [found])
+    for line in ("## Waiting", "|for|ms|", "|nothing|3|", "- **missed**: waits 3 ms (<= 2)", "- met: no errors"):
+        assert line in text.splitlines()
