@@ -1,8 +1,8 @@
 """`python -m bench.slow`: what a thousand slow connections (slowhttptest) cost everybody else.
 
-A few well-behaved connections call all the time, first alone, then beside each attack; rounds are interleaved, so that a
-machine that drifts slows all of them. Goal: their p99 beside an attack within 20 % of what it is alone. Writes
-bench/slow.json for bench.render.
+A few well-behaved connections call all the time, first alone, then beside each attack: slow heads, bodies, readers.
+Rounds are interleaved, so that a machine that drifts slows all of them. Goal: their p99 beside an attack within 20 % of
+what it is alone. Writes bench/slow.json for bench.render.
 """
 
 from __future__ import annotations

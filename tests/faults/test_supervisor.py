@@ -25,8 +25,11 @@ from tests.support.sim import SimProcess, running
 
 pytestmark = pytest.mark.faults
 
-STREAMS = 24
-"""Open streams of a drain: more than one a worker, few enough for two cores."""
+DRAINS = [
+    pytest.param(24, "tokens=60 gap_ms=60", id="24-streams"),
+    pytest.param(500, "tokens=600 gap_ms=100", marks=pytest.mark.slow, id="500-streams"),
+]
+"""Open streams of a drain, and how long each goes on."""
 
 BACK_S = 15.0
 """A killed plane is back within this on a busy machine; alone it takes two seconds."""
@@ -196,13 +199,13 @@ def test_what_stands_in_the_way_of_a_start_is_said_in_a_sentence(tmp_path: Path,
 # -- drain ------------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.promise("P-15")
-async def test_a_drain_loses_no_stream(tmp_path: Path, upstream: SimProcess) -> None:
+@pytest.mark.promise("P-15", bound="500 open streams of 20 s and a SIGTERM: all end whole")
+@pytest.mark.parametrize(("count", "text"), DRAINS)
+async def test_a_drain_loses_no_stream(tmp_path: Path, upstream: SimProcess, count: int, text: str) -> None:
     upstream.fresh()
     with serving(tmp_path, upstream.url, workers=2) as gateway:
-        directive = "[[sim:text tokens=60 gap_ms=60]]"
-        streams = [await open_stream(gateway, directive) for _ in range(STREAMS)]
-        await in_flight(gateway, STREAMS)
+        streams = [await open_stream(gateway, f"[[sim:text {text}]]") for _ in range(count)]
+        await in_flight(gateway, count)
         gateway.process.send_signal(signal.SIGTERM)
         waiting = asyncio.gather(*(to_the_end(*stream) for stream in streams))
         await asyncio.sleep(0.3)
@@ -220,10 +223,10 @@ async def test_a_drain_loses_no_stream(tmp_path: Path, upstream: SimProcess) -> 
             assert reply.events()[-1][0] == "message_stop"
             assert b"\n: fastgate {" in reply.body, "the closing line with the cost"
         assert await asyncio.to_thread(gateway.process.wait, 30) == 0
-        shown = gateway.cli("calls", "list", "--json", "--limit", "100").json["items"]
+        shown = gateway.cli("calls", "list", "--json", "--limit", str(2 * count)).json["items"]
         billed = {call.started.id for call in upstream.calls()}
-        assert len(billed) == STREAMS, "no refused call reached the provider"
-        assert [call["outcome"] for call in shown if call["outcome"] != "refused"] == ["ok"] * STREAMS
+        assert len(billed) == count, "no refused call reached the provider"
+        assert [call["outcome"] for call in shown if call["outcome"] != "refused"] == ["ok"] * count
 
 
 async def test_a_drain_ends_at_its_deadline(tmp_path: Path, upstream: SimProcess) -> None:
