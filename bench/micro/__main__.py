@@ -11,7 +11,8 @@ import timeit
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-import bench.micro.guards  # noqa: F401 - registers its cases
+import bench.micro.guards
+import bench.micro.routing  # noqa: F401 - both register their cases
 from bench.figures import median, spread
 from bench.lock import BusyError, only_one
 from bench.machine import facts

@@ -62,6 +62,9 @@ cdef class Call:
     cdef public object origin
 
     cdef public str model
+    cdef public str home
+    cdef public str reason
+    cdef public object decision
     cdef public str routed
     cdef public object left_out
     cdef public object recast

@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 
 Route = Literal["messages", "count_tokens"]
 
-Candidate: TypeAlias = "tuple[Endpoint, PriceRow, int]"
-"""Where a call may go, what it is priced at there, and the most it can cost, in nano-dollars."""
+Candidate: TypeAlias = "tuple[Endpoint, PriceRow, int, str]"
+"""Where a call may go, what it is priced at there, the most it can cost, in nano-dollars, and the model it asks for."""
 
 AttemptFields = tuple[str, str, int, str, int, int]
 """One try, in the order of fastgate.record.Attempt: endpoint, model, status, error, duration_us, cost_nano."""
@@ -148,6 +148,13 @@ class Call:
     # route and relay
     model: str
     """The model that is sent, where it is not the one that was asked for."""
+    home: str
+    """Where its conversation was before, where a router chose: `endpoint` or `endpoint/key`; empty for a new one."""
+    reason: str
+    """Why the first candidate is first (record.Decision.reason)."""
+    decision: Any
+    """What the order of the candidates was decided on, as the record lists it (record.Decision); None without a
+    choice."""
     routed: str
     """Why model or endpoint differ from what was asked, or `kept;REASON`; empty when nobody wanted a change."""
     left_out: tuple[str, ...]
@@ -221,7 +228,8 @@ class Call:
         self.hold = self.draw = None
         self.cells = ()
         self.model_asked = ""
-        self.model = ""
+        self.model = self.home = self.reason = ""
+        self.decision = None
         self.routed = ""
         self.left_out = ()
         self.endpoint = None

@@ -16,7 +16,7 @@ import msgspec
 
 from fastgate.config_checks import BASE_URL, NAME, PLACE, SECRET_TEXT, VERSION_DATE, is_loopback
 from fastgate.refs import Secret
-from fastgate.strict import BAD, Reading
+from fastgate.strict import BAD, Range, Reading
 from fastgate.tree import KeyPath, Problem
 
 ANTHROPIC_BASE_URL = "https://api.anthropic.com"
@@ -49,8 +49,6 @@ class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
 
     LATER: ClassVar[Mapping[str, str]] = {
         "keys": "endpoints with several keys",
-        "weight": "weighted routing",
-        "priority": "routing by priority",
     }
 
     name: Annotated[str, NAME]
@@ -91,6 +89,10 @@ class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
     fields: dict[str, Literal["keep", "drop", "refuse"]] = {}
     """What is done about fields of a request: keep sends them, drop leaves field and beta out and says so, refuse
     passes this endpoint over. Before the kind's own rules (docs/endpoints.md)."""
+    priority: Annotated[int, Range(0, 999)] = 0
+    """Lower goes first; endpoints of one priority go in the order of this file."""
+    weight: Annotated[int, Range(0, 10_000)] = 1
+    """strategy weighted: its share of new sessions, as a part of the weights of all. 0: only when no other can."""
     ca_file: str = ""
     """PEM file of the authorities trusted for this endpoint, relative to this file; empty: the system's."""
 

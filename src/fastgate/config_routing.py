@@ -1,4 +1,4 @@
-"""The `routing` section of fastgate.yaml: which cheaper model a call may get, and why. Shapes and their checks."""
+"""The `routing` section of fastgate.yaml: which endpoint a call goes to, which cheaper model it may get, and why."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ from typing import Annotated, ClassVar, Literal
 
 import msgspec
 
+from fastgate.strict import Range
+
 LATER: Mapping[str, str] = {
-    "strategy": "routing strategies",
     "rules": "routing rules",
     "prefer": "routing by price",
 }
@@ -17,10 +18,17 @@ MODEL = msgspec.Meta(min_length=1, max_length=256)
 
 
 class Routing(msgspec.Struct, frozen=True, kw_only=True):
-    """Which cheaper model a call may get, and why."""
+    """Which endpoint a call goes to, which cheaper model it may get, and why."""
 
     LATER: ClassVar[Mapping[str, str]] = LATER
 
+    strategy: Literal["priority", "cheapest", "weighted", "latency", "cheapest-within-latency"] = "priority"
+    """Which endpoint a conversation begins at. priority: the first healthy one in order. cheapest: where its turns are
+    expected to cost least. weighted: as their weights share out sessions. latency: the one whose streams begin
+    soonest. cheapest-within-latency: the cheapest of those that begin within `latency_ms`. A session then stays
+    (docs/routing.md)."""
+    latency_ms: Annotated[int, Range(1, 600_000)] = 3000
+    """cheapest-within-latency: the longest mean time to a stream's first byte that is good enough."""
     cascade: Annotated[tuple[Annotated[str, MODEL], ...], msgspec.Meta(max_length=32)] = (
         "claude-opus-*",
         "claude-sonnet-*",

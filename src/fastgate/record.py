@@ -56,6 +56,43 @@ class Verdict(msgspec.Struct, frozen=True, array_like=True):
     """`shadow:ACTION`: what would have been done. `exception:OWNER`: who let it through."""
 
 
+class Offer(msgspec.Struct, frozen=True, array_like=True):
+    """One place that could serve a call, as routing.choice looked at it."""
+
+    place: str
+    """`endpoint`, or `endpoint/key`."""
+    model: str
+    """Empty where it is the first offer's."""
+    healthy: bool
+    warm_tokens: int
+    price_nano: int
+    """Expected of this turn, and of each turn after it."""
+    later_nano: int
+    latency_us: int
+    """Mean time to the first byte of a stream, 0 where it was not known."""
+    rank: int
+    weight: int
+
+
+class Decision(msgspec.Struct, frozen=True, array_like=True):
+    """Why a call went where it went: all that routing.choice decided on, so that it can be asked again."""
+
+    strategy: str
+    expected: tuple[int, int, int, int]
+    """Tokens of the prompt, of it new in a later turn, of output; flags: 1 cached, 2 for an hour, 4 fast, 8 US only."""
+    state: tuple[int, bool, int, int]
+    """Turns expected while the cache is warm, whether it may still be, the point that weights pick by, and the longest
+    latency that is good enough, in microseconds."""
+    home: str
+    """Where the conversation was before; empty for a new one."""
+    home_at: int
+    """The offer that is its home, -1 without one, -2 where none of them is."""
+    reason: str
+    """new, home, cold, unhealthy, gone or cheaper."""
+    order: tuple[int, ...]
+    offers: tuple[Offer, ...]
+
+
 class CallRecord(msgspec.Struct, frozen=True, array_like=True):
     """One finished call, in every outcome. Money is nano-dollars, times are UTC nanoseconds or microseconds."""
 
@@ -114,6 +151,8 @@ class CallRecord(msgspec.Struct, frozen=True, array_like=True):
     """Of `saved_nano`, what another model than the one asked for has saved."""
     saved_arbitration_nano: int = 0
     """And what another endpoint than the first has. The rest is the cache's."""
+    decision: Decision | None = None
+    """Where there was a choice of endpoints."""
 
     @property
     def saved_cache_nano(self) -> int:

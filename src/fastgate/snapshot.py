@@ -75,6 +75,11 @@ class Endpoint(msgspec.Struct, frozen=True):
     """Globs of betas that are sent on; None: the kind's own list."""
     fields: dict[str, Literal["keep", "drop", "refuse"]] = {}
     """What is done about fields that it may not take, before the kind's own rules."""
+    priority: int = 0
+    """Lower goes first."""
+    weight: int = 1
+    key: str = ""
+    """Which of the endpoint's keys this is, where it has several: then each is an endpoint of its own here."""
 
 
 class KeyRow(msgspec.Struct, frozen=True, array_like=True):
@@ -210,6 +215,13 @@ class GuardRow(msgspec.Struct, frozen=True, array_like=True):
     exceptions: tuple[GuardException, ...] = ()
 
 
+class RoutingRow(msgspec.Struct, frozen=True):
+    """How one of several endpoints is chosen (fastgate.config_routing documents each)."""
+
+    strategy: str = "priority"
+    latency_ms: int = 3000
+
+
 class SnapshotData(msgspec.Struct, frozen=True):
     """What the control plane publishes. `version` digests the content: the policy version of headers and records."""
 
@@ -230,6 +242,7 @@ class SnapshotData(msgspec.Struct, frozen=True):
     """From the dearest on: (glob of the models that stand here, the one a call is sent to that comes from above).
     Empty where budgets may not change models."""
     guards: tuple[GuardRow, ...] = ()
+    routing: RoutingRow = RoutingRow()
 
 
 encode = msgspec.msgpack.Encoder().encode
@@ -243,7 +256,8 @@ class Snapshot:
     `accepted` are the secrets seen so far that belong to a principal, at most one for each: identity fills it.
     `pauses` is None while nothing is paused by hand, `rates` while nobody's rate is limited, `budgets` while there are
     none.
-    `guards` are fastgate.guards' (the worker builds them), None where nothing is to be looked for.
+    `guards` are fastgate.guards' (the worker builds them), None where nothing is to be looked for; `router` is
+    fastgate.routing's, None where there is one endpoint and nothing to choose.
     """
 
     __slots__ = (
@@ -260,6 +274,7 @@ class Snapshot:
         "prices",
         "principals",
         "rates",
+        "router",
         "version",
     )
 
@@ -278,6 +293,7 @@ class Snapshot:
         self.cache = data.cache
         self.budgets = data.budgets or None
         self.guards: Any = None
+        self.router: Any = None
 
 
 current: Snapshot

@@ -80,6 +80,12 @@ class StateDir:
         return self.path / "health"
 
     @property
+    def warmth(self) -> Path:
+        """What is warm in which endpoint's prompt cache, in memory that all workers share. May be deleted while nothing
+        runs: then every conversation begins cold."""
+        return self.path / "warmth"
+
+    @property
     def snapshot(self) -> Path:
         return self.path / "snapshot.msgpack"
 

@@ -39,6 +39,7 @@ from fastgate.snapshot import (
     Limits,
     PauseRow,
     RateRow,
+    RoutingRow,
     SnapshotData,
 )
 from fastgate.state import StateDir
@@ -128,6 +129,8 @@ class Plane:
     guards: tuple[GuardRow, ...] = ()
     pauses: tuple[PauseRow, ...] = ()
     rates: tuple[RateRow, ...] = ()
+    routing: RoutingRow = field(default_factory=RoutingRow)
+    prices: PriceSettings = field(default_factory=PriceSettings)
     generation: int = 0
     port: int = field(default_factory=free_port)
 
@@ -152,11 +155,12 @@ class Plane:
             limits=self.limits,
             endpoints=self.endpoints,
             keys=self.keys,
-            prices=compile_prices(PriceSettings()),
+            prices=compile_prices(self.prices),
             pauses=self.pauses,
             guards=self.guards,
             rates=self.rates,
             cache=self.cache,
+            routing=self.routing,
         )
         temporary = self.state.snapshot.with_suffix(".new")
         temporary.write_bytes(snapshots.encode(data))
@@ -171,6 +175,9 @@ class Plane:
             time.sleep(0.005)
 
     def start(self) -> Plane:
+        """Begin to serve, also again after `stop`."""
+        if self.process is not None:
+            self.board = Board.open(self.state.board)
         command = [sys.executable, "-m", "fastgate.gateway.serve", "--host", "127.0.0.1", "--port", str(self.port)]
         command += ["--workers", str(self.workers), "--state", str(self.state.path)]
         if self.tls is not None:

@@ -83,7 +83,7 @@ def test_little_is_needed(tmp_path):
         ("guards: [{use: secrets, settings: {a: 1}}]", "3: guards[0]: secrets has no settings"),
         ("cahe: {}", "3: cahe: unknown key; nearest known key: cache"),
         ("limit: {}", "3: limit: unknown key; nearest known key: limits"),
-        ("routing: {rules: []}", "3: routing.rules: " + LATER.format("routing rules", "cascade")),
+        ("routing: {rules: []}", "3: routing.rules: " + LATER.format("routing rules", "latency_ms")),
         ("workers: 0", "3: workers: must be between 1 and 256, not '0'"),
         (
             "prices: {overrides: [{model: a, input: -1, output: 1}]}",

@@ -5,6 +5,13 @@ from libc.stdint cimport int64_t
 from fastgate._core.usage cimport Usage
 
 
+cdef extern from *:
+    """
+    typedef unsigned __int128 fastgate_u128;
+    """
+    ctypedef unsigned long long u128 "fastgate_u128"
+
+
 cdef class PriceRow:
     cdef tuple kept  # ints(), once asked for
     # Pico-dollars per token, below and above the tier.
@@ -29,6 +36,13 @@ cdef class PriceRow:
 
     cdef tuple fields(self)
     cdef int64_t cost_c(self, Usage usage) except -1
+    cpdef int64_t tokens(
+        self, int64_t plain, int64_t output, int64_t write_5m, int64_t write_1h, int64_t read,
+        bint fast, bint us_geo
+    ) except -1
+    cdef u128 tokens_pico(
+        self, int64_t plain, int64_t output, int64_t write_5m, int64_t write_1h, int64_t read
+    ) except? 0
     cdef int64_t bound_c(
         self, int64_t input_tokens, int64_t output_tokens, int64_t server_tool_uses,
         bint ttl_1h, bint fast, bint us_geo

@@ -13,10 +13,8 @@ from fastgate._core.usage cimport Usage
 
 cdef extern from *:
     """
-    typedef unsigned __int128 fastgate_u128;
     #define fastgate_mul_overflows(a, b, out) __builtin_mul_overflow((a), (fastgate_u128)(b), (out))
     """
-    ctypedef unsigned long long u128 "fastgate_u128"
     bint fastgate_mul_overflows(u128 a, int64_t b, u128 *out) noexcept nogil
 
 # $1 a token: a thousand times the dearest model ever listed. Keeps price * tokens * 5 classes under 2**106.
@@ -192,15 +190,43 @@ cdef class PriceRow:
         return self.bound_c(input_tokens, output_tokens, server_tool_uses, ttl_1h, fast, us_geo)
 
     cdef int64_t cost_c(self, Usage usage) except -1:
-        cdef int64_t plain = usage.input_tokens
-        cdef int64_t output = usage.output_tokens
-        cdef int64_t write_5m = usage.cache_write_5m_tokens
-        cdef int64_t write_1h = usage.cache_write_1h_tokens
-        cdef int64_t read = usage.cache_read_tokens
-        if (plain | output | write_5m | write_1h | read) < 0:
-            raise ValueError("negative token count")
         if (usage.web_search | usage.web_fetch | usage.code_execution) < 0:
             raise ValueError("negative count of server tool uses")
+        cdef u128 tools = <u128>usage.web_search * <u128>self.web_search_nano
+        tools += <u128>usage.web_fetch * <u128>self.web_fetch_nano
+        tools += <u128>usage.code_execution * <u128>self.code_execution_nano
+        return _settle(
+            self.tokens_pico(
+                usage.input_tokens,
+                usage.output_tokens,
+                usage.cache_write_5m_tokens,
+                usage.cache_write_1h_tokens,
+                usage.cache_read_tokens,
+            ),
+            self.fast_ppm if usage.fast else PPM,
+            self.us_geo_ppm if usage.us_geo else PPM,
+            tools,
+        )
+
+    cpdef int64_t tokens(
+        self, int64_t plain, int64_t output, int64_t write_5m, int64_t write_1h, int64_t read,
+        bint fast, bint us_geo
+    ) except -1:
+        """Nano-dollars of a call that uses so many tokens of each class and no server tool: what `cost` gives for that
+        usage. For calls that are yet to be made. OverflowError above 2**63-1."""
+        return _settle(
+            self.tokens_pico(plain, output, write_5m, write_1h, read),
+            self.fast_ppm if fast else PPM,
+            self.us_geo_ppm if us_geo else PPM,
+            <u128>0,
+        )
+
+    cdef u128 tokens_pico(
+        self, int64_t plain, int64_t output, int64_t write_5m, int64_t write_1h, int64_t read
+    ) except? 0:
+        """The exact sum over the classes. Multipliers are on tokens; server tools keep their price per use."""
+        if (plain | output | write_5m | write_1h | read) < 0:
+            raise ValueError("negative token count")
         cdef u128 pico
         cdef u128 prompt = <u128>plain + <u128>write_5m + <u128>write_1h + <u128>read
         # The tier is a cliff: a prompt above it moves every token of the call, output included, to the dearer row.
@@ -216,16 +242,7 @@ cdef class PriceRow:
             pico += <u128>write_5m * <u128>self.cache_write_5m_pico
             pico += <u128>write_1h * <u128>self.cache_write_1h_pico
             pico += <u128>read * <u128>self.cache_read_pico
-        # Multipliers are on tokens; server tools keep their price per use.
-        cdef u128 tools = <u128>usage.web_search * <u128>self.web_search_nano
-        tools += <u128>usage.web_fetch * <u128>self.web_fetch_nano
-        tools += <u128>usage.code_execution * <u128>self.code_execution_nano
-        return _settle(
-            pico,
-            self.fast_ppm if usage.fast else PPM,
-            self.us_geo_ppm if usage.us_geo else PPM,
-            tools,
-        )
+        return pico
 
     cdef int64_t bound_c(
         self, int64_t input_tokens, int64_t output_tokens, int64_t server_tool_uses,

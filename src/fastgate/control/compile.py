@@ -44,6 +44,7 @@ def compile_snapshot(
         cache=_cache(config),
         owners=dict(sorted(directory.owners.items())),
         cascade=cascade_steps(config.routing, prices),
+        routing=snapshot.RoutingRow(strategy=config.routing.strategy, latency_ms=config.routing.latency_ms),
     )
     return msgspec.structs.replace(content, generation=generation, version=version_of(content))
 
@@ -164,4 +165,6 @@ def _endpoint(endpoint: Endpoint) -> snapshot.Endpoint:
         models_only=endpoint.models_only,
         betas=endpoint.betas,
         fields=endpoint.fields,
+        priority=endpoint.priority,
+        weight=endpoint.weight,
     )

@@ -14,8 +14,11 @@ from fastgate._core.pump import Pump
 from fastgate.clock import mono_ns
 from fastgate.errors import Kind, endpoint_down
 from fastgate.providers.kinds import wire_of
+from fastgate.routing.router import breaker_name, label_of
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
     from fastgate.call import Candidate
     from fastgate.routing.health import Breaker, HealthTable
     from fastgate.snapshot import Endpoint, Limits, Snapshot
@@ -31,6 +34,7 @@ class Pool:
         self.breaker = breaker
         self.loop = loop
         self.endpoint = endpoint
+        self.label = label_of(endpoint)
         self.limits = limits
         self.retired = False
         self._idle: list[Pump] = []
@@ -109,39 +113,45 @@ class Upstreams:
         """Make pools for new endpoints; the idle connections of endpoints that are gone close."""
         pools = {}
         for endpoint in snapshot.endpoints:
-            pool = self._pools.get(endpoint.name)
+            label = label_of(endpoint)
+            pool = self._pools.get(label)
             if pool is None or pool.endpoint != endpoint or pool.limits != snapshot.limits:
                 pool = Pool(self.loop, endpoint, snapshot.limits, self._breaker(endpoint))
             pool.endpoint = endpoint
-            pools[endpoint.name] = pool
+            pools[label] = pool
         for pool in self._pools.values():
-            if pools.get(pool.endpoint.name) is not pool:
+            if pools.get(pool.label) is not pool:
                 pool.retired = True
                 pool.sweep()
         self._pools = pools
 
     def pool(self, endpoint: Endpoint, limits: Limits) -> Pool:
         """The endpoint's pool; a call that began under an older snapshot gets one of its own."""
-        pool = self._pools.get(endpoint.name)
+        pool = self._pools.get(label_of(endpoint) if endpoint.key else endpoint.name)
         if pool is None or pool.endpoint is not endpoint:
             pool = Pool(self.loop, endpoint, limits, self._breaker(endpoint))
             pool.retired = True
         return pool
 
     def _breaker(self, endpoint: Endpoint) -> Breaker:
-        return self.health.breaker(f"{endpoint.name} {endpoint.base_url}")
+        return self.health.breaker(breaker_name(endpoint))
 
-    def ordered(self, plan: list[Candidate]) -> list[Candidate]:
-        """The candidates of one round: those whose endpoints are healthy first, the others after them."""
+    def ordered(self, plan: list[Candidate]) -> Iterable[Candidate]:
+        """The candidates of one round: those whose endpoints are healthy first, the others after them. Each is looked
+        at when its turn has come: a probe is promised to a call that makes it."""
         if len(plan) == 1:
             return plan
-        now_ns = mono_ns()
-        healthy: list[Candidate] = []
+        return self._healthy_first(plan)
+
+    def _healthy_first(self, plan: list[Candidate]) -> Iterator[Candidate]:
         others: list[Candidate] = []
         for candidate in plan:
-            pool = self._pools.get(candidate[0].name)
-            (healthy if pool is None or pool.breaker.allows(now_ns) else others).append(candidate)
-        return healthy + others
+            pool = self._pools.get(label_of(candidate[0]))
+            if pool is None or pool.breaker.allows(mono_ns()):
+                yield candidate
+            else:
+                others.append(candidate)
+        yield from others
 
     def sweep(self) -> None:
         """Once a second: close what is idle for too long, renew credentials ahead of their end."""

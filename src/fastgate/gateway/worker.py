@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 from fastgate import snapshot as snapshots
 from fastgate._core.credit import locate_all
 from fastgate._core.flight import FlightTable
+from fastgate._core.warmth import WarmthTable
 from fastgate.board import Board
 from fastgate.call import Call
 from fastgate.clock import mono_ns
@@ -31,6 +32,7 @@ from fastgate.journal import JournalWriter, new_epoch
 from fastgate.journal.format import SEGMENT_BYTES
 from fastgate.keys import Digester, load_pepper
 from fastgate.routing.health import HealthTable
+from fastgate.routing.router import Router
 from fastgate.snapshot import Snapshot
 from fastgate.stages import read_stages
 from fastgate.state import StateDir
@@ -76,7 +78,9 @@ class Worker:
         self.board = Board.open(state.board)
         self.pepper = load_pepper(state.pepper)
         self.digester = Digester(self.pepper)
-        self.upstreams = Upstreams(loop, HealthTable(state.health))
+        self.health = HealthTable(state.health)
+        self.warmth: WarmthTable | None = None
+        self.upstreams = Upstreams(loop, self.health)
         self.rates = Rates(state.rates_dir)
         self.calls: dict[int, Call] = {}
         self._n = 0
@@ -118,6 +122,8 @@ class Worker:
             running = hasattr(self, "snapshot")
             before = self.snapshot.guards if running else None
             fresh.guards = build(fresh.data.guards, self.pepper, self.state.guards_dir, before, test=not running)
+        if len(fresh.endpoints) > 1:
+            fresh.router = self._router(fresh)
         self.upstreams.adopt(fresh)
         self.rates.adopt(fresh)
         self._adopt_cache(fresh.cache)
@@ -126,6 +132,12 @@ class Worker:
         self.pressure.limit = fresh.limits.calls_in_flight
         self.flight.generation = fresh.generation
         log.info("snapshot %d (%s) is in force", fresh.generation, fresh.version)
+
+    def _router(self, fresh: Snapshot) -> Router:
+        """Where there is a choice of endpoints: what chooses among them."""
+        if self.warmth is None:
+            self.warmth = WarmthTable.open(self.state.warmth)
+        return Router(fresh, self.warmth, self.health)
 
     def _adopt_cache(self, policy: CachePolicy | None) -> None:
         """Open the tiers that the snapshot names; those in use stay while it names the same ones."""

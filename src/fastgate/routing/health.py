@@ -1,4 +1,4 @@
-"""Circuit breakers of endpoints, shared by all workers through one small mapped file.
+"""Circuit breakers of endpoints and how soon each answers, shared by all workers through one small mapped file.
 
 An endpoint that fails five times in a row is open: calls go to others first. When its time is over one call, of any
 worker, is let through to probe it; that one's success closes it, its failure opens it for longer. An open breaker never
@@ -21,8 +21,9 @@ SLOTS = 1024
 """Endpoints and keys known at a time; a deployment has tens. Those that are no longer configured keep their slot."""
 
 FIELDS = 8
-NAME, FAILURES, OPEN_UNTIL, PROBE_UNTIL, OPENED = range(5)
-"""Of a slot: digest of the name, failures in a row, when it may be probed, until when somebody probes, times opened."""
+NAME, FAILURES, OPEN_UNTIL, PROBE_UNTIL, OPENED, LATENCY_US, LATENCY_AT = 0, 1, 2, 3, 4, 5, 6
+"""Of a slot: digest of the name, failures in a row, when it may be probed, until when somebody probes, times opened;
+mean time to the first byte of a stream, and when that was last measured."""
 
 FAILURES_TO_OPEN = 5
 """As many failures in a row are no accident; Envoy's outlier detection has the same default."""
@@ -33,6 +34,13 @@ OPEN_MAX_NS = 60_000_000_000
 
 PROBE_NS = 10_000_000_000
 """A probe that has said nothing for this long is given up for another."""
+
+
+LATENCY_KEPT_NS = 300_000_000_000
+"""After five minutes without a stream nobody knows how soon an endpoint answers now: it is measured anew."""
+
+LATENCY_WEIGHT = 8
+"""The mean leans on about so many of the last streams."""
 
 
 class HealthTable:
@@ -68,7 +76,7 @@ class HealthTable:
 class Breaker:
     """One endpoint's health, as all workers see it."""
 
-    __slots__ = ("_cells",)
+    _cells: memoryview
 
     def __init__(self, cells: memoryview) -> None:
         self._cells = cells
@@ -89,6 +97,27 @@ class Breaker:
     @property
     def is_open(self) -> bool:
         return bool(self._cells[OPEN_UNTIL])
+
+    def ready(self, now_ns: int) -> bool:
+        """Whether `allows` would say so now; nobody is promised the probe."""
+        cells = self._cells
+        until_ns = cells[OPEN_UNTIL]
+        if not until_ns:
+            return True
+        return not (now_ns < until_ns <= now_ns + OPEN_MAX_NS or now_ns < cells[PROBE_UNTIL] <= now_ns + PROBE_NS)
+
+    def latency_us(self, now_ns: int) -> int:
+        """Mean time to the first byte of a stream, 0 where nobody knows it."""
+        cells = self._cells
+        latency_us = cells[LATENCY_US]
+        return latency_us if latency_us and 0 <= now_ns - cells[LATENCY_AT] < LATENCY_KEPT_NS else 0
+
+    def answered(self, latency_us: int, now_ns: int) -> None:
+        """A stream began after so long."""
+        cells, known_us = self._cells, self.latency_us(now_ns)
+        if known_us:
+            latency_us = ((LATENCY_WEIGHT - 1) * known_us + latency_us) // LATENCY_WEIGHT
+        cells[LATENCY_US], cells[LATENCY_AT] = max(latency_us, 1), now_ns
 
     def succeeded(self) -> None:
         """It answered: what went before is forgotten."""

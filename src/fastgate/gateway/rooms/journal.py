@@ -78,6 +78,7 @@ def encode(call: Call) -> bytes:
             call.verdicts,
             call.saved_downgrade_nano,
             call.saved_arbitration_nano,
+            call.decision,
         )
     )
 

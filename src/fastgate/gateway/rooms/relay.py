@@ -53,6 +53,7 @@ async def carry(call: Call, plan: list[Candidate], upstreams: Upstreams, flight:
     left, rounds, asked_s = limits.attempts, 0, 0.0
     failure: GatewayError | None = None
     refused: Pump | None = None
+    first = plan[0]
     while True:
         for candidate in upstreams.ordered(plan):
             if left == 0:
@@ -60,7 +61,9 @@ async def carry(call: Call, plan: list[Candidate], upstreams: Upstreams, flight:
             bury(call)
             if call.hold is not None and not await covered(call, call.hold, candidate[2], extend):
                 continue
-            call.endpoint, call.price, call.bound_nano = candidate
+            call.endpoint, call.price, call.bound_nano, model = candidate
+            if model != call.model_used:
+                call.model = model
             pool = upstreams.pool(candidate[0], limits)
             left -= 1
             failure, begun_ns = None, mono_ns()
@@ -77,7 +80,7 @@ async def carry(call: Call, plan: list[Candidate], upstreams: Upstreams, flight:
                     raise
             pump = call.pump
             if failure is None and pump is not None and not worth_another(pump):
-                accepted(call, pool, begun_ns)
+                accepted(call, pool, begun_ns, "" if candidate is first else "failed" if call.attempts else "unhealthy")
                 return
             asked_s = wait_of(pump) if failure is None and pump is not None else 0.0
             lost(call, pool, failure, begun_ns, asked_s)
@@ -94,13 +97,23 @@ async def carry(call: Call, plan: list[Candidate], upstreams: Upstreams, flight:
     call.outcome, call.error = "upstream_error", Kind.UPSTREAM_STATUS.value
 
 
-def accepted(call: Call, pool: Pool, begun_ns: int) -> None:
-    """Note an attempt whose answer is the client's."""
+def accepted(call: Call, pool: Pool, begun_ns: int, why: str) -> None:
+    """Note an attempt whose answer is the client's. `why`: what came between, where it is not the one planned first."""
     note_attempt(call, begun_ns, "")
     pool.breaker.succeeded()
+    pump = call.pump
+    if call.decision is not None and pump is not None and pump.streaming:
+        now_ns = mono_ns()
+        pool.breaker.answered((now_ns - begun_ns) // 1000, now_ns)
+    if call.home and call.home != pool.label:
+        tell(call, f"hop;{call.home};{why or call.reason}")
     if call.left_out:
-        told = f"left-out;{','.join(call.left_out)}"
-        call.routed = f"{call.routed};{told}" if call.routed else told
+        tell(call, f"left-out;{','.join(call.left_out)}")
+
+
+def tell(call: Call, what: str) -> None:
+    """Add to what the `-routed` header and the record say of the call's way."""
+    call.routed = f"{call.routed};{what}" if call.routed else what
 
 
 def lost(call: Call, pool: Pool, failure: GatewayError | None, begun_ns: int, asked_s: float) -> None:

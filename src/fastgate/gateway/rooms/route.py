@@ -1,4 +1,7 @@
-"""Route: which endpoints may serve this call, in order, and at what price. In this version: the configured order."""
+"""Route: which endpoints may serve this call, in order, at what price, and the most the call can cost at each.
+
+A lone endpoint is looked up here; where there is a choice, it is the router's (fastgate.routing).
+"""
 
 from __future__ import annotations
 
@@ -13,37 +16,44 @@ RENAMING = frozenset(("bedrock", "vertex"))
 
 def plan(call: Call) -> list[Candidate]:
     """The candidates to try, best first, each with its price and the most this call can cost there."""
+    snapshot = call.snapshot
+    router = snapshot.router
+    candidates = lone(call) if router is None else router.plan(call)
+    if not candidates:
+        raise unserved(call)
+    return candidates
+
+
+def lone(call: Call) -> list[Candidate]:
+    """The one endpoint, where it serves the model at a price that is known."""
     snapshot, request = call.snapshot, call.request
     assert request is not None
-    if not snapshot.endpoints:
-        raise endpoint_down(Kind.NO_ENDPOINT, "No endpoint is configured on this gateway.")
     prices, model = snapshot.prices, call.model_used
-    candidates = []
-    refused = False
     for endpoint in snapshot.endpoints:
         sent = endpoint_model(endpoint, model) if endpoint.models or endpoint.kind in RENAMING else model
         if not sent:
             continue
         kind = "vertex-global" if endpoint.region == "global" and endpoint.kind == "vertex" else endpoint.kind
         row, known = prices.lookup(kind, sent)
-        if not known and prices.refuse_unknown:
-            refused = True
-            continue
-        candidates.append(
-            (endpoint, row, bound_nano(request, row, request.max_tokens) if call.route == "messages" else 0)
-        )
-    if not candidates:
-        raise unpriced(model) if refused else model_not_served(model)
-    return candidates
+        if known or not prices.refuse_unknown:
+            bound = bound_nano(request, row, request.max_tokens) if call.route == "messages" else 0
+            return [(endpoint, row, bound, model)]
+    return []
 
 
-def model_not_served(model: str) -> GatewayError:
+def learn(call: Call) -> None:
+    """What a finished call says of where its conversation is warm."""
+    call.snapshot.router.learn(call)
+
+
+def unserved(call: Call) -> GatewayError:
+    """Why no endpoint can take the call."""
+    snapshot, model = call.snapshot, call.model_used
+    if not snapshot.endpoints:
+        return endpoint_down(Kind.NO_ENDPOINT, "No endpoint is configured on this gateway.")
     error = model_not_allowed(model, ())
-    error.message = f"No endpoint of this gateway serves model {model}."
-    return error
-
-
-def unpriced(model: str) -> GatewayError:
-    error = model_not_allowed(model, ())
-    error.message = f"Model {model} has no known price, and this gateway refuses unpriced models."
+    if any(endpoint_model(endpoint, model) for endpoint in snapshot.endpoints):
+        error.message = f"Model {model} has no known price, and this gateway refuses unpriced models."
+    else:
+        error.message = f"No endpoint of this gateway serves model {model}."
     return error

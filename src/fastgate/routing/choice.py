@@ -1,0 +1,170 @@
+"""The choice among places that can serve a call: a pure function of what was known, so that every record can be asked
+again and gives the same answer.
+
+A strategy ranks the healthy places. A conversation that has a home stays there while its prompt cache is warm, unless
+the home is not healthy, cannot serve the call, or the strategy's favourite costs less over all turns that are expected
+while the cache is warm: its first one cold, as priced. Knows no endpoints, no clock and no files.
+"""
+
+from __future__ import annotations
+
+from typing import Literal, get_args
+
+from fastgate.routing.price import whole_nano
+
+Strategy = Literal["priority", "cheapest", "weighted", "latency", "cheapest-within-latency"]
+STRATEGIES: tuple[str, ...] = get_args(Strategy)
+
+NO_HOME, HOME_GONE = -1, -2
+"""In place of the index of a conversation's home: it has none yet; its home cannot serve this call."""
+
+BEHIND = 1 << 80
+"""Added to a score to rank it behind all that lack it: above every sum of nano-dollars."""
+
+
+class Offer:
+    """One place and model that can serve the call, with all that the choice looks at. `place` is `endpoint` or
+    `endpoint/key`; `latency_us` is 0 where it is not known; `price_nano` is this turn's, `later_nano` each one's after
+    it."""
+
+    place: str
+    endpoint: str
+    model: str
+    healthy: bool
+    warm: int
+    price_nano: int
+    later_nano: int
+    latency_us: int
+    rank: int
+    """Its priority: lower goes first. Models that the client prefers less rank behind."""
+    weight: int
+
+    def __init__(
+        self,
+        place: str,
+        model: str,
+        healthy: bool,
+        warm: int,
+        price_nano: int,
+        latency_us: int,
+        rank: int,
+        weight: int,
+        endpoint: str,
+        later_nano: int = 0,
+    ) -> None:
+        self.place = place
+        self.endpoint = endpoint
+        self.model = model
+        self.healthy = healthy
+        self.warm = warm
+        self.price_nano = price_nano
+        self.later_nano = later_nano
+        self.latency_us = latency_us
+        self.rank = rank
+        self.weight = weight
+
+    def fields(self) -> tuple[str, str, bool, int, int, int, int, int, int]:
+        """As fastgate.record.Offer lists them."""
+        return (
+            self.place,
+            self.model,
+            self.healthy,
+            self.warm,
+            self.price_nano,
+            self.later_nano,
+            self.latency_us,
+            self.rank,
+            self.weight,
+        )
+
+
+def choose(
+    strategy: str, offers: list[Offer], home: int, sticky: bool, turns: int, point: int, latency_max_us: int
+) -> tuple[list[int], str]:
+    """The order in which to try `offers`, as their indices, and why its first is first: new, home, cold, unhealthy,
+    gone or cheaper.
+
+    `home` is the index of the conversation's, `sticky` whether it may still be warm there, `turns` how many are
+    expected until it is not; `point` is the number by which weights pick.
+    """
+    order = ranked(strategy, offers, turns, point, latency_max_us)
+    first = order[0]
+    if home == NO_HOME:
+        reason = "new"
+    elif home == HOME_GONE:
+        reason = "gone"
+    elif home == first:
+        reason = "home"
+    elif not offers[home].healthy:
+        reason = "unhealthy"
+    elif not sticky:
+        reason = "cold"
+    elif whole_of(offers[first], turns) < whole_of(offers[home], turns):
+        reason = "cheaper"
+    else:
+        reason, first = "home", home
+    if len(order) > 1:
+        order = lined_up(offers, order, first)
+    return order, reason
+
+
+def whole_of(offer: Offer, turns: int) -> int:
+    return whole_nano(offer.price_nano, offer.later_nano, turns)
+
+
+def ranked(strategy: str, offers: list[Offer], turns: int, point: int, latency_max_us: int) -> list[int]:
+    """Indices of the offers, the strategy's favourite first; what is not healthy comes last."""
+    scores = []
+    favourite = weighted(offers, point) if strategy == "weighted" else -1
+    order: list[int] = []
+    for index, offer in enumerate(offers):
+        if strategy == "priority":
+            score = offer.rank
+        elif strategy == "weighted":
+            score = -1 if index == favourite else offer.rank
+        elif strategy == "latency":
+            score = offer.latency_us
+        elif strategy == "cheapest" or offer.latency_us <= latency_max_us:
+            score = whole_of(offer, turns)
+        else:  # too slow for cheapest-within-latency: the fastest of those goes first
+            score = (BEHIND >> 1) + offer.latency_us
+        if not offer.healthy:
+            score += BEHIND
+        scores.append(score)
+        at = index  # sorted in as it comes: offers are few, and mostly in order
+        while at and scores[order[at - 1]] > score:
+            at -= 1
+        order.insert(at, index)
+    return order
+
+
+def weighted(offers: list[Offer], point: int) -> int:
+    """The healthy offer that `point` falls to, each getting its weight's share of all points; -1 where none weighs."""
+    total = 0
+    for offer in offers:
+        if offer.healthy:
+            total += offer.weight
+    if not total:
+        return -1
+    rest = point % total
+    for index, offer in enumerate(offers):
+        if offer.healthy:
+            rest -= offer.weight
+            if rest < 0:
+                return index
+    return -1
+
+
+def lined_up(offers: list[Offer], order: list[int], first: int) -> list[int]:
+    """`first`, then the other keys of its endpoint for the same model, then the others in order, each endpoint's keys
+    together."""
+    waiting = [first, *(index for index in order if index != first)]
+    if not any("/" in offer.place for offer in offers):
+        return waiting
+    lined: list[int] = []
+    while waiting:
+        head = offers[waiting[0]]
+        fellows = [i for i in waiting if offers[i].endpoint == head.endpoint and offers[i].model == head.model]
+        lined += fellows
+        waiting = [i for i in waiting if i not in fellows]
+    return lined
