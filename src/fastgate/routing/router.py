@@ -19,6 +19,7 @@ from fastgate.providers.models import endpoint_model
 from fastgate.routing.choice import HOME_GONE, NO_HOME, Offer, choose
 from fastgate.routing.health import Breaker, HealthTable
 from fastgate.routing.price import Turn, later_nano, turn_nano
+from fastgate.routing.savings import price_kind_of
 
 if TYPE_CHECKING:
     from fastgate.snapshot import Endpoint, Snapshot
@@ -71,10 +72,6 @@ def label_of(endpoint: Endpoint) -> str:
 def breaker_name(endpoint: Endpoint) -> str:
     """Of its cells in the health table: an endpoint that moves to another address begins anew."""
     return f"{label_of(endpoint)} {endpoint.base_url}"
-
-
-def price_kind_of(endpoint: Endpoint) -> str:
-    return "vertex-global" if endpoint.region == "global" and endpoint.kind == "vertex" else endpoint.kind
 
 
 class Router:
