@@ -10,7 +10,14 @@ from bench.load import report
 LEFT, WIDTH, BAR, GAP = 330, 560, 16, 10
 """Pixels: names to the left, the longest bar, one bar, between rows."""
 
-COLOURS = {"mock": "#b8bec6", "nginx": "#7d8ea3", "fastgate": "#2f6fde", "guarded": "#5b4fc4", "cached": "#2e9e6b"}
+COLOURS = {
+    "mock": "#b8bec6",
+    "nginx": "#7d8ea3",
+    "bare": "#9db7e8",
+    "fastgate": "#2f6fde",
+    "guarded": "#5b4fc4",
+    "cached": "#2e9e6b",
+}
 
 
 def plot(found: list[report.Line]) -> str:

@@ -64,6 +64,14 @@ def gateway(
     return Server(target, url, command, folder / "fastgate.log", ready="/readyz", tls=tls)
 
 
+def bare(folder: Path, upstream: str, workers: int) -> Server:
+    """Our server and our pump alone (bench.load.bare)."""
+    folder.mkdir(parents=True)
+    port = free_port()
+    command = [sys.executable, "-m", "bench.load.bare", "--port", str(port), "--upstream", upstream]
+    return Server("bare", f"http://127.0.0.1:{port}", [*command, "--workers", str(workers)], folder / "bare.log")
+
+
 def built_in_guards() -> list[str]:
     """The families that look at requests without a setting of their own."""
     from fastgate.guards.rule import REQUEST, load_scanners

@@ -89,6 +89,8 @@ def stage(row: Row, plan: Plan, folder: Path, wanted: set[Target]) -> Iterator[l
             upstream = stack.enter_context(gateway.simulator(folder / "mock", plan.mock_workers))
         proxy = nginx.reverse_proxy(folder / "proxy", upstream.url, stream=row.mock == "simulate", tls=pair)
         targets = [upstream, stack.enter_context(proxy)]
+        if "bare" in wanted and plan.with_gateway:
+            targets.append(stack.enter_context(gateway.bare(folder / "bare", upstream.url, plan.workers)))
         for name in GATEWAYS if plan.with_gateway else ():
             if name in wanted:
                 ours = gateway.gateway(folder / name, upstream.url, plan.workers, name, pair)

@@ -7,9 +7,10 @@ from typing import Literal
 
 Mock = Literal["nginx", "simulate"]
 Body = Literal["small", "large"]
-Target = Literal["mock", "nginx", "fastgate", "guarded", "cached"]
-"""fastgate: identity, prices, headers and journal. guarded: with budgets at five levels and every built-in guard of
-requests. cached: with the exact cache too, which then answers: no call goes upstream."""
+Target = Literal["mock", "nginx", "bare", "fastgate", "guarded", "cached"]
+"""bare: our server and pump with nothing between them. fastgate: identity, prices, headers and journal. guarded: with
+budgets at five levels and every built-in guard of requests. cached: with the exact cache too, which then answers: no
+call goes upstream."""
 
 GATEWAYS: tuple[Target, ...] = ("fastgate", "guarded", "cached")
 
@@ -41,8 +42,10 @@ class Row:
         return f"{self.mock}-tls" if self.tls else self.mock
 
 
+PLAIN: tuple[Target, ...] = ("mock", "nginx", "bare", "fastgate")
+
 ROWS = (
-    Row("small-64", "small body, 64 connections", "small", 64, False, "nginx", 0.50),
+    Row("small-64", "small body, 64 connections", "small", 64, False, "nginx", 0.50, PLAIN),
     Row("small-200", "small body, 200 connections", "small", 200, False, "nginx", 0.50, ("mock", "nginx", *GATEWAYS)),
     Row("large-4", "730 KB conversation, 4 connections", "large", 4, False, "nginx", 0.65),
     Row("stream-64", "streamed answer, 64 connections", "small", 64, True, "simulate", 0.0),

@@ -1,0 +1,89 @@
+"""`python -m bench.load.bare --port P --upstream URL --workers N`: our server and our pump, and no room between them.
+
+Reads the body, sends it on, gives the answer back: no key, no price, no header of ours, no record. What it costs is
+what the server and the wire cost; what fastgate costs above it is what fastgate does.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import os
+import tempfile
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from granian import Granian
+from granian.constants import HTTPModes, Interfaces, Loops, RuntimeModes, TaskImpl
+
+from fastgate._core.flight import FlightTable
+from fastgate._core.meter import Meter
+from fastgate._core.pump import Pump
+from fastgate.gateway.serve import BACKLOG, CONNECTIONS_MAX
+from fastgate.proc import die_with_parent
+
+UPSTREAM = "FASTGATE_BENCH_UPSTREAM"
+FIRST_BYTE_NS = 30_000_000_000
+
+
+class App:
+    """The application that a Granian worker calls."""
+
+    def __rsgi_init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        place = urlsplit(os.environ[UPSTREAM])
+        self.loop, self.host, self.port = loop, place.hostname, place.port
+        self.idle: list[Pump] = []
+        self.folder = tempfile.TemporaryDirectory()
+        self.flight = FlightTable.create(Path(self.folder.name) / "bare.flight", "bare00000000")
+        self.slot = self.flight.claim(1, 0, b"")
+
+    async def __rsgi__(self, scope: Any, proto: Any) -> None:
+        if scope.method != "POST":
+            proto.response_bytes(200, [], b"")
+            return
+        body = await proto()
+        target = f"{scope.path}?{scope.query_string}"
+        head = f"POST {target} HTTP/1.1\r\nhost: {self.host}\r\ncontent-length: {len(body)}\r\n\r\n".encode()
+        pump = self.idle.pop() if self.idle else await self.dial()
+        await pump.start(head, body, Meter.of(stream=False), self.flight, self.slot, False, FIRST_BYTE_NS, 0, 0)
+        answer = pump.body
+        if pump.usable:
+            self.idle.append(pump)
+        proto.response_bytes(pump.status, pump.headers, answer)
+
+    async def dial(self) -> Pump:
+        _, pump = await self.loop.create_connection(lambda: Pump(self.loop), self.host, self.port)  # type: ignore[type-var]  # a protocol by shape
+        return pump
+
+
+app = App()
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m bench.load.bare", description=__doc__)
+    parser.add_argument("--port", type=int, required=True)
+    parser.add_argument("--upstream", required=True)
+    parser.add_argument("--workers", type=int, default=1)
+    chosen = parser.parse_args()
+    die_with_parent()
+    os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))  # as fastgate.gateway.serve
+    os.environ[UPSTREAM] = chosen.upstream
+    Granian(
+        "bench.load.bare:app",
+        address="127.0.0.1",
+        port=chosen.port,
+        interface=Interfaces.RSGI,
+        workers=chosen.workers,
+        runtime_mode=RuntimeModes.st,
+        loop=Loops.uvloop,
+        task_impl=TaskImpl.asyncio,
+        http=HTTPModes.http1,
+        websockets=False,
+        backlog=BACKLOG,
+        backpressure=CONNECTIONS_MAX,
+    ).serve()
+
+
+if __name__ == "__main__":
+    main()
