@@ -260,15 +260,14 @@ def _check_guards(reading: Reading[Config]) -> None:
     guards = reading.value.guards
     if not guards or guards is BAD:
         return
-    from fastgate.guards.policy import rules_of
-    from fastgate.guards.rule import RuleError, load_scanners
+    from fastgate.guards.rows import check
+    from fastgate.guards.rule import RuleError
 
-    scanners = load_scanners()
     for index, guard in enumerate(guards):
         if guard is BAD or reading.problems:
             continue
         try:
-            rules_of(compiled((guard,))[0], scanners)
+            check(compiled((guard,))[0])
         except RuleError as error:
             reading.fault(("guards", index), str(error))
 
@@ -284,12 +283,21 @@ def _settle(config: Config, base: Path) -> Config:
     )
     return msgspec.structs.replace(
         config,
+        guards=config.guards and tuple(_settle_guard(guard, base) for guard in config.guards),
         endpoints=endpoints,
         state=absolute(base, config.state),
         directory=directory,
         tls=tls,
         alerts=msgspec.structs.replace(config.alerts, channels=channels),
     )
+
+
+def _settle_guard(guard: Guard, base: Path) -> Guard:
+    file = guard.credentials.file
+    if not file:
+        return guard
+    credentials = msgspec.structs.replace(guard.credentials, file=absolute(base, file))
+    return msgspec.structs.replace(guard, credentials=credentials)
 
 
 def _warnings(reading: Reading[Config], config: Config) -> Iterator[Problem]:

@@ -192,6 +192,19 @@ def guard_refused(rule: str, what: str, kind: str, path: str) -> GatewayError:
     )
 
 
+def guard_unjudged(rule: str, kind: str, path: str, why: str) -> GatewayError:
+    """A guard that must judge every request gave no verdict: not the client's fault, and in the form that it shows."""
+    return GatewayError(
+        Kind.GUARD,
+        f"Guard {rule} must judge this request and did not ({why}; {kind.replace('_', ' ')}, {path}). It was not sent "
+        "to the provider. Try again in a moment; if it goes on, tell your platform team.",
+        source="internal",
+        retry="later",
+        status=400,
+        type="policy_blocked",
+    )
+
+
 def invalid_request(message: str) -> GatewayError:
     return GatewayError(
         Kind.INVALID_REQUEST, message, source="downstream", retry="never", status=400, type="invalid_request_error"

@@ -213,6 +213,14 @@ class GuardRow(msgspec.Struct, frozen=True, array_like=True):
     shadow: bool = False
     settings: dict[str, Any] = {}
     exceptions: tuple[GuardException, ...] = ()
+    url: str = ""
+    api_key: str = ""
+    """As it was written: `${VAR}` is resolved by the worker."""
+    credentials_file: str = ""
+    command: tuple[str, ...] = ()
+    profile: str = ""
+    timeout_ms: int = 2000
+    parallel: int = 16
 
 
 class RoutingRow(msgspec.Struct, frozen=True):

@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-from collections.abc import AsyncIterator, Callable
+import threading
+from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -74,3 +75,28 @@ async def stub(reply: Reply) -> AsyncIterator[Stub]:
     finally:
         server.close()
         await server.wait_closed()
+
+
+@contextlib.contextmanager
+def stub_beside(reply: Reply) -> Iterator[Stub]:
+    """The same on a thread of its own, for a gateway that runs in other processes. `reply` may be changed."""
+    made: list[Stub] = []
+    ready = threading.Event()
+    over: list[Callable[[], object]] = []
+
+    async def run() -> None:
+        loop, ended = asyncio.get_running_loop(), asyncio.Event()
+        async with stub(reply) as server:
+            made.append(server)
+            over.append(lambda: loop.call_soon_threadsafe(ended.set))
+            ready.set()
+            await ended.wait()
+
+    thread = threading.Thread(target=lambda: asyncio.run(run()), daemon=True)
+    thread.start()
+    ready.wait(10)
+    try:
+        yield made[0]
+    finally:
+        over[0]()
+        thread.join(10)

@@ -175,7 +175,7 @@ class World:
         from fastgate.guards.screen import build
 
         try:
-            build(data.guards, load_pepper(self._state.pepper), self._state.guards_dir)
+            build(data.guards, load_pepper(self._state.pepper), self._state.guards_dir, environ=os.environ)
         except RuleError as error:
             raise ConfigErrors([Problem(str(self.path), 0, "guards", str(error))]) from None
         self._guards = data.guards

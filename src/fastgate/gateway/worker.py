@@ -121,7 +121,9 @@ class Worker:
 
             running = hasattr(self, "snapshot")
             before = self.snapshot.guards if running else None
-            fresh.guards = build(fresh.data.guards, self.pepper, self.state.guards_dir, before, test=not running)
+            fresh.guards = build(
+                fresh.data.guards, self.pepper, self.state.guards_dir, before, environ=os.environ, test=not running
+            )
         if len(fresh.endpoints) > 1:
             fresh.router = self._router(fresh)
         self.upstreams.adopt(fresh)

@@ -55,6 +55,8 @@ def rules_of(row: GuardRow, scanners: Mapping[str, Scanner]) -> tuple[Rule, ...]
     scanner = scanners.get(row.use)
     if scanner is None:
         raise RuleError(f"no guard is called {row.use}; there are: {', '.join(sorted(scanners))}")
+    if asks_somebody(row):
+        raise RuleError(f"{row.use} asks nobody: url, api_key, credentials, timeout_ms and parallel are for vendors")
     rules = scanner.rules
     if row.settings:
         if scanner.settings is None or scanner.make is None:
@@ -75,6 +77,13 @@ def rules_of(row: GuardRow, scanners: Mapping[str, Scanner]) -> tuple[Rule, ...]
                 raise RuleError(f"{row.use} has no rule {wanted}")
         rules = tuple(rule for rule in rules if rule.id in row.rules)
     return rules
+
+
+def asks_somebody(row: GuardRow) -> bool:
+    """Whether the row says something that only a vendor's guard can be told."""
+    bare = msgspec.structs.replace(row, url="", api_key="", credentials_file="", command=(), profile="")
+    default = type(row)(row.use, row.action)
+    return bare != row or (row.timeout_ms, row.parallel) != (default.timeout_ms, default.parallel)
 
 
 class Policy:
@@ -126,15 +135,26 @@ class Policy:
     def exception(self, rule: Rule, match_hash: str, who: KeyRow, now_ns: int) -> GuardException | None:
         """The exception that covers a finding of that rule, while it lasts."""
         for row in self.rows:
-            for exception in row.exceptions:
-                if (
-                    exception.rule == rule.id
-                    and (not exception.until_ns or now_ns < exception.until_ns)
-                    and (not exception.match or exception.match == match_hash)
-                    and (exception.scope is None or in_scope(exception.scope, who))
-                ):
-                    return exception
+            if row.exceptions:
+                found = exception_in(row, (rule.id,), match_hash, who, now_ns)
+                if found is not None:
+                    return found
         return None
+
+
+def exception_in(
+    row: GuardRow, names: Iterable[str], match_hash: str, who: KeyRow, now_ns: int
+) -> GuardException | None:
+    """The row's exception, in force now, that lets a finding of one of those names through."""
+    for exception in row.exceptions:
+        if (
+            exception.rule in names
+            and (not exception.until_ns or now_ns < exception.until_ns)
+            and (not exception.match or exception.match == match_hash)
+            and (exception.scope is None or in_scope(exception.scope, who))
+        ):
+            return exception
+    return None
 
 
 def holds_back(kind: int, act: Act) -> bool:

@@ -17,10 +17,12 @@ from fastgate._core.memo import Memo
 from fastgate.guards.engine import UNSCANNED, Engine
 from fastgate.guards.placeholders import HASH_CHARS, PREFIX, Placeholders, merged, pieces
 from fastgate.guards.policy import Actions, Policy
+from fastgate.guards.rows import split
 from fastgate.guards.rule import ANSWER, KINDS, Kind, Rule, RuleError, Scanner, load_scanners
 
 if TYPE_CHECKING:
     from fastgate._core.block import Block
+    from fastgate.guards.outside import Outside
     from fastgate.snapshot import GuardRow, KeyRow
 
 log = logging.getLogger("fastgate.guards")
@@ -57,6 +59,8 @@ class Refusal(NamedTuple):
     title: str
     kind: str
     path: str
+    why: str = ""
+    """Of a guard that gave no verdict and lets nothing pass without one: what went wrong."""
 
 
 class Screened(NamedTuple):
@@ -68,6 +72,8 @@ class Screened(NamedTuple):
     verdicts: tuple[Verdict, ...] = ()
     secrets: dict[bytes, bytes] = NO_SECRETS
     refusal: Refusal | None = None
+    media: int = 0
+    """Images and documents that no text rule can read and that vendors' guards may take."""
 
 
 class Guards:
@@ -94,6 +100,8 @@ class Guards:
             self.memo = Memo.of(secrets.token_bytes(MEMO_KEY_BYTES))
         self.fresh: list[Block] = []
         self.watches = any(rule.kinds & ANSWER for rule in self.policy.rules)
+        self.outside: Outside | None = None
+        """Vendors' guards, which are asked after these; None where there are none."""
 
     @property
     def rules(self) -> tuple[Rule, ...]:
@@ -197,16 +205,17 @@ class _Screening:
             self.refusal = Refusal(closed[0], "something that cannot be scanned", kind, path)
 
     def done(self, blocks: Blocks) -> Screened:
-        if blocks.media:
+        left = blocks.media if self.guards.outside is not None else 0
+        if blocks.media and not left:
             self.note_unscanned("media", f"{blocks.media} images or documents")
         verdicts = tuple(self.verdicts)
         if self.refusal is not None:
             return Screened(self.body, "blocked", verdicts, refusal=self.refusal)
         if not self.edits:
-            return Screened(self.body, "not-scanned" if self.unscanned else "pass", verdicts)
+            return Screened(self.body, "not-scanned" if self.unscanned else "pass", verdicts, media=left)
         # A place lies in one block only, but blocks may lie within each other's order of members: sort once.
         self.edits.sort()
-        return Screened(replace(self.body, self.edits), "redacted", verdicts, self.secrets)
+        return Screened(replace(self.body, self.edits), "redacted", verdicts, self.secrets, media=left)
 
 
 def self_test(guards: Guards) -> list[str]:
@@ -222,14 +231,25 @@ def self_test(guards: Guards) -> list[str]:
 
 
 def build(
-    rows: Iterable[GuardRow], pepper: bytes, cache_dir: Path | None, before: Guards | None = None, *, test: bool = True
+    rows: Iterable[GuardRow],
+    pepper: bytes,
+    cache_dir: Path | None,
+    before: Guards | None = None,
+    *,
+    environ: Mapping[str, str],
+    test: bool = True,
 ) -> Guards | None:
     """The guards of a snapshot; None for no rows. RuleError where a rule cannot be used or, if `test`, does not fire:
-    the control plane tests before it publishes and a worker when it starts, not again in the middle of its calls."""
-    rows = tuple(rows)
-    if not rows:
+    the control plane tests before it publishes and a worker when it starts, not again in the middle of its calls.
+    Vendors are never asked here."""
+    own, foreign = split(rows)
+    if not own and not foreign:
         return None
-    guards = Guards(rows, pepper, cache_dir, before=before)
+    guards = Guards(own, pepper, cache_dir, before=before)
+    if foreign:
+        from fastgate.guards.outside import Outside
+
+        guards.outside = Outside(foreign, environ, guards.placeholders, before.outside if before is not None else None)
     if test:
         missed = self_test(guards)
         if missed:

@@ -13,8 +13,9 @@ import msgspec
 
 from fastgate.directory_checks import moment_ns, moment_problem
 from fastgate.guards.rule import Kind, load_scanners
+from fastgate.refs import Secret
 from fastgate.snapshot import GuardException, GuardRow, GuardScope
-from fastgate.strict import Check
+from fastgate.strict import Check, Range
 
 Action = Literal["block", "redact", "log"]
 
@@ -64,11 +65,25 @@ class Severities(msgspec.Struct, frozen=True, kw_only=True):
     """What to do at findings of critical severity."""
 
 
+class GuardCredentials(msgspec.Struct, frozen=True, kw_only=True):
+    """Where a vendor's credential comes from, where it is not `api_key`."""
+
+    file: str = ""
+    """A file that holds the key and nothing else; AWS's shared credentials file; a Google credentials file. Relative to
+    this file."""
+    command: tuple[str, ...] = ()
+    """A program and its arguments that print a key or token, as an endpoint's."""
+    profile: str = ""
+    """Of AWS's shared credentials file."""
+
+
 class Guard(msgspec.Struct, frozen=True, kw_only=True):
-    """One family of rules in use. Where several name a rule, the strongest action counts."""
+    """One family of rules in use, or one vendor that is asked. Where several name a rule, the strongest action counts.
+
+    `url`, `api_key`, `credentials`, `timeout_ms` and `parallel` are for vendors."""
 
     use: str
-    """The family: `fastgate guards list` names them."""
+    """The family, `fastgate guards list` names them; or the vendor, docs/guard-vendors.md names them."""
     action: Action = "log"
     """block: refuse the request, or end the answer. redact: put a placeholder in the secret's place, and the secret
     back into the answer. log: record it."""
@@ -81,14 +96,25 @@ class Guard(msgspec.Struct, frozen=True, kw_only=True):
     scope: Scope | None = None
     """For whom; absent: everybody."""
     fail: Literal["open", "closed"] = "open"
-    """What becomes of a request with something that cannot be scanned, an image for example: open lets it pass, marked
-    `not-scanned`; closed refuses it."""
+    """What becomes of a request with something that cannot be scanned, an image for example, or that a vendor did not
+    judge in time: open lets it pass, marked `not-scanned`; closed refuses it."""
     shadow: bool = False
     """Only record what would have been done."""
     settings: dict[str, Any] = {}
-    """What the family can be told beyond that; docs/guards.md lists the settings of each."""
+    """What the family or vendor can be told beyond that; docs/guard-families.md and docs/guard-vendors.md list the
+    settings of each."""
     exceptions: tuple[Exemption, ...] = ()
     """Findings that are let through."""
+    url: str = ""
+    """Of a vendor: where it answers; empty is its own address, where it has one for everybody."""
+    api_key: Secret | None = None
+    """Of a vendor: its key or token."""
+    credentials: GuardCredentials = GuardCredentials()
+    """Of a vendor: where the key comes from otherwise."""
+    timeout_ms: Annotated[int, Range(10, 60_000)] = 2000
+    """Of a vendor: how long a call waits for its verdicts, all of them together, in milliseconds."""
+    parallel: Annotated[int, Range(1, 256)] = 16
+    """Of a vendor: questions that are open there at once, of each worker."""
 
 
 DEFAULT = (Guard(use="secrets", action="redact"), Guard(use="injection", action="log"))
@@ -128,6 +154,13 @@ def compiled(guards: Iterable[Guard]) -> tuple[GuardRow, ...]:
                 )
                 for exception in guard.exceptions
             ),
+            url=guard.url,
+            api_key="" if guard.api_key is None else guard.api_key.reference,
+            credentials_file=guard.credentials.file,
+            command=guard.credentials.command,
+            profile=guard.credentials.profile,
+            timeout_ms=guard.timeout_ms,
+            parallel=guard.parallel,
         )
         for guard in guards
     )

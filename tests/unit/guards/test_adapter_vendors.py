@@ -98,7 +98,7 @@ CASES = {
         ("violence",),
     ),
     "model-armor": Case(
-        lambda url: ModelArmor(lambda: "token-1", "p", "eu", "t", url=url),
+        lambda url: ModelArmor("token-1", "p", "eu", "t", url=url),
         "/v1/projects/p/locations/eu/templates/t:sanitizeUserPrompt",
         ("authorization", "Bearer token-1"),
         lambda b: b == {"userPromptData": {"text": TEXT}},

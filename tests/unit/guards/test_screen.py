@@ -119,7 +119,7 @@ def test_thinking_and_signatures_are_never_touched() -> None:
 def test_a_refusal_names_the_rule_and_the_place_and_no_record_holds_the_secret() -> None:
     screened = screen(request(f"my key is {AWS}"), GuardRow("keys", "block"))
     assert screened.state == "blocked"
-    assert screened.refusal == ("test-key", "a test key", "user_text", "messages[0].content")
+    assert screened.refusal == ("test-key", "a test key", "user_text", "messages[0].content", "")
     assert AWS not in repr(screened.verdicts)
     ((rule, action, kind, path, match, note),) = screened.verdicts
     assert (rule, action, kind, path, note) == ("test-key", "block", "user_text", "messages[0].content", "")
@@ -197,7 +197,7 @@ def test_a_rule_that_misses_its_sample_or_does_not_compile_is_refused(tmp_path: 
         Engine([Rule(id="broken", title="x", pattern="(?<=a)b", samples=("ab",))])
     with pytest.raises(RuleError, match="rule odd: exact"):
         Engine([Rule(id="odd", title="x", pattern="a", exact="(", samples=("a",))])
-    assert build((), PEPPER, tmp_path, None) is None
+    assert build((), PEPPER, tmp_path, None, environ={}) is None
     assert self_test(guards()) == []
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from fastgate._core.request import read_request
 from fastgate._core.restore import Restorer
 from fastgate.clock import wall_ns
-from fastgate.errors import guard_refused
+from fastgate.errors import guard_refused, guard_unjudged
 
 if TYPE_CHECKING:
     from fastgate.call import Call
@@ -34,14 +34,16 @@ async def screen(call: Call) -> None:
         screened = guards.screen(call.body, who, wall_ns())
     else:
         screened = await asyncio.get_running_loop().run_in_executor(None, guards.screen, call.body, who, wall_ns())
+    if guards.outside is not None:
+        screened = await guards.outside.screen(screened, who, wall_ns(), guards.policy.actions(who).closed)
     take(call, screened)
 
 
 def take(call: Call, screened: Screened) -> None:
     call.guard, call.verdicts = screened.state, screened.verdicts
     if screened.refusal is not None:
-        rule, title, kind, path = screened.refusal
-        raise guard_refused(rule, title, kind, path)
+        rule, title, kind, path, why = screened.refusal
+        raise guard_unjudged(rule, kind, path, why) if why else guard_refused(rule, title, kind, path)
     if screened.secrets:
         call.body = screened.body
         call.request = read_request(call.body)

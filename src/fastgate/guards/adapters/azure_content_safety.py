@@ -1,4 +1,5 @@
-"""Azure AI Content Safety: `text:analyze`, four categories with severities and the customer's own lists.
+"""Azure AI Content Safety: `text:analyze`, four categories with severities and the customer's own
+lists; `image:analyze` of images.
 
 Verified against a stub that checks the documented request; never against the vendor's service."""
 
@@ -13,6 +14,9 @@ from fastgate.guards.adapters.verdict import PASS, Stage, Verdict, flagged
 TEXT_CHARS = 10_000
 """Of one call, as documented."""
 
+IMAGE_BYTES = 4 * 1024 * 1024
+"""Of one image, as documented."""
+
 
 @dataclass(frozen=True, slots=True)
 class AzureContentSafety:
@@ -25,12 +29,20 @@ class AzureContentSafety:
     version: str = "2024-09-01"
     name: str = "azure-content-safety"
     part_chars: int = TEXT_CHARS
+    media: frozenset[str] = frozenset({"image/png", "image/jpeg", "image/gif", "image/webp"})
+    media_bytes: int = IMAGE_BYTES
 
     def ask(self, text: str, stage: Stage) -> Request:
         body: dict[str, Any] = {"text": text, "outputType": "FourSeverityLevels"}
         if self.lists:
             body |= {"blocklistNames": list(self.lists), "haltOnBlocklistHit": False}
-        url = f"{self.url.rstrip('/')}/contentsafety/text:analyze?api-version={self.version}"
+        return self._to("text:analyze", body)
+
+    def ask_media(self, media_type: str, data: str) -> Request:
+        return self._to("image:analyze", {"image": {"content": data}})
+
+    def _to(self, operation: str, body: dict[str, Any]) -> Request:
+        url = f"{self.url.rstrip('/')}/contentsafety/{operation}?api-version={self.version}"
         return Request(url, as_json(body), (("ocp-apim-subscription-key", self.key), JSON))
 
     def judge(self, found: Any, text: str) -> Verdict:

@@ -33,6 +33,10 @@ class Breaker:
     def worked(self) -> None:
         self.failures, self.trying = 0, False
 
+    def gave_up(self) -> None:
+        """The call that tried went away before it knew."""
+        self.trying = False
+
     def failed(self) -> None:
         self.failures += 1
         self.trying = False

@@ -1,11 +1,10 @@
 """Google Cloud Model Armor: `sanitizeUserPrompt` and `sanitizeModelResponse` of a template.
 
 Verified against a stub that checks the documented request; never against the vendor's service.
-The access token is the caller's: providers' Google credentials renew one in the background."""
+The access token ends within the hour: the adapter's credential renews it."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,30 +14,38 @@ from fastgate.guards.adapters.verdict import PASS, Stage, Verdict, flagged, not_
 TEXT_CHARS = 8_000
 """Of one call: filters take some 2,000 tokens and more."""
 
+FILE_BYTES = 4 * 1024 * 1024
+"""Of one file, as documented."""
+
 
 @dataclass(frozen=True, slots=True)
 class ModelArmor:
-    """`token` is called for each request, so that a renewed one is used."""
+    """`key` is an access token."""
 
-    token: Callable[[], str]
+    key: str
     project: str
     location: str
     template: str
     url: str = ""
     name: str = "model-armor"
     part_chars: int = TEXT_CHARS
+    media: frozenset[str] = frozenset({"application/pdf"})
+    media_bytes: int = FILE_BYTES
 
     def ask(self, text: str, stage: Stage) -> Request:
+        if stage == "request":
+            return self._to("sanitizeUserPrompt", {"userPromptData": {"text": text}})
+        return self._to("sanitizeModelResponse", {"modelResponseData": {"text": text}})
+
+    def ask_media(self, media_type: str, data: str) -> Request:
+        return self._to(
+            "sanitizeUserPrompt", {"userPromptData": {"byteItem": {"byteDataType": "PDF", "byteData": data}}}
+        )
+
+    def _to(self, operation: str, body: Any) -> Request:
         base = self.url or f"https://modelarmor.{self.location}.rep.googleapis.com"
         template = f"/v1/projects/{self.project}/locations/{self.location}/templates/{self.template}"
-        if stage == "request":
-            return Request(
-                f"{base}{template}:sanitizeUserPrompt",
-                as_json({"userPromptData": {"text": text}}),
-                bearer(self.token()),
-            )
-        body = as_json({"modelResponseData": {"text": text}})
-        return Request(f"{base}{template}:sanitizeModelResponse", body, bearer(self.token()))
+        return Request(f"{base}{template}:{operation}", as_json(body), bearer(self.key))
 
     def judge(self, found: Any, text: str) -> Verdict:
         result = found["sanitizationResult"]

@@ -9,9 +9,11 @@ from __future__ import annotations
 import asyncio
 import math
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
+from fastgate.guards.adapters.adapter import TIMEOUT_S
 from fastgate.guards.adapters.verdict import PASS, Stage, Verdict, flagged, not_scanned
 
 WINDOW = 512
@@ -41,16 +43,22 @@ def malicious(logits: Sequence[float]) -> float:
     return powers[MALICIOUS] / sum(powers)
 
 
+Loaded: TypeAlias = tuple[Any, Any, Callable[[list[list[int]]], Any]]
+"""Session, tokenizer, and what makes an array of rows of tokens."""
+
+
+@dataclass(slots=True)
 class PromptGuard:
     """The model's file and its tokenizer's. Loading takes a second and happens with the first text, off the loop."""
 
-    name = "prompt-guard"
+    model: Path
+    tokenizer: Path
+    threshold: float = 0.5
+    name: str = "prompt-guard"
+    timeout_s: float = TIMEOUT_S
+    _loaded: Loaded | None = field(init=False, default=None)
 
-    def __init__(self, model: Path, tokenizer: Path, *, threshold: float = 0.5) -> None:
-        self.model, self.tokenizer, self.threshold = model, tokenizer, threshold
-        self._loaded: tuple[Any, Any, Callable[[list[list[int]]], Any]] | None = None
-
-    def _load(self) -> tuple[Any, Any, Callable[[list[list[int]]], Any]]:
+    def _load(self) -> Loaded:
         if self._loaded is None:
             import importlib
 
@@ -77,7 +85,21 @@ class PromptGuard:
 
     async def screen(self, text: str, stage: Stage = "request") -> Verdict:
         """As an adapter's."""
-        return await asyncio.to_thread(self.judge, text)
+        (verdict,) = await self.screen_all((text,), stage)
+        return verdict
+
+    async def screen_all(self, texts: Sequence[str], stage: Stage = "request") -> list[Verdict]:
+        """As an adapter's: what is not judged within the deadline is not scanned."""
+        out: list[Verdict] = []
+        try:
+            async with asyncio.timeout(self.timeout_s):
+                while len(out) < len(texts):
+                    text = texts[len(out)]
+                    out.append(await asyncio.to_thread(self.judge, text) if text else PASS)
+        except TimeoutError:
+            late = not_scanned(f"prompt-guard: not judged within {self.timeout_s:g} s")
+            out += [late] * (len(texts) - len(out))
+        return out
 
 
 def _logits(session: Any, array: Callable[[list[list[int]]], Any], tokens: Sequence[int]) -> Sequence[float]:
