@@ -13,6 +13,8 @@ from typing import Annotated, ClassVar, Literal
 
 import msgspec
 
+from fastgate.caching.semantic.settings import compiled as compiled_semantic
+from fastgate.caching.semantic.settings import missing
 from fastgate.caching.settings import CacheSettings
 from fastgate.config_alerts import Alerts, alert_faults
 from fastgate.config_checks import (
@@ -194,6 +196,7 @@ def load_config(path: Path, environ: Mapping[str, str], data: bytes | None = Non
     _check_addresses(reading)
     _check_prices(reading)
     _check_guards(reading)
+    _check_cache(reading)
     for place, wrong in alert_faults(reading.value.alerts):
         reading.fault(("alerts", *place), wrong)
     config = reading.done()
@@ -270,6 +273,17 @@ def _check_guards(reading: Reading[Config]) -> None:
             check(compiled((guard,))[0])
         except RuleError as error:
             reading.fault(("guards", index), str(error))
+
+
+def _check_cache(reading: Reading[Config]) -> None:
+    cache = reading.value.cache
+    if cache is None or cache is BAD or reading.problems or compiled_semantic(cache.semantic) is None:
+        return
+    if not cache.exact.enabled:
+        reading.fault(("cache", "semantic"), "needs cache.exact, which keeps the answers that are given again")
+    wrong = missing(cache.semantic)
+    if wrong is not None:
+        reading.fault(("cache", "semantic"), wrong)
 
 
 def _settle(config: Config, base: Path) -> Config:

@@ -14,6 +14,15 @@ class Canonical:
     """The number as it was written; empty when absent."""
     safeguards: bool
     """The request asks for verdicts on what it holds: they are for this request alone."""
+    spoken_start: int
+    """Where the last text of the last user message that has one stands in `data`, its length before it."""
+    spoken_end: int
+    """Equal to the start when there is none."""
+    tool_results: bool
+    """Some message holds the result of a tool, or a block that may be one."""
+    @property
+    def spoken(self) -> bytes:
+        """That text, UTF-8; empty when there is none."""
 
 def read_canonical(body: bytes) -> Canonical:
     """The canonical form of a body that `read_request` accepted; CanonicalError for one that has none."""

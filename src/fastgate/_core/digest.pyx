@@ -94,6 +94,9 @@ cdef struct Form:
     byte_t* out
     Py_ssize_t out_n
     Py_ssize_t out_room
+    uint32_t spoken     # the last text of the user, 0 for none
+    Py_ssize_t spoken_at
+    Py_ssize_t spoken_n
     int depth
     Level levels[LEVEL_ROOM]
 
@@ -413,7 +416,11 @@ cdef int put_node(Form* f, uint32_t at) except -1:
     if node.kind == c'"':
         if node.wrapped:
             put(f, b'[{"\x04text', 8)
+        if at == f.spoken:
+            f.spoken_at = f.out_n
         put_string(f, node.p, node.n, node.shrink)
+        if at == f.spoken:
+            f.spoken_n = f.out_n - f.spoken_at
         if node.wrapped:
             put(f, b'"\x04type"\x04text}]', 14)
         return 0
@@ -442,6 +449,68 @@ cdef class Canonical:
     def __init__(self):
         raise TypeError("a Canonical is made by read_canonical")
 
+    @property
+    def spoken(self):
+        cdef Py_ssize_t at = self.spoken_start + 1
+        if self.spoken_end == self.spoken_start:
+            return b""
+        while (<const unsigned char*><char*>self.data)[at] & 128:
+            at += 1
+        return self.data[at + 1:self.spoken_end]
+
+
+cdef bint is_word(Node* node, const char* word, Py_ssize_t n) noexcept:
+    return node.kind == c'"' and node.shrink == 0 and same(node.p, node.n, word, n)
+
+
+cdef uint32_t member(Form* f, uint32_t at, const char* name, Py_ssize_t n) noexcept:
+    """The object's member of that name, 0 for none; also for what is no object."""
+    if f.nodes[at].kind != c'{':
+        return 0
+    at = f.nodes[at].first
+    while at and not same(f.nodes[at].name, f.nodes[at].name_n, name, n):
+        at = f.nodes[at].next
+    return at
+
+
+cdef uint32_t note_content(Form* f, Canonical made, uint32_t content) noexcept:
+    """The last text of a message's content, 0 for none; notes results of tools. A block whose type is written so that
+    it cannot be told (with escapes, or not at all) may be one."""
+    cdef uint32_t block, sort, text
+    cdef uint32_t last = 0
+    if f.nodes[content].kind == c'"':
+        return content
+    if f.nodes[content].kind != c'[':
+        made.tool_results = True
+        return 0
+    block = f.nodes[content].first
+    while block:
+        sort = member(f, block, b"type", 4)
+        if sort == 0 or f.nodes[sort].kind != c'"' or f.nodes[sort].shrink:
+            made.tool_results = True
+        elif is_word(&f.nodes[sort], b"tool_result", 11):
+            made.tool_results = True
+        elif is_word(&f.nodes[sort], b"text", 4):
+            text = member(f, block, b"text", 4)
+            if text and f.nodes[text].kind == c'"':
+                last = text
+        block = f.nodes[block].next
+    return last
+
+
+cdef int note_messages(Form* f, Canonical made, uint32_t messages) except -1:
+    """What the user said last, and whether there are results of tools."""
+    cdef uint32_t message, role, content, text
+    message = f.nodes[messages].first if f.nodes[messages].kind == c'[' else 0
+    while message:
+        role, content = member(f, message, b"role", 4), member(f, message, b"content", 7)
+        if role and content:
+            text = note_content(f, made, content)
+            if text and is_word(&f.nodes[role], b"user", 4):
+                f.spoken = text
+        message = f.nodes[message].next
+    return 0
+
 
 cdef int note_top(Form* f, Canonical made) except -1:
     """What of the top level decides whether an answer may be kept."""
@@ -453,6 +522,8 @@ cdef int note_top(Form* f, Canonical made) except -1:
             made.temperature = node.p[:node.n].decode("ascii")
         elif same(node.name, node.name_n, b"safeguards", 10) and node.kind != c'n':
             made.safeguards = True
+        elif same(node.name, node.name_n, b"messages", 8):
+            note_messages(f, made, at)
         at = node.next
     return 0
 
@@ -469,9 +540,10 @@ cdef Canonical make(Form* f, const byte_t* p):
     f.depth = 0
     f.levels[0].node, f.levels[0].last, f.levels[0].place, f.levels[0].sorted = 1, 0, PLACE_HOLDER, True
     read_tree(f, skip_space(p, f.end))
+    note_top(f, made)
     put_node(f, f.nodes[1].first)
     made.data = PyBytes_FromStringAndSize(<char*>f.out, f.out_n)
-    note_top(f, made)
+    made.spoken_start, made.spoken_end = f.spoken_at, f.spoken_at + f.spoken_n
     return made
 
 
@@ -483,6 +555,7 @@ def read_canonical(bytes body not None):
     f.n, f.room, f.nodes = 2, 1024, NULL
     f.plain, f.plain_n, f.plain_room = NULL, 0, len(body)
     f.out, f.out_n, f.out_room = NULL, 0, len(body) + 1024
+    f.spoken, f.spoken_at, f.spoken_n = 0, 0, 0
     try:
         return make(&f, p)
     finally:

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from fastgate.caching.flights import Flight
     from fastgate.caching.key import Key
     from fastgate.caching.purge import Purge
+    from fastgate.caching.semantic.finder import Finder, Ref
     from fastgate.snapshot import CachePolicy
 
 RECENT = 256
@@ -47,6 +48,7 @@ class Answers:
         self._purges: list[Purge] = []
         self._heard = 0
         self._hearing: asyncio.Task[None] | None = None
+        self.semantic: Finder | None = None
         self._recent: deque[tuple[bytes, Entry]] = deque(maxlen=RECENT)
         if policy.store == "embedded":
             self.disk = Disk(directory, policy.disk_bytes)
@@ -54,17 +56,19 @@ class Answers:
             self.listen()
         else:
             self.shared = Shared(Redis(RedisUrl(resolve_refs(policy.store, os.environ)), loop))
+        if policy.semantic is not None:
+            from fastgate.caching.semantic.build import build  # loads numpy and the weights, only where they are used
+
+            self.semantic = build(policy.semantic, self, directory / "semantic")
 
     def serves(self, policy: CachePolicy) -> bool:
         """Whether these tiers are those that the policy names."""
         mine = self.policy
-        return (mine.store, mine.memory_bytes, mine.disk_bytes) == (
-            policy.store,
-            policy.memory_bytes,
-            policy.disk_bytes,
-        )
+        return tiers_of(mine) == tiers_of(policy)
 
     def close(self) -> None:
+        if self.semantic is not None:
+            self.semantic.close()
         if self._hearing is not None:
             self._hearing.cancel()
         if self.writer is not None and self.disk is not None:
@@ -75,7 +79,7 @@ class Answers:
 
     # -- look-up ----------------------------------------------------------------------------------------------------
 
-    def look(self, key: Key, now_ns: int, oldest_ns: int) -> Entry | None:
+    def look(self, key: Key | Ref, now_ns: int, oldest_ns: int) -> Entry | None:
         """The proven, living answer that began at `oldest_ns` or later, from this machine."""
         entry = self.memory.get(key.find)
         if entry is not None:
@@ -89,7 +93,7 @@ class Answers:
             return None
         return self._adopt(key, entry, now_ns, oldest_ns)
 
-    async def look_afar(self, key: Key, now_ns: int, oldest_ns: int) -> Entry | None:
+    async def look_afar(self, key: Key | Ref, now_ns: int, oldest_ns: int) -> Entry | None:
         """The same, from the store that several machines share."""
         assert self.shared is not None
         try:
@@ -99,9 +103,9 @@ class Answers:
             return None
         return self._adopt(key, entry, now_ns, oldest_ns)
 
-    def _adopt(self, key: Key, entry: Entry | None, now_ns: int, oldest_ns: int) -> Entry | None:
+    def _adopt(self, key: Key | Ref, entry: Entry | None, now_ns: int, oldest_ns: int) -> Entry | None:
         """An entry of a shared tier, kept in memory from now on if it answers this."""
-        if entry is None or not alive(entry, key, now_ns, oldest_ns) or self._forgotten(entry):
+        if entry is None or not alive(entry, key, now_ns, oldest_ns) or self.forgotten(entry):
             return None
         self.memory.put(key.find, entry)
         return entry
@@ -118,7 +122,7 @@ class Answers:
     def keep(self, find: bytes, entry: Entry) -> asyncio.Future[Any] | None:
         """Stores an answer in every tier, unless a purge has forgotten it already. The future, where there is one, is
         set when other workers can see it."""
-        if self._forgotten(entry):
+        if self.forgotten(entry):
             return None
         self.memory.put(find, entry)
         if self.writer is not None:
@@ -127,7 +131,8 @@ class Answers:
         self._recent.append((find, entry))
         return self.shared.put(find, entry, wall_ns())
 
-    def _forgotten(self, entry: Entry) -> bool:
+    def forgotten(self, entry: Entry) -> bool:
+        """Whether a purge that was said matches it."""
         return any(sentence.matches(entry.head) for sentence in self._purges)
 
     # -- purges -----------------------------------------------------------------------------------------------------
@@ -141,6 +146,8 @@ class Answers:
                 self._obey(self.disk.purges())
         elif self._hearing is None or self._hearing.done():
             self._hearing = self.loop.create_task(self._listen_afar())
+        if self.semantic is not None:
+            self.semantic.store.listen()
 
     async def _listen_afar(self) -> None:
         assert self.shared is not None
@@ -153,13 +160,22 @@ class Answers:
         fresh = [sentence for sentence in purges if sentence not in self._purges]
         self._purges = purges
         self.memory.drop_where(lambda head: any(sentence.matches(head) for sentence in fresh))
+        if self.semantic is not None:
+            self.semantic.store.obey(fresh)
         if self.shared is not None:
             for find, entry in self._recent:
                 if any(sentence.matches(entry.head) for sentence in fresh):
                     self.shared.drop(find)
 
 
-def alive(entry: Entry, key: Key, now_ns: int, oldest_ns: int) -> bool:
+def tiers_of(policy: CachePolicy) -> tuple[object, ...]:
+    """What of a policy cannot change under open tiers."""
+    semantic = policy.semantic
+    found = (semantic.embedder, semantic.store, semantic.entries, semantic.max_wrong) if semantic is not None else None
+    return policy.store, policy.memory_bytes, policy.disk_bytes, found
+
+
+def alive(entry: Entry, key: Key | Ref, now_ns: int, oldest_ns: int) -> bool:
     """Whether the entry answers this request: found is not enough, the proof must agree."""
     head = entry.head
     return head.expires_ns > now_ns and head.started_ns >= oldest_ns and head.proof == key.proof

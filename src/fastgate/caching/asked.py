@@ -8,13 +8,14 @@ if TYPE_CHECKING:
     from fastgate.caching.entry import Entry
     from fastgate.caching.flights import Flight
     from fastgate.caching.key import Key
+    from fastgate.caching.semantic.spoken import Spoken
 
 
 class Asked:
     """`keep`: the answer may be stored. `flight`: what others follow, where it leads. `ahead`: what it follows.
-    `entry`: its answer, once it is complete."""
+    `entry`: its answer, once it is complete. `spoken`: the question to the semantic cache, where it is one."""
 
-    __slots__ = ("ahead", "entry", "flight", "keep", "key", "model", "ttl_ns")
+    __slots__ = ("ahead", "entry", "flight", "keep", "key", "model", "spoken", "ttl_ns")
 
     def __init__(self, key: Key, model: str, ttl_ns: int, keep: bool) -> None:
         self.key = key
@@ -24,3 +25,4 @@ class Asked:
         self.flight: Flight | None = None
         self.ahead: Flight | None = None
         self.entry: Entry | None = None
+        self.spoken: Spoken | None = None

@@ -5,12 +5,31 @@ It also binds what is not stored yet: an answer whose call began before the purg
 
 from __future__ import annotations
 
-import msgspec
+from typing import Protocol
 
-from fastgate.caching.entry import Head
+import msgspec
 
 SENTENCES_KEPT = 256
 """Purges that are remembered for answers still under way; the oldest of as many is hours old."""
+
+
+class Told(Protocol):
+    """What a purge goes by: the head of an entry, a note, a verdict."""
+
+    @property
+    def started_ns(self) -> int: ...
+    @property
+    def org(self) -> str: ...
+    @property
+    def team(self) -> str: ...
+    @property
+    def user(self) -> str: ...
+    @property
+    def key(self) -> str: ...
+    @property
+    def namespace(self) -> str: ...
+    @property
+    def model(self) -> str: ...
 
 
 class Purge(msgspec.Struct, frozen=True, kw_only=True):
@@ -24,7 +43,7 @@ class Purge(msgspec.Struct, frozen=True, kw_only=True):
     namespace: str = ""
     model: str = ""
 
-    def matches(self, head: Head) -> bool:
+    def matches(self, head: Told) -> bool:
         return (
             head.started_ns < self.before_ns
             and (not self.org or self.org == head.org)

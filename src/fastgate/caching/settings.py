@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, Literal
 
 import msgspec
 
+from fastgate.caching.semantic.settings import SemanticCache
 from fastgate.refs import Secret
 from fastgate.strict import Check, Range
 
@@ -48,10 +48,10 @@ class ExactCache(msgspec.Struct, frozen=True, kw_only=True):
 class CacheSettings(msgspec.Struct, frozen=True, kw_only=True):
     """Answers that are given again instead of being bought again. Absent: nothing is kept."""
 
-    LATER: ClassVar[Mapping[str, str]] = {"semantic": "a semantic cache"}
-
     exact: ExactCache = ExactCache()
     """Answers to requests that were asked before, word for word."""
+    semantic: SemanticCache = SemanticCache()
+    """Answers to requests that were asked before in other words."""
     store: Annotated[Secret, Check(_store)] = Secret("embedded")
     """Where the workers share answers: `embedded`, a file in the state directory, or the address of a Redis, best as
     `${VAR}`."""

@@ -13,6 +13,7 @@ import msgspec
 from fastgate import config as settings
 from fastgate import snapshot
 from fastgate.bulk import burst
+from fastgate.caching.semantic import settings as semantic
 from fastgate.config_endpoints import Endpoint
 from fastgate.control.cascade import cascade_steps
 from fastgate.guards.settings import in_force
@@ -141,6 +142,7 @@ def _cache(config: settings.Config) -> snapshot.CachePolicy | None:
         store=cache.store.reference,
         memory_bytes=cache.memory_bytes,
         disk_bytes=cache.disk_bytes,
+        semantic=semantic.compiled(cache.semantic),
     )
 
 

@@ -56,6 +56,11 @@ async def lookup(call: Call, answers: Answers, locate: Locate) -> Any:
     if entry is not None and give(call, entry, "hit"):
         call.asked = None
         return None
+    if asked.spoken is not None and answers.semantic is not None:
+        entry = await answers.semantic.find(asked.spoken, call.at_ns, oldest_ns)
+        if entry is not None and give(call, entry, "hit-semantic"):
+            call.asked = None
+            return None
     call.cache = "miss"
     if policy.in_flight:
         lead_or_follow(call, asked, answers)
@@ -88,7 +93,13 @@ def question(call: Call, policy: CachePolicy, said: Overrides) -> Asked | None:
         return None
     model = call.model_used
     key = key_of(scope, said.namespace, call.route, model, call.lines, policy.rules, canonical.data)
-    return Asked(key, model, said.ttl_ns or policy.ttl_ns, keep=not said.no_store)
+    asked = Asked(key, model, said.ttl_ns or policy.ttl_ns, keep=not said.no_store)
+    if policy.semantic is not None and call.route == "messages":
+        from fastgate.caching.semantic.spoken import Asker, spoken_of  # loaded with the first call that it is for
+
+        asker = Asker(who, said.namespace, call.session, model)
+        asked.spoken = spoken_of(policy.semantic, policy.rules, asker, call.lines, canonical, request)
+    return asked
 
 
 def give(call: Call, entry: Entry, how: str) -> bool:
@@ -249,6 +260,8 @@ async def store(call: Call, answers: Answers) -> None:
     seen = answers.keep(asked.key.find, entry)
     if seen is not None:
         await asyncio.wait((seen,), timeout=SEEN_S)
+    if asked.spoken is not None and answers.semantic is not None:
+        await answers.semantic.remember(asked.spoken, asked.key, entry)
 
 
 def end(call: Call, answers: Answers) -> None:

@@ -1,0 +1,113 @@
+"""The `cache.semantic` section of fastgate.yaml, every field documented, and what it becomes in the snapshot."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+import msgspec
+
+from fastgate import snapshot
+from fastgate.strict import Range
+
+Mode = Literal["off", "shadow", "on"]
+
+Width = Literal["org", "team", "user", "key", "session"]
+
+TURNS_MAX = 1000
+
+ENTRIES_MAX = 1_000_000
+
+
+class SemanticRule(msgspec.Struct, frozen=True, kw_only=True):
+    """Other behaviour for calls that match every list that is not empty. The first rule that fits decides."""
+
+    namespaces: tuple[str, ...] = ()
+    """Globs of the namespaces that clients name (x-fastgate-cache-namespace)."""
+    orgs: tuple[str, ...] = ()
+    """Globs of ids of organisations."""
+    teams: tuple[str, ...] = ()
+    """Globs of ids of teams."""
+    keys: tuple[str, ...] = ()
+    """Globs of ids of virtual keys."""
+    models: tuple[str, ...] = ()
+    """Globs of models, as they are sent."""
+    mode: Mode | None = None
+    """As above; absent: as above decides."""
+    tool_results: bool | None = None
+    """As above; absent: as above decides."""
+    user_turns: Annotated[int, Range(1, TURNS_MAX)] | None = None
+    """As above; absent: as above decides."""
+    threshold: Annotated[float, Range(0, 1)] | None = None
+    """As above; absent: as above decides."""
+
+
+class SemanticCache(msgspec.Struct, frozen=True, kw_only=True):
+    """Answers to requests that were asked before in other words. Everything but the user's last text must be equal; the
+    text must be near and agree on every number, name, path, quotation and denial."""
+
+    mode: Mode = "off"
+    """on: such answers are given. shadow: they are compared with the one that is bought, and never given. off: not
+    looked for."""
+    namespace: Width = "session"
+    """Who shares answers. Never more than one organisation; a key without a team or user shares with fewer."""
+    tool_results: bool = False
+    """Whether requests that hold results of tools are answered. They must be equal, byte for byte; the state of the
+    machine that they show may still have changed since."""
+    user_turns: Annotated[int, Range(1, TURNS_MAX)] = 1
+    """Most turns of the user in a request that is answered: a later turn leans on what was said before it."""
+    threshold: Annotated[float, Range(0, 1)] = 0.75
+    """Least similarity (cosine) of two texts. Verdicts of shadow mode only raise it, each partition its own."""
+    max_wrong: Annotated[float, Range(0, 1)] = 0.005
+    """Share of wrong answers that a partition's verdicts may show before its threshold rises."""
+    entries: Annotated[int, Range(16, ENTRIES_MAX)] = 20_000
+    """Questions that each worker remembers, some 3 KB each; the oldest make room."""
+    rules: tuple[SemanticRule, ...] = ()
+    """Other behaviour for some namespaces, tenants or models; where the mode is off, what a rule turns on is all."""
+
+
+def compiled(settings: SemanticCache) -> snapshot.SemanticPolicy | None:
+    """The policy in force; None where no rule has it on or in shadow."""
+    default = _rule(settings, SemanticRule())
+    rules = tuple(_rule(settings, rule) for rule in settings.rules)
+    if all(rule.mode == "off" for rule in (default, *rules)):
+        return None
+    return snapshot.SemanticPolicy(
+        width=settings.namespace,
+        default=default,
+        rules=rules,
+        max_wrong=settings.max_wrong,
+        entries=settings.entries,
+        embedder=snapshot.VectorService("local"),
+        store=snapshot.VectorService("local"),
+    )
+
+
+def _rule(settings: SemanticCache, rule: SemanticRule) -> snapshot.SemanticRule:
+    return snapshot.SemanticRule(
+        mode=settings.mode if rule.mode is None else rule.mode,
+        tool_results=settings.tool_results if rule.tool_results is None else rule.tool_results,
+        user_turns=settings.user_turns if rule.user_turns is None else rule.user_turns,
+        threshold=settings.threshold if rule.threshold is None else rule.threshold,
+        namespaces=rule.namespaces,
+        orgs=rule.orgs,
+        teams=rule.teams,
+        keys=rule.keys,
+        models=rule.models,
+    )
+
+
+def missing(settings: SemanticCache) -> str | None:
+    """What has to be installed for these settings, in words for whoever wrote them; None when it is there."""
+    if compiled(settings) is None:
+        return None
+    try:
+        import hnswlib  # noqa: F401 - whether it is there
+
+        from fastgate.caching.semantic.words import NoWeightsError, installed
+    except ImportError as error:
+        return f"needs the package {error.name}: pip install 'fastgate[semantic]'"
+    try:
+        installed()
+    except NoWeightsError as error:
+        return str(error)
+    return None
