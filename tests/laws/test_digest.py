@@ -205,3 +205,15 @@ def test_what_was_not_checked_breaks_nothing(body: bytes) -> None:
             read_canonical(text)
         except CanonicalError:
             continue
+
+
+@given(st.one_of(BODIES, MARKED), st.integers(0, 2**32))
+@example({"messages": [{"role": "user", "content": [{"type": "text", "text": "a"}, {"type": "image"}]}]}, 1)
+@example({"messages": [{"role": "user", "content": "x" * 300}, {"role": "assistant", "content": "y"}]}, 1)
+@example({"messages": [{"role": "user", "content": [{"type": "tool_result", "content": "x"}]}]}, 1)
+def test_what_the_user_said_last(value: Any, seed: int) -> None:
+    body = accepted(spell(value, random.Random(seed)).encode())
+    made = read_canonical(body)
+    assert (made.spoken, made.tool_results) == model.spoken(body)
+    end = made.spoken_end
+    assert made.data[:end].endswith(made.spoken)

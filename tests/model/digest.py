@@ -15,6 +15,34 @@ def canonical(body: bytes) -> bytes:
     return written({name: top_value(name, value) for name, value in top.items()})
 
 
+def spoken(body: bytes) -> tuple[bytes, bool]:
+    """The last text of the last user message that has one, and whether a message may hold the result of a tool."""
+    last, results = b"", False
+    messages = dict(read(body, depth_limit=64).members).get(b"messages")
+    for item in messages.items if messages is not None and messages.kind == "array" else []:
+        members = dict(item.members) if item.kind == "object" else {}
+        role, held = members.get(b"role"), members.get(b"content")
+        if role is None or held is None:
+            continue
+        texts = [held.text] if held.kind == "string" else []
+        results = results or held.kind not in ("string", "array")
+        for block in held.items if held.kind == "array" else []:
+            inner = dict(block.members) if block.kind == "object" else {}
+            sort = plain(inner.get(b"type"), body)
+            results = results or sort in (b"", b"tool_result")
+            text = inner.get(b"text")
+            if sort == b"text" and text is not None and text.kind == "string":
+                texts.append(text.text)
+        if texts and plain(role, body) == b"user":
+            last = texts[-1]
+    return last, results
+
+
+def plain(node: Node | None, body: bytes) -> bytes:
+    """A string that is written without escapes; empty for any other value."""
+    return node.text if node is not None and node.kind == "string" and b"\\" not in body[node.start : node.end] else b""
+
+
 def top_value(name: bytes, value: Node) -> object:
     if name == b"system" and value.kind == "string":
         return text_block(value)

@@ -16,8 +16,8 @@ SYNONYM = 0.5
 """Cosine of two words from which they may stand for one another: remove/delete have 0.68, begin/start 0.82; add/remove
 -0.05, json/xml 0.25, chicken/beef 0.14."""
 
-WORDS_MAX = 400
-"""Words of a text that are compared one by one; more are material."""
+REPLACED_MAX = 12
+"""Words of a text that synonyms may stand for; a text that has more of them anew is another text."""
 
 DIRECTIONS = lexicon.words(
     "from to into onto with by than before after over under above below between via through against instead versus vs "
@@ -42,8 +42,6 @@ def disagreement(one: Reading, other: Reading, vectors: Vectors | None) -> str:
         return "kind"
     if one.past != other.past:
         return "tense"
-    if max(len(one.words), len(other.words)) > WORDS_MAX:
-        return "length"
     return unmatched(one, other, vectors)
 
 
@@ -51,17 +49,20 @@ def unmatched(one: Reading, other: Reading, vectors: Vectors | None) -> str:
     mine = [root(word) for word in one.words]
     theirs = [root(word) for word in other.words]
     exact = {root(word) for word in one.proper | other.proper}
-    places: list[int] = [-1] * len(mine)
-    free = dict.fromkeys(range(len(theirs)))
-    for same in (str.__eq__, lambda a, b: may_stand_for(a, b, exact, vectors)):
-        for n, word in enumerate(mine):
-            if places[n] < 0:
-                place = next((m for m in free if same(word, theirs[m])), -1)
-                if place >= 0:
-                    places[n] = place
-                    del free[place]
-    if -1 in places or free:
+    where: dict[str, list[int]] = {}
+    for n in reversed(range(len(theirs))):
+        where.setdefault(theirs[n], []).append(n)
+    places = [where[word].pop() if where.get(word) else -1 for word in mine]
+    free = sorted(n for left in where.values() for n in left)
+    if len(free) != places.count(-1) or len(free) > REPLACED_MAX:
         return "words"
+    for n, word in enumerate(mine):
+        if places[n] < 0:
+            place = next((m for m in free if may_stand_for(word, theirs[m], exact, vectors)), -1)
+            if place < 0:
+                return "words"
+            places[n] = place
+            free.remove(place)
     if places != sorted(places) and (DIRECTIONS.intersection(one.words) or DIRECTIONS.intersection(other.words)):
         return "order"
     return ""

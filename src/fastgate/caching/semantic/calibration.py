@@ -47,13 +47,13 @@ class Calibration:
 def lowest(seen: list[tuple[float, bool]], bound: float) -> float:
     """The least similarity from which on the verdicts do not show more wrong answers than the bound."""
     rising = sorted(seen)
-    wrong, mark = sum(not agreed for _, agreed in rising), 0.0
-    for n, (_, agreed) in enumerate(rising):
-        if wilson(wrong, len(rising) - n)[0] <= bound:
-            return mark
+    wrong, before = sum(not agreed for _, agreed in rising), None
+    for n, (similarity, agreed) in enumerate(rising):
+        if similarity != before and wilson(wrong, len(rising) - n)[0] <= bound:
+            return similarity if n else 0.0
         wrong -= not agreed
-        mark = rising[n + 1][0] if n + 1 < len(rising) else CLOSED
-    return 0.0 if not rising else CLOSED
+        before = similarity
+    return CLOSED if rising else 0.0
 
 
 def wilson(hits: int, of: int) -> tuple[float, float]:

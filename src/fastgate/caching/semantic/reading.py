@@ -11,26 +11,26 @@ from typing import NamedTuple
 
 from fastgate.caching.semantic import lexicon
 
-TEXT_CHARS = 4096
+TEXT_CHARS = 2048
 """Longest text that is compared. What is longer holds material, and no rewording of it is one."""
 
 TOKENS = re.compile(
     r"""
       (?P<fence>```.*?(?:```|\Z))
     | (?P<code>`[^`\n]*`)
-    | (?P<quoted>"[^"\n]*"|\u201c[^\u201d\n]*\u201d|\u00ab[^\u00bb\n]*\u00bb|(?<![\w'])'[^'\n]+'(?!\w))
-    | (?P<url>[a-z][a-z0-9+.-]*://[^\s<>"']+|[\w.+-]+@[\w-]+(?:\.[\w-]+)+)
+    | (?P<quoted>"[^"\n]*+"|\u201c[^\u201d\n]{0,400}+\u201d|\u00ab[^\u00bb\n]{0,400}+\u00bb|(?<![\w'])'[^'\n]++'(?!\w))
+    | (?P<url>[a-z][a-z0-9+.-]{0,20}://[^\s<>"']++|[\w.+-]{1,64}+@[\w-]++(?:\.[\w-]++)+)
     | (?P<path>(?<!\w)(?:~|\.{1,2})?[/\\][\w.@~*+%-]+(?:[/\\][\w.@~*+%-]*)*
-        |[\w.@*+%-]+(?:[/\\][\w.@*+%-]+)+|[A-Za-z]:\\[^\s]+)
+        |[\w.@*+%-]{1,128}+(?:[/\\][\w.@*+%-]++)+|[A-Za-z]:\\[^\s]++)
     | (?P<flag>(?<![\w-])--?[A-Za-z][\w-]*(?:=\S+)?)
     | (?P<number>[$\u20ac\u00a3#]?[+-]?\d[\w.,:%\u00b0-]*)
-    | (?P<word>[^\W\d_]+(?:['\u2019][^\W\d_]+)*(?![\w.]*\w))
+    | (?P<word>[^\W\d_]++(?:['\u2019][^\W\d_]++)*+(?!\.{0,8}+\w))
     | (?P<name>[@$#]?\w+(?:[.:-]+\w+)*(?:\(\))?)
     | (?P<sign>[<>=!&|*+^%~?\u2192-]+)
     """,
     re.VERBOSE | re.DOTALL,
 )
-"""A text's parts, the most literal reading first. `name` is what is no plain word: digits, underscores, dots in it."""
+"""A text's parts, the most literal reading first; no repetition is tried twice, so that no text takes long to read. `name` is what is no plain word: digits, underscores, dots in it."""
 
 SENTENCE_END = re.compile(r"[.!?:;\n]\s*$")
 

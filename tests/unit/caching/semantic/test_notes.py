@@ -1,0 +1,248 @@
+"""The index, what is held in it, its log, and the threshold that verdicts move."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+np = pytest.importorskip("numpy")
+pytest.importorskip("hnswlib")
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from fastgate.caching.purge import Purge
+from fastgate.caching.semantic.calibration import CLOSED, Calibration, lowest, wilson
+from fastgate.caching.semantic.embedder import StaticEmbedder
+from fastgate.caching.semantic.local import LocalStore, Notes
+from fastgate.caching.semantic.log_disk import DiskLog
+from fastgate.caching.semantic.note import Note, Verdict, pack, unpack
+from fastgate.caching.semantic.reading import read
+from fastgate.caching.semantic.shelf import Item, Shelf
+from fastgate.caching.semantic.spoken import Spoken
+from fastgate.snapshot import SemanticRule
+
+DIM = 16
+HOUR_NS = 3600 * 1_000_000_000
+RULE = SemanticRule("on", tool_results=False, user_turns=1, threshold=0.5)
+
+
+def vector(seed: int) -> Any:
+    drawn = np.random.default_rng(seed).standard_normal(DIM).astype(np.float32)
+    return drawn / np.sqrt(drawn @ drawn)
+
+
+def note(serial: int, text: str = "", org: str = "acme", partition: bytes = b"p", **changes: Any) -> Note:
+    now_ns = time.time_ns()
+    fields: dict[str, Any] = {
+        "scope": ("org", org), "namespace": "", "partition": partition, "text": text or f"text of number {serial}",
+        "embedder": "test", "vector": vector(serial).astype(np.float16).tobytes(), "find": serial.to_bytes(16, "big"),
+        "proof": serial.to_bytes(32, "big"), "org": org, "team": "", "user": "", "key": "k", "model": "m",
+        "started_ns": now_ns, "expires_ns": now_ns + HOUR_NS,
+    }  # fmt: skip
+    return Note(**fields | changes)
+
+
+def spoken(text: str, at: Any, org: str = "acme", partition: bytes = b"p") -> Spoken:
+    made = Spoken(("org", org), "", partition, text, RULE)
+    made.vector = at
+    return made
+
+
+def notes(limit: int = 1000) -> Notes:
+    return Notes("test", DIM, limit, 0.005)
+
+
+# -- the index --------------------------------------------------------------------------------------------------------
+
+
+def test_the_graph_answers_and_finds_what_a_scan_finds() -> None:
+    """2,000 points in 40 partitions: the nearest of the same partition, with a handful of candidates looked at."""
+    shelf, drawn = Shelf(DIM), random.Random(7)
+    items = [note(n, text="equal words", partition=b"p%d" % (n % 40)) for n in range(2000)]
+    for n, made in enumerate(items):
+        shelf.add(Item(made, read(made.text)), vector(n))
+    reading, found = read("equal words"), 0
+    for _ in range(200):
+        n = drawn.randrange(2000)
+        moved = vector(n) + 0.1 * vector(5000 + n)
+        moved = (moved / np.sqrt(moved @ moved)).astype(np.float32)
+        best = max((m for m in range(2000) if m % 40 == n % 40), key=lambda m: float(vector(m) @ moved))
+        near = list(shelf.near(b"p%d" % (n % 40), reading, moved))
+        found += bool(near) and near[0][2].note == items[best]
+        for similarity, _, item in near:
+            assert similarity == pytest.approx(float(vector(int.from_bytes(item.note.find)) @ moved), abs=1e-3)
+    assert found >= 196
+    assert (shelf.searches, shelf.looked <= 4 * 200) == (200, True)
+
+
+def test_what_is_dropped_is_not_found_and_its_room_is_used_again() -> None:
+    shelf = Shelf(DIM)
+    labels = [shelf.add(Item(note(n), read(f"text of number {n}")), vector(n)) for n in range(100)]
+    for label in labels[:90]:
+        shelf.drop(label)
+    for n in range(200, 290):
+        shelf.add(Item(note(n), read(f"text of number {n}")), vector(n))
+    assert len(shelf) == 100
+    assert shelf._room == 128
+    for n in (0, 50, 89):
+        assert not list(shelf.near(b"p", read(f"text of number {n}"), vector(n)))
+    for n in (95, 205, 289):
+        assert next(shelf.near(b"p", read(f"text of number {n}"), vector(n)))[2].note.find == n.to_bytes(16, "big")
+
+
+# -- what is held -----------------------------------------------------------------------------------------------------
+
+
+def test_notes_are_bounded_and_the_oldest_make_room() -> None:
+    held = notes(limit=10)
+    for n in range(25):
+        held.take(note(n, org=f"o{n % 3}"), 0)
+    assert len(held) == sum(map(len, held.shelves.values())) == 10
+    assert held.near(spoken("text of number 24", vector(24), "o0"))
+    assert not held.near(spoken("text of number 3", vector(3), "o0"))
+
+
+def test_of_a_question_the_last_note_counts() -> None:
+    held = notes()
+    now_ns = time.time_ns()
+    held.take(note(1, started_ns=now_ns - 5), 0)
+    held.take(note(1, started_ns=now_ns, model="newer"), 0)
+    held.take(note(1, started_ns=now_ns - 9, model="older"), 0)
+    (found,) = held.near(spoken("text of number 1", vector(1)))
+    assert (found.note.model, len(held)) == ("newer", 1)
+
+
+def test_notes_of_another_embedder_or_out_of_date_are_none() -> None:
+    held = notes()
+    held.take(note(1, embedder="another"), 0)
+    held.take(note(2, expires_ns=5), 10)
+    held.take(note(3, vector=b"\0\0"), 0)
+    assert len(held) == 0
+
+
+@given(st.lists(st.tuples(st.sampled_from(["acme", "evil", "third"]), st.integers(0, 5), st.booleans()), max_size=40))
+def test_tenants_are_shelves_of_their_own(steps: list[tuple[str, int, bool]]) -> None:
+    """Whoever may put in whatever he likes finds nothing of it in another tenant's, and a purge leaves others alone."""
+    held, there = notes(), set()
+    for org, n, purged in steps:
+        if purged:
+            held.drop_where(lambda each, org=org: each.org == org)
+            there = {each for each in there if each[0] != org}
+        else:
+            held.take(note(n + 100 * ["acme", "evil", "third"].index(org), text=f"text {n}", org=org), 0)
+            there.add((org, n))
+    for org in ("acme", "evil", "third"):
+        for n in range(6):
+            found = held.near(spoken(f"text {n}", vector(n + 100 * ["acme", "evil", "third"].index(org)), org))
+            assert all(each.note.org == org for each in found)
+            assert any(each.similarity > 0.99 for each in found) == ((org, n) in there)
+
+
+# -- the log ----------------------------------------------------------------------------------------------------------
+
+
+def test_rows_are_what_was_written_or_nothing() -> None:
+    row = note(1)
+    blob = pack(row)
+    assert unpack(blob) == row
+    for place in range(len(blob)):
+        damaged = bytearray(blob)
+        damaged[place] ^= 4
+        assert unpack(bytes(damaged)) is None
+
+
+def test_the_log_is_bounded_and_followed(tmp_path: Path) -> None:
+    log = DiskLog(tmp_path / "log", 50)
+    for n in range(120):
+        log.append([pack(note(n))])
+    assert log.last() == 120
+    assert [number for number, _ in log.after(0, 1000)] == list(range(71, 121))
+    assert [number for number, _ in log.after(118, 1000)] == [119, 120]
+    purge = Purge(before_ns=time.time_ns() + HOUR_NS, org="acme")
+    assert log.drop(purge.matches) == 50
+    assert log.after(0, 10) == []
+    log.append([pack(note(1))])
+    assert log.last() >= 1
+    log.close()
+
+
+async def until(condition: Any) -> None:
+    deadline = time.monotonic() + 10
+    while not condition():
+        assert time.monotonic() < deadline
+        await asyncio.sleep(0.01)
+
+
+async def test_workers_follow_each_other_and_a_new_one_reads_it_all(tmp_path: Path) -> None:
+    loop = asyncio.get_running_loop()
+    path = tmp_path / "log"
+    one = LocalStore(notes(), DiskLog(path, 1000), loop)
+    await until(lambda: one.ready)
+    for n in range(30):
+        row = note(n)
+        one.put(row, read(row.text), vector(n))
+    assert len(one.notes) == 30
+    verdict = Verdict(("org", "acme"), "", b"p", "acme", "", "", "k", "m", 1, 0.9, False)
+    one.judge(verdict)
+
+    def heard() -> bool:
+        one.listen()
+        return one.threshold(b"p") > 0
+
+    await until(heard)
+    assert len(one.notes) == 30
+    one.close()
+    two = LocalStore(notes(), DiskLog(path, 1000), loop)
+    await until(lambda: two.ready)
+    assert (len(two.notes), two.threshold(b"p")) == (30, CLOSED)
+    two.obey([Purge(before_ns=time.time_ns() + HOUR_NS, org="acme")])
+    assert len(two.notes) == 0
+    two.close()
+
+
+# -- the threshold ----------------------------------------------------------------------------------------------------
+
+
+def test_verdicts_raise_the_threshold_and_only_they() -> None:
+    made = Calibration(0.005)
+    assert made.threshold == 0.0
+    for _ in range(50):
+        made.note(0.8, True)
+    assert made.threshold == 0.0
+    made.note(0.85, False)
+    assert made.threshold == 0.0, "one of 51 shows nothing yet at 95 %" if wilson(1, 51)[0] <= 0.005 else ""
+    made.note(0.86, False)
+    made.note(0.87, False)
+    assert made.threshold > 0.87
+    made.note(0.95, True)
+    assert made.threshold == 0.95
+
+
+SEEN = st.lists(st.tuples(st.sampled_from([0.7, 0.8, 0.85, 0.9, 0.99]), st.booleans()), max_size=60)
+
+
+@given(SEEN, st.sampled_from([0.0, 0.005, 0.1]))
+def test_the_lowest_threshold_is_the_lowest(seen: list[tuple[float, bool]], bound: float) -> None:
+    def shown(mark: float) -> float:
+        judged = [agreed for similarity, agreed in seen if similarity >= mark]
+        return wilson(judged.count(False), len(judged))[0]
+
+    least = lowest(seen, bound)
+    if least != CLOSED:
+        assert shown(least) <= bound
+    marks = sorted({0.0, *(similarity for similarity, _ in seen)})
+    assert all(shown(mark) > bound for mark in marks if (mark < least and mark != marks[0]) or mark == 0.0 < least)
+
+
+def test_a_static_vector_has_length_one_or_is_none() -> None:
+    made = StaticEmbedder()
+    for text in ("a", "the quick brown fox", "日本語 テキスト", "x" * 5000, "\ud800"):
+        at = made.vector(text)
+        assert at is None or float(at @ at) == pytest.approx(1, abs=1e-5)
+    assert made.vector("?! ...") is None
