@@ -32,13 +32,14 @@ class DiskLog:
         self._env = lmdb.open(
             str(path),
             map_size=rows_max * ROW_BYTES + HEADROOM,
-            max_dbs=1,
+            max_dbs=2,
             max_readers=READERS_MAX,
             mode=0o600,
             sync=False,  # as the entries: what a power failure may leave is thrown away (mark.py)
         )
         self._env.reader_check()
         self._rows = self._env.open_db(b"rows")
+        self._facts = self._env.open_db(b"facts")
 
     def close(self) -> None:
         self._env.sync(True)
@@ -46,9 +47,9 @@ class DiskLog:
         self._mark.remove()
 
     def last(self) -> int:
-        """The number of the newest row, 0 for none."""
-        with self._env.begin(db=self._rows) as txn, txn.cursor() as cursor:
-            return int.from_bytes(cursor.key(), "big") if cursor.last() else 0
+        """The number of the newest row that was ever written, 0 for none."""
+        with self._env.begin(db=self._facts) as txn:
+            return int.from_bytes(txn.get(b"n") or b"", "big")
 
     def after(self, number: int, count: int) -> list[tuple[int, bytes]]:
         """Up to `count` rows past that number, in order."""
@@ -61,10 +62,11 @@ class DiskLog:
     def append(self, blobs: list[bytes]) -> None:
         """Adds rows, and drops the oldest beyond the bound."""
         with self._env.begin(write=True, db=self._rows) as txn:
-            with txn.cursor() as cursor:
-                number = int.from_bytes(cursor.key(), "big") if cursor.last() else 0
-            for n, blob in enumerate(blobs):
-                txn.put((number + 1 + n).to_bytes(8, "big"), blob, append=True)
+            number = int.from_bytes(txn.get(b"n", db=self._facts) or b"", "big")
+            for blob in blobs:
+                number += 1
+                txn.put(number.to_bytes(8, "big"), blob, append=True)
+            txn.put(b"n", number.to_bytes(8, "big"), db=self._facts)
             surplus = txn.stat(self._rows)["entries"] - self.rows_max
             with txn.cursor() as cursor:
                 while surplus > 0 and cursor.first() and cursor.delete():

@@ -30,7 +30,8 @@ TOKENS = re.compile(
     """,
     re.VERBOSE | re.DOTALL,
 )
-"""A text's parts, the most literal reading first; no repetition is tried twice, so that no text takes long to read. `name` is what is no plain word: digits, underscores, dots in it."""
+"""A text's parts, the most literal reading first; no repetition is tried twice, so that no text
+takes long to read. `name` is what is no plain word: digits, underscores, dots in it."""
 
 SENTENCE_END = re.compile(r"[.!?:;\n]\s*$")
 

@@ -5,13 +5,11 @@ from __future__ import annotations
 import time
 
 import pytest
-
-pytest.importorskip("numpy")
-
 from hypothesis import given
 from hypothesis import strategies as st
 
 from fastgate.caching.semantic.agreement import are_opposites, disagreement, root
+from fastgate.caching.semantic.lexicon import words
 from fastgate.caching.semantic.reading import TEXT_CHARS, read
 from fastgate.caching.semantic.words import Words
 
@@ -79,38 +77,12 @@ def test_near_misses_do_not(one: str, other: str, why: str) -> None:
 
 TEXTS = st.lists(
     st.sampled_from(
-        [
-            "delete",
-            "the",
-            "file",
-            "src/a.py",
-            "not",
-            "42",
-            "`x`",
-            "Berlin",
-            "berlin",
-            "add",
-            "remove",
-            "'q'",
-            "enable",
-            "from",
-            "to",
-            "how",
-            "why",
-            "please",
-            "HTTP",
-            "don't",
-            "in",
-            "userName",
-            "a-b",
-            "x_y",
-            "?",
-            ".",
-            ",",
-            "3.5%",
-            "-v",
-            "https://x.example/a",
-        ]
+        sorted(
+            words(
+                "delete the file src/a.py not 42 `x` Berlin berlin add remove 'q' enable from to how why please HTTP don't in "
+                "userName a-b x_y ? . , 3.5% -v https://x.example/a"
+            )
+        )
     ),
     max_size=8,
 ).map(" ".join)
