@@ -14,9 +14,9 @@ COPY requirements requirements
 COPY scripts scripts
 RUN python -m venv /opt/fastgate \
  && python scripts/requirements.py build > build.txt \
- && python scripts/requirements.py run > run.txt \
+ && python scripts/requirements.py run semantic > run.txt \
  && pip install --no-cache-dir -c requirements/constraints.txt -r build.txt \
- && /opt/fastgate/bin/pip install --no-cache-dir -c requirements/constraints.txt -r run.txt
+ && HNSWLIB_NO_NATIVE=1 /opt/fastgate/bin/pip install --no-cache-dir -c requirements/constraints.txt -r run.txt
 COPY . .
 RUN pip wheel --no-cache-dir --no-deps --no-build-isolation -w dist . \
  && /opt/fastgate/bin/pip install --no-cache-dir --no-deps dist/*.whl

@@ -8,7 +8,8 @@ BIN := $(VENV)/bin
 # What is compiled: the core, and each Python file with a layout (.pxd) beside it.
 LAYOUTS := $(shell find src/fastgate -name '*.pxd' -not -path '*/_core/*')
 CORE := $(wildcard $(addprefix src/fastgate/_core/*,.pyx .pxd .h)) $(LAYOUTS) $(LAYOUTS:.pxd=.py)
-PIP := $(BIN)/python -m pip --disable-pip-version-check install -qq -c requirements/constraints.txt
+# hnswlib comes as source; without the switch it is built for this very processor and no older one.
+PIP := HNSWLIB_NO_NATIVE=1 $(BIN)/python -m pip --disable-pip-version-check install -qq -c requirements/constraints.txt
 PYTEST := PATH="$(abspath $(BIN)):$$PATH" $(BIN)/python -m pytest
 
 .PHONY: up test peers bench faults fuzz soak build install-test lock clean help
@@ -44,6 +45,8 @@ $(VENV)/.installed: pyproject.toml setup.py requirements/constraints.txt | $(VEN
 	@echo 'Installing fastgate into $(VENV) and compiling its hot path: a minute or two, once'
 	@$(BIN)/python scripts/requirements.py build run > $(VENV)/run.txt
 	@$(PIP) -r $(VENV)/run.txt
+	@$(BIN)/python scripts/requirements.py semantic > $(VENV)/semantic.txt
+	@$(PIP) -r $(VENV)/semantic.txt || echo 'what cache.semantic needs cannot be installed here: it stays off'
 	@$(PIP) --no-build-isolation --no-deps -e .
 	@touch $@ $(VENV)/.compiled
 

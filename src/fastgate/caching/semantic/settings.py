@@ -32,13 +32,13 @@ class SemanticRule(msgspec.Struct, frozen=True, kw_only=True):
     models: tuple[str, ...] = ()
     """Globs of models, as they are sent."""
     mode: Mode | None = None
-    """As above; absent: as above decides."""
+    """In place of `semantic.mode`; absent: as there."""
     tool_results: bool | None = None
-    """As above; absent: as above decides."""
+    """In place of `semantic.tool_results`; absent: as there."""
     user_turns: Annotated[int, Range(1, TURNS_MAX)] | None = None
-    """As above; absent: as above decides."""
+    """In place of `semantic.user_turns`; absent: as there."""
     threshold: Annotated[float, Range(0, 1)] | None = None
-    """As above; absent: as above decides."""
+    """In place of `semantic.threshold`; absent: as there."""
 
 
 class SemanticCache(msgspec.Struct, frozen=True, kw_only=True):

@@ -79,8 +79,8 @@ TEXTS = st.lists(
     st.sampled_from(
         sorted(
             words(
-                "delete the file src/a.py not 42 `x` Berlin berlin add remove 'q' enable from to how why please HTTP don't in "
-                "userName a-b x_y ? . , 3.5% -v https://x.example/a"
+                "delete the file src/a.py not 42 `x` Berlin berlin add remove 'q' enable from to how why please HTTP "
+                "don't in userName a-b x_y ? . , 3.5% -v https://x.example/a"
             )
         )
     ),
