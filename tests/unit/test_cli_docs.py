@@ -44,6 +44,7 @@ def test_generated_pages_are_current() -> None:
     assert generate.stale() == [], "run `python docs/generate.py`"
 
 
+REQUEST = '{"model": "claude-sonnet-4-5", "max_tokens": 64, "messages": [{"role": "user", "content": "hi"}]}'
 PROPOSED = "budgets: [{id: alice-day, level: user, of: alice, period: day, usd: 20}]\n"
 
 
@@ -74,6 +75,7 @@ def test_documented_commands_run(demo: RunningDemo, words: tuple[str, ...]) -> N
     directory = demo.folder / "fastgate-data" / "demo" / "directory.yaml"
     (demo.folder / "directory.yaml").write_text(directory.read_text())
     (demo.folder / "proposed.yaml").write_text(PROPOSED)
+    (demo.folder / "request.json").write_text(REQUEST)
     key = demo.command("keys", "create", "--user", "alice", "--json").json["id"]
     demo.command("budgets", "set", "documented", "--user", "alice", "--period", "day", "--usd", "50")
     real = {"KEY": key, "CALL-ID": call, "MODEL": "claude-sonnet-4-5", "BUDGET": "documented"}

@@ -12,6 +12,7 @@ from typing import Any, Protocol
 from fastgate.cli.control_alerts import AlertControl, RemoteAlerts
 from fastgate.cli.control_budgets import BudgetControl, RemoteBudgets
 from fastgate.cli.control_cache import CacheControl, RemoteCache
+from fastgate.cli.control_routing import RemoteRouting, RoutingControl
 from fastgate.cli.instance import Place, find_place
 from fastgate.cli.remote import REPLAY_S, Remote, segment
 
@@ -27,6 +28,8 @@ class Control(Protocol):
     def budgets(self) -> BudgetControl: ...
     @property
     def cache(self) -> CacheControl: ...
+    @property
+    def routing(self) -> RoutingControl: ...
     @property
     def alerts(self) -> AlertControl: ...
     def __enter__(self) -> Control: ...
@@ -66,6 +69,7 @@ class RemoteControl:
         self._api = Remote(address, token)
         self.budgets: BudgetControl = RemoteBudgets(self._api)
         self.cache: CacheControl = RemoteCache(self._api)
+        self.routing: RoutingControl = RemoteRouting(self._api)
         self.alerts: AlertControl = RemoteAlerts(self._api)
 
     def __enter__(self) -> RemoteControl:

@@ -17,6 +17,7 @@ from fastgate.cli.check import declared_directory
 from fastgate.cli.control_alerts import AlertControl, LocalAlerts
 from fastgate.cli.control_budgets import BudgetControl, LocalBudgets
 from fastgate.cli.control_cache import CacheControl, LocalCache
+from fastgate.cli.control_routing import LocalRouting, RoutingControl
 from fastgate.cli.failures import BadInput, Failure, Refused
 from fastgate.cli.instance import Place, lenient_environ
 from fastgate.control.calls import Query
@@ -55,6 +56,7 @@ class LocalControl:
         self.listen = self._operations.world.config.listen
         self.budgets: BudgetControl = LocalBudgets(self._operations.budgets, shown, self._count_new_calls, self._reap)
         self.cache: CacheControl = LocalCache(self._operations.caching, shown, self._count_new_calls)
+        self.routing: RoutingControl = LocalRouting(self._operations.routing, shown, self._count_new_calls)
         self.alerts: AlertControl = LocalAlerts(self._operations.alerts, shown)
         return self
 

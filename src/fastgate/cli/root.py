@@ -30,6 +30,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "pauses": ("fastgate.cli.pause:pauses", "List what is paused by hand."),
     "cache": ("fastgate.cli.cache:cache", "See what the cache saves, and forget answers."),
     "calls": ("fastgate.cli.calls:calls", "List and show finished calls."),
+    "route": ("fastgate.cli.route:route", "Explain which endpoint a call went to, or would go to."),
     "spend": ("fastgate.cli.spend:spend", "Sum the cost of finished calls."),
     "alerts": ("fastgate.cli.alerts:alerts", "List alerts and their deliveries, test channels."),
     "prices": ("fastgate.cli.prices:prices", "Show the price of each model, and check what is used against it."),

@@ -32,6 +32,7 @@ from fastgate.control.errors import OperationError, moment, of_file, of_store, p
 from fastgate.control.leases import Leases
 from fastgate.control.members import Members
 from fastgate.control.metrics import CallCounters, exposition
+from fastgate.control.routing import Routing
 from fastgate.control.shapes import Page
 from fastgate.control.usage import UsageTable
 from fastgate.control.world import World, load
@@ -78,6 +79,7 @@ class Operations:
         """Where charges are made, which is in the process that does the background work."""
         self.budgets = Budgets(store.budgets, world.refresh, self._replay, self._figures)
         self.caching = Caching(state, self.calls.table, lambda: world.config.cache)
+        self.routing = Routing(state, self.calls.table, world.published)
         self.desk = Desk(
             state.alerts_db, self._members.engine, lambda: world.config.alerts, lambda: world.published().budgets
         )
