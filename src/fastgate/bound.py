@@ -14,6 +14,10 @@ if TYPE_CHECKING:
 IMAGE_TOKENS_MAX = 5_000
 """Most tokens one image may cost, whatever its size (Anthropic's high-resolution cap is 4,784)."""
 
+TOOLS_TOKENS_MAX = 4_096
+"""What the provider adds to a prompt with tools, beyond their own text: 530 tokens of instructions at most, and up to
+1,234 for each of its four kinds of client tools (Anthropic's pricing page)."""
+
 CONTEXT_TOKENS_MAX = 1_000_000
 """The largest context window; bounds what URL and file documents and server tools may add to the input."""
 
@@ -26,17 +30,28 @@ OUTPUT_TOKENS_LIMIT = 10_000_000
 SERVER_TOOL_USES_MAX = 16
 """Server tool uses that a bound allows for; Claude Code asks for at most 8 (`max_uses`)."""
 
+COMPACTIONS_MAX = 1
+"""Times that the provider shortens a conversation within one call: it reads all of it and writes a summary."""
+
 
 def bound_nano(request: RequestView, row: PriceRow, max_tokens: int) -> int:
-    """The worst case with so much output. A token is at least one byte of text; what is not text has its own cap."""
-    input_tokens = request.text_bytes
+    """The worst case with so much output. A token is at least one byte of text; what is not text has its own cap. What
+    is known of the beginning of the conversation counts as what it was."""
+    input_tokens = request.known_tokens + request.text_bytes - request.known_bytes
+    output_tokens = min(max_tokens or OUTPUT_TOKENS_MAX, OUTPUT_TOKENS_LIMIT)
     uses = 0
+    if request.tool_count:
+        input_tokens += TOOLS_TOKENS_MAX
     if request.image_count:
         input_tokens += request.image_count * IMAGE_TOKENS_MAX
     if request.document_count or request.has_server_tools:
         input_tokens += CONTEXT_TOKENS_MAX
         uses = SERVER_TOOL_USES_MAX
-    return row.bound(input_tokens, min(max_tokens or OUTPUT_TOKENS_MAX, OUTPUT_TOKENS_LIMIT), uses)
+    if request.compacts:
+        input_tokens *= 1 + COMPACTIONS_MAX
+        output_tokens *= 1 + COMPACTIONS_MAX
+    # Dearer classes that may apply: a long-lived cache write and the region surcharge always, speed when asked for.
+    return row.bound(input_tokens, output_tokens, uses, True, request.speed == "fast", True)
 
 
 def floor_tokens(request: RequestView, least: int) -> int:

@@ -37,6 +37,7 @@ budgets:
   - {{id: spent, level: tag, of: "session=spent", org: acme, period: month, tz: Europe/Berlin, usd: 0.00001, {PAUSE}}}
   - {{id: forever, level: tag, of: "session=forever", org: acme, period: total, usd: 0.00001, {PAUSE}}}
   - {{id: window, level: tag, of: "session=window", org: acme, period: rolling, rolling_h: 5, usd: 0.0008, {PAUSE}}}
+  - {{id: grows, level: tag, of: "session=grows", org: acme, period: day, usd: 0.01, {PAUSE}}}
   - {{id: small, level: tag, of: "session=small", org: acme, period: day, usd: 0.05, {PAUSE}}}
   - {{id: busy, level: tag, of: "session=busy", org: acme, period: day, usd: 0.0006, {PAUSE}}}
   - {{id: waits, level: tag, of: "session=waits", org: acme, period: day, usd: 0.0009, {PAUSE}}}
@@ -149,6 +150,19 @@ def test_a_budget_that_pays_for_nothing_refuses_and_says_all_there_is_to_say(hou
     assert 0 < int(answer.headers["retry-after"]) <= 31 * 86_400
     assert answer.headers["x-fastgate-budget"].startswith("spent;remaining=0.00")
     assert not [call for call in house.simulator.calls() if call.started.session == "spent"], "it was sent"
+
+
+def test_a_long_conversation_is_held_for_what_it_was_and_what_is_new(house: House) -> None:
+    """40 KB would be 0.9 cents as so many tokens, but were 10,000."""
+    messages = [{"role": "user", "content": "word " * 8_000}]
+    for turn in range(6):
+        answer = house.send("grows", messages=messages)
+        assert answer.status == 200, (turn, answer.error)
+        messages += [{"role": "assistant", "content": f"turn {turn}"}, {"role": "user", "content": "go on"}]
+    calls = house.upstream("grows", 6)
+    assert house.settled("grows", billed(calls)) == billed(calls) > 5_000_000
+    strange = [{"role": "user", "content": "wort " * 8_000}]
+    assert "this call needs $0.009" in refused(house.send("grows", messages=strange))
 
 
 def test_a_total_budget_says_that_it_does_not_reset(house: House) -> None:

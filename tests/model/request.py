@@ -34,11 +34,14 @@ class View:
     tools: tuple[str, ...] = ()
     tool_count: int = 0
     has_server_tools: bool = False
+    compacts: bool = False
     messages_count: int = 0
     user_turns: int = 0
     image_count: int = 0
     document_count: int = 0
     text_bytes: int = 0
+    known_bytes: int = 0
+    known_tokens: int = 0
 
 
 def text(node: Node | None) -> str:
@@ -71,6 +74,8 @@ def read_request(body: bytes) -> View:
     for tool in tools.items if tools else []:
         view.tool_count += 1
         take_tool(view, tool, named=True)
+    context = node.get(b"context_management")
+    view.compacts = context is not None and context.kind in ("object", "array") and compacts(context)
     servers = node.get(b"mcp_servers")
     view.has_server_tools |= bool(servers and servers.items)
     messages = node.get(b"messages")
@@ -103,6 +108,14 @@ def fields(view: View, node: Node) -> None:
     metadata = node.get(b"metadata")
     view.metadata_user_id = text(metadata.get(b"user_id") if metadata else None)
     view.speed, view.anthropic_version = text(node.get(b"speed")), text(node.get(b"anthropic_version"))
+
+
+def compacts(node: Node) -> bool:
+    """Some `type` anywhere within begins with `compact`."""
+    kind = node.get(b"type")
+    if kind is not None and kind.kind == "string" and kind.text.startswith(b"compact"):
+        return True
+    return any(compacts(inner) for inner in (*node.items, *(value for _, value in node.members)))
 
 
 def take_tool(view: View, tool: Node, *, named: bool) -> None:

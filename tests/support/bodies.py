@@ -21,6 +21,7 @@ MESSAGES = some({
     "role": mostly(st.sampled_from(["user", "assistant", "system"])), "type": TYPES,
     "content": mostly(st.one_of(TEXT, st.lists(mostly(BLOCKS), max_size=3))),
 })  # fmt: skip
+EDITS = mostly(st.sampled_from(["compact_20260112", "clear_thinking_20251015", "clear_tool_uses_20250919"]))
 WHOLE = st.one_of(st.integers(0, 128_000), st.sampled_from([-1, 1.5, 1e3, 2**53, 2**53 + 1, 10**30, None, "1", True]))
 MODELS = mostly(st.sampled_from(["claude-opus-5-5", "m\u00f6del/\U0001f600", "m" * 70, ""]))
 BODIES = st.tuples(
@@ -32,5 +33,6 @@ BODIES = st.tuples(
         "max_tokens": mostly(WHOLE), "stream": mostly(st.booleans()), "speed": mostly(TEXT),
         "thinking": mostly(some({"budget_tokens": mostly(WHOLE), "type": TYPES})),
         "mcp_servers": mostly(st.lists(VALUES, max_size=2)), "anthropic_version": mostly(TEXT),
+        "context_management": mostly(some({"edits": mostly(st.lists(mostly(some({"type": EDITS, "keep": VALUES})))) })),
     }),
 ).map(lambda both: both[1] | both[0])  # fmt: skip

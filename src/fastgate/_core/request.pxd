@@ -18,6 +18,7 @@ cdef class RequestView:
     cdef readonly tuple tools
     cdef readonly bint stream
     cdef readonly bint has_server_tools
+    cdef readonly bint compacts
     cdef readonly int64_t max_tokens
     cdef readonly int64_t thinking_budget
     cdef readonly Py_ssize_t text_bytes
@@ -26,3 +27,6 @@ cdef class RequestView:
     cdef readonly Py_ssize_t user_turns
     cdef readonly Py_ssize_t image_count
     cdef readonly Py_ssize_t document_count
+    # Set by who knows what the beginning of the conversation came to: so many of the bytes are these tokens.
+    cdef public Py_ssize_t known_bytes
+    cdef public int64_t known_tokens

@@ -32,6 +32,8 @@ class RequestView:
     tool_count: int
     has_server_tools: bool
     """Some tool is run by the provider (MCP servers included), or is of a type that is not known."""
+    compacts: bool
+    """`context_management` asks the provider to shorten the conversation by itself."""
     messages_count: int
     user_turns: int
     """Messages by the user that hold more than tool results."""
@@ -40,6 +42,9 @@ class RequestView:
     document_count: int
     text_bytes: int
     """The length of the body."""
+    known_bytes: int
+    """Of the body, so many bytes are `known_tokens` tokens at the most; both 0 unless somebody sets them."""
+    known_tokens: int
 
 def read_request(body: bytes, *, model_required: bool = True) -> RequestView:
     """What the body says; RequestError for one that is refused. `model_required`: the dialects of Bedrock and Vertex

@@ -30,6 +30,7 @@ from fastgate._core.names cimport (
 from fastgate._core.shape cimport (
     PLACE_BLOCK,
     PLACE_BODY,
+    PLACE_CONTEXT,
     PLACE_MESSAGE,
     PLACE_MESSAGES,
     PLACE_OTHER,
@@ -50,6 +51,7 @@ from fastgate._core.shape cimport (
     SLOT_USER_ID,
     SLOT_VERSION,
     Level,
+    is_compaction,
     is_server_tool,
     place_of,
     slot_of,
@@ -177,6 +179,9 @@ cdef inline bint has_type(int slot) noexcept:
 
 cdef void take_type(Parse* s, RequestView view, Level* level, Text text) noexcept:
     """The type of a tool, or of anything in a conversation."""
+    if level.place == PLACE_CONTEXT:
+        view.compacts = view.compacts or is_compaction(text)
+        return
     if level.place == PLACE_TOOL:
         view.has_server_tools = view.has_server_tools or is_server_tool(text)
         return

@@ -14,6 +14,7 @@ cdef enum Place:
     PLACE_TOP
     PLACE_METADATA
     PLACE_THINKING
+    PLACE_CONTEXT  # context_management and all within
     PLACE_TOOLS
     PLACE_TOOL
     PLACE_SERVERS
@@ -37,6 +38,7 @@ cdef enum Slot:
     SLOT_VERSION
     SLOT_TOOLS
     SLOT_SERVERS
+    SLOT_CONTEXT
     SLOT_MESSAGES
     SLOT_ROLE
     SLOT_CONTENT
@@ -75,6 +77,8 @@ cdef inline int top_slot(const byte_t* p, Py_ssize_t n) noexcept:
         return SLOT_SPEED
     if same(p, n, b"mcp_servers", 11):
         return SLOT_SERVERS
+    if same(p, n, b"context_management", 18):
+        return SLOT_CONTEXT
     return SLOT_VERSION if same(p, n, b"anthropic_version", 17) else SLOT_NONE
 
 
@@ -88,6 +92,8 @@ cdef inline int slot_of(int place, const byte_t* p, Py_ssize_t n) noexcept:
         return SLOT_BUDGET if same(p, n, b"budget_tokens", 13) else SLOT_NONE
     if same(p, n, b"type", 4):
         return SLOT_TYPE
+    if place == PLACE_CONTEXT:
+        return SLOT_NONE
     if place == PLACE_TOOL:
         return SLOT_NAME if same(p, n, b"name", 4) else SLOT_NONE
     if same(p, n, b"input", 5):
@@ -105,6 +111,8 @@ cdef inline int slot_of(int place, const byte_t* p, Py_ssize_t n) noexcept:
 cdef inline int place_of(Level* level, bint is_object) noexcept:
     """What a container is that opens as a member or item of `level`."""
     cdef int place = level.place
+    if place == PLACE_CONTEXT or (place == PLACE_TOP and level.slot == SLOT_CONTEXT):
+        return PLACE_CONTEXT
     if place == PLACE_TOP:
         if is_object:
             if level.slot == SLOT_METADATA:
@@ -133,6 +141,17 @@ cdef inline int place_of(Level* level, bint is_object) noexcept:
 
 cdef inline bint starts(Text text, const char* word, Py_ssize_t n) noexcept:
     return text.n >= n and memcmp(text.p, word, <size_t>n) == 0
+
+
+cdef inline bint is_compaction(Text kind) noexcept:
+    """Whether an edit of that type has the provider write a summary. What is too odd to be read counts."""
+    cdef unsigned char plain[64]
+    if kind.shrink > 0:
+        if kind.n - kind.shrink > 64:
+            return True
+        kind.n = <Py_ssize_t>fg_unescape(kind.p, <size_t>kind.n, plain)
+        kind.p = plain
+    return starts(kind, b"compact", 7)
 
 
 cdef inline bint is_server_tool(Text kind) noexcept:

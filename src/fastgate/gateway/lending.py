@@ -15,6 +15,7 @@ from typing import Any, NamedTuple, Protocol
 
 from fastgate._core.escrow import Hold
 from fastgate.gateway.allowance import Account, Allowances, Draw
+from fastgate.gateway.prefixes import Prefixes
 from fastgate.stores.errors import StoreError
 from fastgate.stores.ledger_port import Answer, Ask, CellKey, Exchange, Part
 
@@ -102,6 +103,7 @@ class Lending:
         wants: Wants,
     ) -> None:
         self.allowances = allowances
+        self.prefixes = Prefixes()
         self.reaped = False
         """What this worker had leased was charged whole: it may spend no more and has to go."""
         self.exchanges = 0

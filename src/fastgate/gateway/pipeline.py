@@ -74,6 +74,8 @@ def finish(call: Call, worker: Worker, error: GatewayError | None, transport: An
     """Charge, answer, record. Runs once for every call and never awaits."""
     ledger.settle(call)
     ledger.release(call)
+    if call.hold is not None:
+        worker.lending.prefixes.keep(call)
     if call.snapshot.router is not None:
         route.learn(call)
     if call.gate is not None:

@@ -77,6 +77,8 @@ def keep(call: Call, draw: Draw, held: Hold) -> None:
 async def ask(call: Call, plan: list[Candidate], draw: Draw, lending: Lending, replan: Plan) -> list[Candidate]:
     """The way past the store: this worker's own allowances did not do."""
     limits = call.snapshot.limits
+    if lending.prefixes.tell(call, {model for *_, model in plan}):
+        plan = replan(call)
     while True:
         row, need_nano = plan[0][1], plan[0][2]
         assert call.request is not None
@@ -117,6 +119,8 @@ def clamp(call: Call, max_tokens: int) -> None:
         at = opening.end() if opening is not None else 0
         call.body = b'%b"max_tokens":%b,%b' % (body[:at], number, body[at:])
     call.request = read_request(call.body)
+    # The beginning is the same; what was put in counts as new.
+    call.request.known_bytes, call.request.known_tokens = request.known_bytes, request.known_tokens
     if call.asked is not None:
         call.asked.keep = False  # an answer that was made shorter is none to the question that was asked
 
