@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
+from decimal import Decimal
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
 import msgspec
 
 from fastgate.config_checks import NAME, SECRET_TEXT, is_loopback
+from fastgate.directory_budgets import USD_PLACES, usd_problem
 from fastgate.refs import Secret
 from fastgate.strict import BAD, Check, Range
 from fastgate.tree import Problem
@@ -109,9 +111,15 @@ class Alerts(msgspec.Struct, frozen=True, kw_only=True):
     users: tuple[Annotated[str, NAME], ...] = ()
     """Channels through which users hear of their own budgets and owners of their cost centres, by e-mail address: of
     kind email, or slack with a token."""
+    prompt_cache_usd: Annotated[Decimal, Check(usd_problem)] = Decimal(5)
+    """A session whose breaks of the provider's prompt cache cost more than this is told of, to the operators."""
     cooldown_s: Annotated[int, Range(0, 86_400)] = 300
     """After a message what else comes for the same receiver is collected this long, a minute at most where calls are
     refused: two hundred budgets that run out together are two messages."""
+
+    @property
+    def prompt_cache_nano(self) -> int:
+        return int(self.prompt_cache_usd.scaleb(USD_PLACES))
 
 
 def alert_faults(alerts: Any) -> Iterator[tuple[tuple[str | int, ...], str]]:

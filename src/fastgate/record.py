@@ -93,6 +93,27 @@ class Decision(msgspec.Struct, frozen=True, array_like=True):
     offers: tuple[Offer, ...]
 
 
+class Broke(msgspec.Struct, frozen=True, kw_only=True):
+    """What a call lost of the prompt cache and why. `cause`: tools, system or messages (a block of it changed), model,
+    endpoint, expired, unmarked (no cache_control is left), lookback (more new blocks than the provider looks back) or
+    provider (nothing of the prompt changed). `block`, `kind` and `byte` (where it begins in the request) name the first
+    block that changed."""
+
+    cause: str
+    lost_tokens: int
+    cost_nano: int
+    block: str = ""
+    kind: str = ""
+    byte: int = -1
+
+
+class Judgement(msgspec.Struct, frozen=True, kw_only=True):
+    """`expected_read` is how many tokens the call before left in the provider's cache; None where none is known."""
+
+    expected_read: int | None = None
+    broke: Broke | None = None
+
+
 class CallRecord(msgspec.Struct, frozen=True, array_like=True):
     """One finished call, in every outcome. Money is nano-dollars, times are UTC nanoseconds or microseconds."""
 
@@ -153,6 +174,9 @@ class CallRecord(msgspec.Struct, frozen=True, array_like=True):
     """And what another endpoint than the first has. The rest is the cache's."""
     decision: Decision | None = None
     """Where there was a choice of endpoints."""
+    prefix: bytes = b""
+    """The prompt's blocks as a provider's prompt cache sees them (_core/prefix.pyi); empty for small ones, and where no
+    provider was asked."""
 
     @property
     def saved_cache_nano(self) -> int:

@@ -69,10 +69,11 @@ def test_the_view_has_exactly_the_contracts_shape() -> None:
     view = call_view(one)
     assert list(view) == [
         "id", "at", "org", "team", "user", "key", "tags", "cost_center", "session", "agent", "model_asked",
-        "model_used", "endpoint", "status", "outcome", "stream", "cache", "guard", "routed", "usage", "cost",
-        "cost_asked", "saved", "saved_by", "stages", "policy", "attempts", "system_sha256", "tools",
-        "verdicts",
+        "model_used", "endpoint", "status", "outcome", "stream", "cache", "guard", "routed", "usage",
+        "prompt_cache", "cost", "cost_asked", "saved", "saved_by", "stages", "policy", "attempts", "system_sha256",
+        "tools", "verdicts",
     ]  # fmt: skip
+    assert view["prompt_cache"] == {"read_ratio": "0.3846", "expected_read": None, "broke": None}
     assert view["usage"] == {
         "input_tokens": 1,
         "output_tokens": 2,

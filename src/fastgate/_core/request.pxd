@@ -1,9 +1,34 @@
 """One validating pass over a request body. Rules and reasons: request.pyx."""
 
-from libc.stdint cimport int64_t
+from libc.stdint cimport int64_t, uint32_t
+
+cdef enum Kind:
+    KIND_TEXT
+    KIND_TOOL_USE
+    KIND_TOOL_RESULT
+    KIND_IMAGE
+    KIND_DOCUMENT
+    KIND_THINKING
+    KIND_OTHER
+
+
+# A content block of a message, in the order of the body; offsets of 32 bits, as bodies end long before.
+cdef struct Piece:
+    uint32_t start
+    uint32_t end
+    uint32_t message
+    unsigned char kind  # a Kind
+    unsigned char marked  # it has a cache_control
+    unsigned char bare  # the message's content is this string
 
 
 cdef class RequestView:
+    # Content blocks, noted only in bodies large enough for a prompt cache (PIECES_BYTES).
+    cdef Piece* pieces
+    cdef Py_ssize_t piece_n
+    cdef Py_ssize_t piece_room
+    cdef Py_ssize_t tools_start
+    cdef Py_ssize_t tools_end
     # Where the value of the top-level `model` stands, quotes included; `system` as it was sent. -1 when absent.
     cdef readonly Py_ssize_t model_start
     cdef readonly Py_ssize_t model_end

@@ -10,11 +10,11 @@ Not recursive; makes no object but the view and its strings. Keeps no reference 
 """
 
 cimport cython
-from cpython.mem cimport PyMem_Free, PyMem_Malloc
+from cpython.mem cimport PyMem_Free, PyMem_Malloc, PyMem_Realloc
 from cpython.object cimport PyObject
 from cpython.unicode cimport PyUnicode_DecodeUTF8
 from libc.math cimport isinf
-from libc.stdint cimport int64_t
+from libc.stdint cimport UINT32_MAX, int64_t, uint32_t
 
 from fastgate._core.names cimport (
     NAMES_FINE,
@@ -38,6 +38,7 @@ from fastgate._core.shape cimport (
     PLACE_TOOL,
     PLACE_TOOLS,
     SLOT_BUDGET,
+    SLOT_CACHE_CONTROL,
     SLOT_CONTENT,
     SLOT_MAX_TOKENS,
     SLOT_MODEL,
@@ -47,6 +48,7 @@ from fastgate._core.shape cimport (
     SLOT_SPEED,
     SLOT_STREAM,
     SLOT_SYSTEM,
+    SLOT_TOOLS,
     SLOT_TYPE,
     SLOT_USER_ID,
     SLOT_VERSION,
@@ -96,9 +98,16 @@ cdef enum:
 # Largest number taken: 2^53, beyond which JSON readers disagree on integers (RFC 8259 section 6).
 cdef int64_t COUNT_LIMIT = <int64_t>1 << 53
 
+# Shorter bodies hold no prompt that a provider caches: the least are 1,024 tokens (Anthropic, prompt caching), of which
+# none has fewer than four bytes on average. Their blocks are not noted.
+cdef enum:
+    PIECES_BYTES = 4096
+
 cdef struct Parse:
     const byte_t* start
     const byte_t* end
+    bint notes  # blocks are noted
+    Piece block  # the one being read
     int depth
     Level levels[DEPTH_ROOM]
     # Of the message being read: who speaks, and whether something is said that is not a tool's result.
@@ -118,6 +127,9 @@ cdef class RequestView:
 
     def __init__(self):
         raise TypeError("a RequestView is made by read_request")
+
+    def __dealloc__(self):
+        PyMem_Free(self.pieces)
 
 
 cdef int refuse(Parse* s, const byte_t* at, str what) except -1:
@@ -177,6 +189,38 @@ cdef inline bint has_type(int slot) noexcept:
     return SLOT_MODEL <= slot <= SLOT_MAX_TOKENS or slot == SLOT_BUDGET
 
 
+cdef unsigned char kind_of(Text type) noexcept:
+    if text_is(type, b"text", 4):
+        return KIND_TEXT
+    if text_is(type, b"tool_use", 8):
+        return KIND_TOOL_USE
+    if text_is(type, b"tool_result", 11):
+        return KIND_TOOL_RESULT
+    if text_is(type, b"image", 5):
+        return KIND_IMAGE
+    if text_is(type, b"document", 8):
+        return KIND_DOCUMENT
+    return KIND_THINKING if text_is(type, b"thinking", 8) or text_is(type, b"redacted_thinking", 17) else KIND_OTHER
+
+
+cdef int note(RequestView view, Piece block) except -1:
+    """A block is read to its end."""
+    cdef Piece* grown
+    if view.piece_n == view.piece_room:
+        grown = <Piece*>PyMem_Realloc(view.pieces, <size_t>(4 * view.piece_room + 64) * sizeof(Piece))
+        if grown == NULL:
+            raise MemoryError()
+        view.pieces, view.piece_room = grown, 4 * view.piece_room + 64
+    view.pieces[view.piece_n] = block
+    view.piece_n += 1
+    return 0
+
+
+cdef void begin_block(Parse* s, RequestView view, const byte_t* p) noexcept:
+    s.block.start, s.block.message = <uint32_t>(p - s.start), <uint32_t>(view.messages_count - 1)
+    s.block.kind, s.block.marked, s.block.bare = KIND_OTHER, False, False
+
+
 cdef void take_type(Parse* s, RequestView view, Level* level, Text text) noexcept:
     """The type of a tool, or of anything in a conversation."""
     if level.place == PLACE_CONTEXT:
@@ -189,8 +233,9 @@ cdef void take_type(Parse* s, RequestView view, Level* level, Text text) noexcep
         view.image_count += 1
     elif text_is(text, b"document", 8):
         view.document_count += 1
-    if level.place == PLACE_BLOCK and not text_is(text, b"tool_result", 11):
-        s.said = True
+    if level.place == PLACE_BLOCK:
+        s.block.kind = kind_of(text)
+        s.said = s.said or s.block.kind != KIND_TOOL_RESULT
 
 
 cdef int take_string(Parse* s, RequestView view, list tools, Level* level, Text text) except -1:
@@ -200,6 +245,10 @@ cdef int take_string(Parse* s, RequestView view, list tools, Level* level, Text 
         s.by_user = text_is(text, b"user", 4)
     elif level.slot == SLOT_CONTENT:
         s.said = True
+        if s.notes:
+            begin_block(s, view, text.p - 1)
+            s.block.end, s.block.kind, s.block.bare = <uint32_t>(text.p + text.n + 1 - s.start), KIND_TEXT, True
+            note(view, s.block)
     elif level.slot == SLOT_NAME:
         if s.levels[s.depth - 1].place == PLACE_TOOLS:
             tools.append(text_from(text))
@@ -334,6 +383,8 @@ cdef int open_level(Parse* s, bint is_object) except -1:
         raise RequestError(f"the body nests deeper than {DEPTH_LIMIT} levels")
     if has_type(level.slot):
         return refuse_field(level.slot)
+    if level.slot == SLOT_CACHE_CONTROL:
+        s.block.marked = True
     s.depth += 1
     s.levels[s.depth].is_object = is_object
     s.levels[s.depth].place = place_of(level, is_object) if level.place != PLACE_OTHER else PLACE_OTHER
@@ -362,10 +413,14 @@ cdef const byte_t* read_value(Parse* s, RequestView view, list tools, const byte
             count_item(s, view, level)
         if level.slot == SLOT_SYSTEM:
             view.system_start = p - s.start
+        elif level.slot == SLOT_TOOLS:
+            view.tools_start = p - s.start
         if p < s.end and (p[0] == c'{' or p[0] == c'['):
             open_level(s, p[0] == c'{')
-            p = skip_space(p + 1, s.end)
             level = &s.levels[s.depth]
+            if level.place == PLACE_BLOCK:
+                begin_block(s, view, p)
+            p = skip_space(p + 1, s.end)
             if p >= s.end or p[0] != (c'}' if level.is_object else c']'):
                 if level.is_object:
                     p = read_name(s, p)
@@ -384,8 +439,13 @@ cdef const byte_t* read_value(Parse* s, RequestView view, list tools, const byte
                 break
             close_level(s, view)
             p += 1
+            if level.place == PLACE_BLOCK and s.notes:
+                s.block.end = <uint32_t>(p - s.start)
+                note(view, s.block)
             if s.levels[s.depth].slot == SLOT_SYSTEM:
                 view.system_end = p - s.start
+            elif s.levels[s.depth].slot == SLOT_TOOLS:
+                view.tools_end = p - s.start
             if s.depth == 0:
                 return p
             p = skip_space(p, s.end)
@@ -420,6 +480,8 @@ def read_request(bytes body not None, *, bint model_required=True):
     s.start = body
     s.end = s.start + len(body)
     s.by_user = s.said = False
+    s.notes = PIECES_BYTES <= len(body) <= UINT32_MAX
+    view.tools_start = view.tools_end = -1
     view.model = view.metadata_user_id = view.speed = view.anthropic_version = ""
     view.model_start = view.model_end = view.system_start = view.system_end = -1
     view.max_tokens_start = view.max_tokens_end = -1

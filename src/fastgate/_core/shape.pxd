@@ -46,6 +46,7 @@ cdef enum Slot:
     SLOT_NAME
     SLOT_INPUT
     SLOT_DEFINITION
+    SLOT_CACHE_CONTROL
 
 
 # One level of open containers.
@@ -100,6 +101,8 @@ cdef inline int slot_of(int place, const byte_t* p, Py_ssize_t n) noexcept:
         return SLOT_INPUT
     if same(p, n, b"definition", 10):
         return SLOT_DEFINITION
+    if place == PLACE_BLOCK:
+        return SLOT_CACHE_CONTROL if same(p, n, b"cache_control", 13) else SLOT_NONE
     if place == PLACE_MESSAGE:
         if same(p, n, b"role", 4):
             return SLOT_ROLE

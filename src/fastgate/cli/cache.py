@@ -26,6 +26,20 @@ COLUMNS = [
 ]
 
 
+PAGE = 25
+
+SESSION_COLUMNS = [
+    Column("session", "session"),
+    Column("agent", "agent"),
+    Column("user", lambda row: row["user"] or row["key"]),
+    Column("calls", "calls", "right"),
+    Column("read", "read_ratio", "right"),
+    Column("breaks", "breaks", "right"),
+    Column("lost $", "lost", "right"),
+    Column("last broken by", lambda row: " ".join(filter(None, (row["last_cause"], row["last_block"])))),
+]
+
+
 @group("cache")
 def cache() -> None:
     """See what the cache saves, and forget answers."""
@@ -46,6 +60,16 @@ def stats() -> None:
         return
     kept = f"{store['entries']} answers, {store['bytes']} bytes in the {store['kind']} store"
     click.echo(f"{kept}; {store['evicted']} evicted, {store['damaged']} damaged and dropped")
+
+
+@cache.command("sessions")
+@click.option("--since", type=Moment(), help="Sessions with calls since: 7d (ago), a date or RFC 3339; a day ago.")
+@click.option("--limit", default=PAGE, show_default=True, type=click.IntRange(1, 1000), help="Sessions shown.")
+def sessions(since: str | None, limit: int) -> None:
+    """Show what sessions read from the provider's prompt cache, and what breaks of it cost, the dearest first."""
+    with open_control("fastgate cache sessions") as control:
+        told = control.cache.sessions(since or "", limit)
+    output.listing(told["items"], SESSION_COLUMNS, empty="no sessions")
 
 
 @cache.command("purge")

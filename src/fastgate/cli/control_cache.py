@@ -18,6 +18,7 @@ class CacheControl(Protocol):
     """The operations; each answers the JSON-ready shapes of fastgate.control.shapes_cache."""
 
     def stats(self) -> Json: ...
+    def sessions(self, since: str, limit: int) -> Json: ...
     def purge(self, new: Json) -> Json: ...
 
 
@@ -29,6 +30,10 @@ class RemoteCache:
 
     def stats(self) -> Json:
         answer: Json = self._api.get("/api/v1/cache")
+        return answer
+
+    def sessions(self, since: str, limit: int) -> Json:
+        answer: Json = self._api.get("/api/v1/cache/sessions", {"since": since or None, "limit": limit})
         return answer
 
     def purge(self, new: Json) -> Json:
@@ -47,6 +52,10 @@ class LocalCache:
     def stats(self) -> Json:
         self._count()
         return self._shown(self._caching.stats)
+
+    def sessions(self, since: str, limit: int) -> Json:
+        self._count()
+        return self._shown(lambda: self._caching.sessions(since or None, limit))
 
     def purge(self, new: Json) -> Json:
         import msgspec

@@ -77,7 +77,12 @@ class Background:
             retention_days=journal.retention_days,
             others=lambda: {LEDGER: self._charging.positions()},
         )
-        self._watch = Watch(state, operations.calls.table, operations.desk.tell_operators)
+        self._watch = Watch(
+            state,
+            operations.calls.table,
+            operations.desk.tell_operators,
+            lambda: operations.world.config.alerts.prompt_cache_nano,
+        )
 
     def start(self, loop: asyncio.AbstractEventLoop) -> list[asyncio.Task[None]]:
         """None of them ends by itself."""

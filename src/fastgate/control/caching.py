@@ -12,10 +12,12 @@ from typing import TYPE_CHECKING, Any, Protocol
 from fastgate._core.money import format_usd
 from fastgate.caching.purge import Purge
 from fastgate.clock import wall_ns
+from fastgate.control.cache_sessions import sessions
 from fastgate.control.errors import OperationError, moment
-from fastgate.control.shapes_cache import CacheRow, CacheStats, CacheStore, NewPurge, Purged
+from fastgate.control.shapes_cache import CacheRow, CacheSessions, CacheStats, CacheStore, NewPurge, Purged
+from fastgate.journal.view import ratio
 from fastgate.log import Log
-from fastgate.times import rfc3339
+from fastgate.times import NS, rfc3339
 
 if TYPE_CHECKING:
     from fastgate.caching.disk import Disk
@@ -31,7 +33,10 @@ ANSWERED = ("hit", "hit-inflight", "hit-semantic")
 
 BY = ("org", "team", "namespace")
 
-RATIO_PLACES = 4
+SESSIONS_MAX = 1000
+"""Sessions of one answer; a team has some hundred a day."""
+
+DAY_NS = 24 * 3600 * NS
 
 log = Log("cache")
 
@@ -76,6 +81,13 @@ class Caching:
                 store = CacheStore(kind=kind, **opened.facts())
         rows = [row_of(group, sums[group], held[group]) for group in sorted({*sums, *held})]
         return CacheStats(items=sorted(rows, key=lambda row: -row.calls), store=store)
+
+    def sessions(self, since: str | None, limit: int) -> CacheSessions:
+        """Of the last day where `since` is None."""
+        if not 1 <= limit <= SESSIONS_MAX:
+            raise OperationError("invalid", f"limit: {limit} is not between 1 and {SESSIONS_MAX}.")
+        since_ns = wall_ns() - DAY_NS if since is None else moment("since", since)
+        return CacheSessions(items=sessions(self._table.engine, since_ns, limit))
 
     def purge(self, new: NewPurge, actor: str) -> Purged:
         """Said to all workers first, then carried out in the store."""
@@ -149,9 +161,3 @@ def row_of(group: Group, sums: dict[str, SpendRow], held: list[int]) -> CacheRow
         entries=len(held),
         bytes=sum(held),
     )
-
-
-def ratio(part: int, whole: int) -> str:
-    scale = 10**RATIO_PLACES
-    parts = part * scale // whole if whole else 0
-    return f"{parts // scale}.{parts % scale:0{RATIO_PLACES}d}"

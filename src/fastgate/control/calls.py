@@ -53,13 +53,16 @@ class Calls:
         """Newest first."""
         filters = filters_of(query)
         found, following = _asked(lambda: self.table.calls(filters, limit, cursor))
-        return Page([msgspec.convert(call_view(record), shapes.Call) for record in found], following)
+        judged = self.table.judgements([record.id for record in found])
+        views = (call_view(record, judged.get(record.id)) for record in found)
+        return Page([msgspec.convert(view, shapes.Call) for view in views], following)
 
     def show(self, call_id: str) -> shapes.Call:
         record = self.table.call(call_id)
         if record is None:
             raise OperationError("not_found", f"there is no finished call {call_id}.")
-        return msgspec.convert(call_view(record), shapes.Call)
+        judgement = self.table.judgements([call_id]).get(call_id)
+        return msgspec.convert(call_view(record, judgement), shapes.Call)
 
     def spend(self, by: Sequence[str], query: Query, period: str = "") -> shapes.Spend:
         """Sums by group. With a `period` each item, and the total, also says what that period will have cost at its

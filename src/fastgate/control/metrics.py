@@ -32,12 +32,12 @@ class CallCounters:
         with reading(engine) as connection:
             self._seen: int = connection.scalar(select(func.max(calls.c.seq))) or 0
         self.calls: dict[str, int] = {}
-        self.cost_nano = 0
+        self.cost_nano = self.broke_nano = 0
         self.tokens = dict.fromkeys(TOKENS, 0)
 
     def look(self) -> None:
         """Adds what has come since the last look."""
-        sums = [func.sum(calls.c[name]).label(name) for name in ("cost_nano", *TOKENS)]
+        sums = [func.sum(calls.c[name]).label(name) for name in ("cost_nano", "broke_nano", *TOKENS)]
         asked = select(calls.c.outcome, func.count().label("calls"), func.max(calls.c.seq).label("last"), *sums)
         with self._lock, reading(self._engine) as connection:
             if connection.scalar(select(func.max(calls.c.seq))) is None:
@@ -46,6 +46,7 @@ class CallCounters:
             for row in rows:
                 self.calls[row.outcome] = self.calls.get(row.outcome, 0) + row.calls
                 self.cost_nano += row.cost_nano
+                self.broke_nano += row.broke_nano
                 for name in TOKENS:
                     self.tokens[name] += getattr(row, name)
                 self._seen = max(self._seen, row.last)
@@ -59,6 +60,8 @@ def exposition(status: Status, counters: CallCounters) -> str:
     outcomes: list[Sample] = [({"outcome": name}, n) for name, n in sorted(counters.calls.items())]
     lines += metric("calls_total", "counter", "Finished calls by outcome.", outcomes)
     lines += metric("cost_usd_total", "counter", "Cost of finished calls.", [({}, format_usd(counters.cost_nano))])
+    lost: list[Sample] = [({}, format_usd(counters.broke_nano))]
+    lines += metric("prompt_cache_breaks_usd_total", "counter", "Lost by breaks of providers' prompt caches.", lost)
     tokens: list[Sample] = [({"class": name.removesuffix("_tokens")}, n) for name, n in counters.tokens.items()]
     lines += metric("tokens_total", "counter", "Tokens of finished calls by class.", tokens)
     lines += metric("in_flight", "gauge", "Calls in flight.", [({}, status.in_flight)])

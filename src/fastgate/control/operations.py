@@ -16,6 +16,7 @@ import msgspec
 
 import fastgate
 from fastgate import runinfo
+from fastgate._core.money import PriceRow
 from fastgate.board import Board
 from fastgate.clock import wall_ns
 from fastgate.config import worker_count
@@ -32,6 +33,7 @@ from fastgate.control.errors import OperationError, moment, of_file, of_store, p
 from fastgate.control.leases import Leases
 from fastgate.control.members import Members
 from fastgate.control.metrics import CallCounters, exposition
+from fastgate.control.prompt_cache import Guardian
 from fastgate.control.routing import Routing
 from fastgate.control.shapes import Page
 from fastgate.control.usage import UsageTable
@@ -39,6 +41,7 @@ from fastgate.control.world import World, load
 from fastgate.directory import Rates, parse_directory
 from fastgate.journal.flight import FlightHeader
 from fastgate.log import Log
+from fastgate.prices.book import PriceBook, PriceData
 from fastgate.proc import event_loop_of
 from fastgate.snapshot import BudgetRow
 from fastgate.state import StateDir
@@ -69,7 +72,8 @@ class Operations:
         self.started_ns = wall_ns()
         self.loop_name = ""
         """The event loop that serves this, where one does."""
-        self.calls = Calls(UsageTable(state.usage_db))
+        self._book: tuple[PriceData, PriceBook] | None = None
+        self.calls = Calls(UsageTable(state.usage_db, Guardian(self._price)))
         self._store = store
         self.board = board
         self._counters = CallCounters(self.calls.table.engine)
@@ -94,6 +98,13 @@ class Operations:
         store = open_directory(state, purpose)
         board = Board.open(state.board)
         return cls(World(config_path, state, store, board, first), state, store, board)
+
+    def _price(self, kind: str, model: str) -> PriceRow:
+        """The row of that model at that kind of endpoint, as prices are now."""
+        data = self.world.prices()
+        if self._book is None or self._book[0] is not data:
+            self._book = (data, PriceBook(data))
+        return self._book[1].row(kind, model)
 
     def close(self) -> None:
         self.caching.close()

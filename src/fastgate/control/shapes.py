@@ -252,6 +252,29 @@ class Verdict(msgspec.Struct, frozen=True):
     note: str
 
 
+class PromptCacheBreak(msgspec.Struct, frozen=True, kw_only=True):
+    """Why less was read from the provider's prompt cache than it had. `cause` is tools, system, messages, model,
+    endpoint, expired, unmarked, lookback or provider; where something of the prompt changed, `block` names the first
+    block that did, `kind` what it is and `byte` where it begins in the request. `cost` is what the lost tokens cost
+    more than had they been read."""
+
+    cause: str
+    lost_tokens: int
+    cost: Usd
+    block: str
+    kind: str
+    byte: int | None
+
+
+class PromptCache(msgspec.Struct, frozen=True, kw_only=True):
+    """A call's use of the provider's prompt cache. `expected_read` is how many tokens the call before in its
+    conversation left there; null where none is known."""
+
+    read_ratio: str
+    expected_read: int | None
+    broke: PromptCacheBreak | None
+
+
 class Call(msgspec.Struct, frozen=True, kw_only=True):
     """One finished call."""
 
@@ -275,6 +298,7 @@ class Call(msgspec.Struct, frozen=True, kw_only=True):
     guard: str
     routed: str
     usage: Usage
+    prompt_cache: PromptCache | None
     cost: Usd
     cost_asked: Usd
     saved: Usd

@@ -7,7 +7,7 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
-from fastgate.control.shapes import Usd
+from fastgate.control.shapes import Moment, Usd
 
 Ratio = Annotated[str, Meta(description="decimal, 0 to 1: answers from the cache of all that it could have answered")]
 
@@ -47,6 +47,30 @@ class CacheStats(msgspec.Struct, frozen=True, kw_only=True):
     items: list[CacheRow]
     next: None = None
     store: CacheStore | None = None
+
+
+class CacheSession(msgspec.Struct, frozen=True, kw_only=True):
+    """One session (and sub-agent) and the provider's prompt cache: the share of its input that was read from it, how
+    often it was broken, what that cost, and what broke it last."""
+
+    session: str
+    agent: str
+    key: str
+    user: str
+    calls: int
+    last_at: Moment
+    read_ratio: str
+    breaks: int
+    lost: Usd
+    last_cause: str
+    last_block: str
+
+
+class CacheSessions(msgspec.Struct, frozen=True, kw_only=True):
+    """Dearest breaks first."""
+
+    items: list[CacheSession]
+    next: None = None
 
 
 class NewPurge(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

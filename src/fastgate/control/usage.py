@@ -13,7 +13,7 @@ import sqlite3
 from collections.abc import Iterable, Sequence
 from itertools import compress
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import msgspec
 from sqlalchemy import Connection, Engine, delete, event, func, insert, select
@@ -28,7 +28,7 @@ from fastgate.journal import KIND_CALL, START, Damage, JournalReader, Position, 
 from fastgate.journal.format import segment_path
 from fastgate.journal.reader import BATCH_RECORDS, body_at
 from fastgate.journal.view import call_view
-from fastgate.record import CallRecord
+from fastgate.record import CallRecord, Judgement
 from fastgate.stores.engine import migrate, open_engine, reading, writing
 
 __all__ = ["CallRecord", "Filters", "SpendRow", "Taken", "UsageTable", "call_view"]
@@ -55,13 +55,13 @@ _COLUMNS = (
     "id", "at_ns", "org", "team", "user", "key", "cost_center", "session", "agent", "model_asked", "model_used",
     "endpoint", "provider", "outcome", "tags", "cost_nano", "cost_asked_nano", "saved_nano", "input_tokens",
     "output_tokens", "cache_write_5m_tokens", "cache_write_1h_tokens", "cache_read_tokens", "epoch", "segment",
-    "offset", "cache", "namespace", "saved_downgrade_nano", "saved_arbitration_nano",
+    "offset", "cache", "namespace", "saved_downgrade_nano", "saved_arbitration_nano", "prompt_cache", "broke_nano",
 )  # fmt: skip
 _NAMES = ", ".join(f'"{name}"' for name in _COLUMNS)
 _MARKS = ", ".join("?" * len(_COLUMNS))
 _INSERT_CALL = f"INSERT INTO calls ({_NAMES}) VALUES ({_MARKS}) ON CONFLICT (id) DO NOTHING"  # noqa: S608
 
-_COUNTED = frozenset((*_COLUMNS, "usage"))
+_COUNTED = frozenset((*_COLUMNS, "usage", "prefix", "usage_state", "head_us", "tools"))
 _Counted: Any = msgspec.defstruct(
     "_Counted",
     [
@@ -77,9 +77,15 @@ _Counted: Any = msgspec.defstruct(
 
 _decode = msgspec.msgpack.Decoder(CallRecord).decode
 _decode_counted = msgspec.msgpack.Decoder(_Counted).decode
-_tags_json = msgspec.json.Encoder().encode
+_json = msgspec.json.Encoder().encode
 
 Row = tuple[Any, ...]
+
+
+class Judge(Protocol):
+    """Says of each call, in the journal's order, how it used the prompt cache: prompt_cache.Guardian."""
+
+    def judge(self, call: Any) -> Judgement | None: ...
 
 
 class Taken(NamedTuple):
@@ -93,10 +99,12 @@ class Taken(NamedTuple):
 
 
 class UsageTable:
-    """The database at `path`, made and migrated if need be. Raises StoreError for what the disk cannot do."""
+    """The database at `path`, made and migrated if need be. Raises StoreError for what the disk cannot do. `guardian`
+    judges each call's use of the prompt cache as it is counted."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, guardian: Judge | None = None) -> None:
         self.path = path
+        self.guardian = guardian
         self.journal_dir = path.with_name("journal")
         self.engine: Engine = open_engine(path)
         event.listen(self.engine, "connect", _tune)
@@ -119,13 +127,45 @@ class UsageTable:
             if finished:
                 return Taken(0, [], False, True)
             batch = reader.read(epoch, position, max_records, closed=closed)
-            broken = _insert(connection, epoch, batch.records, reader.journal_dir)
+            broken = self._insert(connection, epoch, batch.records)
             found = _note_damage(connection, epoch, [*batch.damage, *broken])
             # A folder without a segment says nothing: its writer may be about to make the first.
             finished = closed and not batch.more and batch.position != START
             if batch.position != position or finished:
                 _set_offset(connection, epoch, batch.position, finished)
         return Taken(len(batch.records), found, batch.more, finished)
+
+    def _insert(self, connection: Connection, epoch: str, found: Sequence[Record]) -> list[Damage]:
+        """Insert the calls among `found`; returns the records that no call can be made of."""
+        rows: list[Row] = []
+        sources: list[Record] = []
+        broken: list[Damage] = []
+        for record in found:
+            if record.kind == KIND_CALL:
+                try:
+                    counted = _decode_counted(record.body)
+                    rows.append((*_row(counted, epoch, record), *self._judged(counted)))
+                    sources.append(record)
+                except msgspec.MsgspecError as error:
+                    broken.append(_unusable(self.journal_dir, epoch, record, str(error)))
+        try:
+            _store(connection, rows)
+        except (
+            OverflowError
+        ):  # no worker writes that; to look at every figure beforehand would cost as much as the rest
+            fits = [all(type(value) is not int or value in _INT64 for value in row) for row in rows]
+            _store(connection, list(compress(rows, fits)))
+            for record, good in zip(sources, fits, strict=True):
+                if not good:
+                    broken.append(_unusable(self.journal_dir, epoch, record, "a figure is beyond 64 bits"))
+        return broken
+
+    def _judged(self, call: Any) -> tuple[str | None, int]:
+        """The columns that the guardian fills."""
+        judgement = self.guardian.judge(call) if self.guardian is not None and call.prefix else None
+        if judgement is None or judgement.expected_read is None:
+            return None, 0
+        return _json(judgement).decode(), judgement.broke.cost_nano if judgement.broke is not None else 0
 
     def positions(self) -> dict[str, Position]:
         """How far each epoch is counted: this consumer's say in what of the journal may be deleted."""
@@ -172,6 +212,14 @@ class UsageTable:
             where = select(calls.c.epoch, calls.c.segment, calls.c.offset).where(calls.c.id == call_id)
             place = connection.execute(where).one_or_none()
         return None if place is None else self._record(*place)
+
+    def judgements(self, call_ids: Sequence[str]) -> dict[str, str]:
+        """What the guardian said of these calls, as the JSON of record.Judgement; nothing of many."""
+        asked = select(calls.c.id, calls.c.prompt_cache).where(
+            calls.c.id.in_(call_ids), calls.c.prompt_cache.is_not(None)
+        )
+        with reading(self.engine) as connection:
+            return {row.id: row.prompt_cache for row in connection.execute(asked)}
 
     def calls(
         self, filters: Filters | None = None, limit: int = 50, cursor: str | None = None
@@ -225,29 +273,6 @@ def _set_offset(connection: Connection, epoch: str, position: Position, finished
     )
 
 
-def _insert(connection: Connection, epoch: str, found: Sequence[Record], journal_dir: Path) -> list[Damage]:
-    """Insert the calls among `found`; returns the records that no call can be made of."""
-    rows: list[Row] = []
-    sources: list[Record] = []
-    broken: list[Damage] = []
-    for record in found:
-        if record.kind == KIND_CALL:
-            try:
-                rows.append(_row(_decode_counted(record.body), epoch, record))
-                sources.append(record)
-            except msgspec.MsgspecError as error:
-                broken.append(_unusable(journal_dir, epoch, record, str(error)))
-    try:
-        _store(connection, rows)
-    except OverflowError:  # no worker writes that; to look at every figure beforehand would cost as much as the rest
-        fits = [all(type(value) is not int or value in _INT64 for value in row) for row in rows]
-        _store(connection, list(compress(rows, fits)))
-        for record, good in zip(sources, fits, strict=True):
-            if not good:
-                broken.append(_unusable(journal_dir, epoch, record, "a figure is beyond 64 bits"))
-    return broken
-
-
 def _store(connection: Connection, rows: Sequence[Row]) -> None:
     if rows:
         connection.exec_driver_sql(_INSERT_CALL, list(rows))
@@ -260,7 +285,7 @@ def _unusable(journal_dir: Path, epoch: str, record: Record, why: str) -> Damage
 
 
 def _row(call: Any, epoch: str, record: Record) -> Row:
-    """The columns of `calls`, in the order of _COLUMNS, of a `_Counted` call."""
+    """The columns of `calls`, in the order of _COLUMNS and but for those of the guardian, of a `_Counted` call."""
     usage = call.usage
     return (
         call.id,
@@ -277,7 +302,7 @@ def _row(call: Any, epoch: str, record: Record) -> Row:
         call.endpoint,
         call.provider,
         call.outcome,
-        _tags_json(call.tags).decode() if call.tags else None,
+        _json(call.tags).decode() if call.tags else None,
         call.cost_nano,
         call.cost_asked_nano,
         call.saved_nano,

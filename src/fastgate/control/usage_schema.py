@@ -5,9 +5,9 @@
 
 from __future__ import annotations
 
-from sqlalchemy import JSON, BigInteger, Column, Index, Integer, MetaData, Table, Text
+from sqlalchemy import JSON, BigInteger, Column, Index, Integer, MetaData, Table, Text, text
 
-HEAD = "u0004"
+HEAD = "u0005"
 """The newest revision under migrations_usage/versions; a test compares."""
 
 metadata = MetaData()
@@ -46,11 +46,14 @@ calls = Table(
     Column("namespace", Text, nullable=False),
     Column("saved_downgrade_nano", BigInteger, nullable=False),
     Column("saved_arbitration_nano", BigInteger, nullable=False),
+    Column("prompt_cache", Text),
+    Column("broke_nano", BigInteger, nullable=False),
     Index("calls_time", "at_ns", "id"),
     Index("calls_team", "team", "at_ns"),
     Index("calls_user", "user", "at_ns"),
     Index("calls_key", "key", "at_ns"),
     Index("calls_session", "session", "at_ns"),
+    Index("calls_broke", "seq", sqlite_where=text("broke_nano > 0")),
 )
 
 offsets = Table(

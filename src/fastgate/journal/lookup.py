@@ -20,7 +20,7 @@ from fastgate.record import CallRecord
 BUSY_TIMEOUT_S = 1.0
 """Readers wait for nobody in WAL mode, but for the moment in which a crashed writer's log is recovered."""
 
-_PLACE = 'SELECT epoch, segment, "offset" FROM calls WHERE id = ?'
+_PLACE = 'SELECT epoch, segment, "offset", prompt_cache FROM calls WHERE id = ?'
 
 _decode = msgspec.msgpack.Decoder(CallRecord).decode
 
@@ -40,5 +40,5 @@ def lookup_call(usage_db: Path, call_id: str) -> dict[str, Any] | None:
             if "no such table" in str(error):
                 return None
             raise
-    body = None if place is None else body_at(usage_db.with_name("journal"), *place)
-    return None if body is None else call_view(_decode(body))
+    body = None if place is None else body_at(usage_db.with_name("journal"), *place[:3])
+    return None if body is None else call_view(_decode(body), place[3])

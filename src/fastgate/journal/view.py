@@ -8,11 +8,17 @@ from typing import Any, Protocol
 import msgspec
 
 from fastgate._core.money import format_usd
-from fastgate.record import Attempt, CallRecord, Usage
+from fastgate.record import Attempt, CallRecord, Judgement, Usage
+
+RATIO_SCALE = 10_000
+
+_UNJUDGED = Judgement()
+_decode_judgement = msgspec.json.Decoder(Judgement).decode
 
 
-def call_view(record: CallRecord) -> dict[str, Any]:
-    """Money is a decimal string in USD with nine places, `at` RFC 3339 in UTC to the microsecond."""
+def call_view(record: CallRecord, judgement: str | None = None) -> dict[str, Any]:
+    """Money is a decimal string in USD with nine places, `at` RFC 3339 in UTC to the microsecond. `judgement` is the
+    usage table's on the prompt cache, as JSON."""
     return {
         "id": record.id,
         "at": moment(record.at_ns),
@@ -34,6 +40,7 @@ def call_view(record: CallRecord) -> dict[str, Any]:
         "guard": record.guard,
         "routed": record.routed,
         "usage": usage_view(record.usage),
+        "prompt_cache": prompt_cache_view(record.usage, judgement),
         "cost": format_usd(record.cost_nano),
         "cost_asked": format_usd(record.cost_asked_nano),
         "saved": format_usd(record.saved_nano),
@@ -76,6 +83,28 @@ def usage_view(usage: Usage) -> dict[str, Any]:
         "cache_read_tokens": usage.cache_read_tokens,
         "server_tools": usage.server_tools,
     }
+
+
+def prompt_cache_view(usage: Usage, judgement: str | None) -> dict[str, Any] | None:
+    """What of the input was read from the provider's cache, what could have been, and what broke it. None for a call
+    without input."""
+    whole = usage.input_tokens + usage.cache_write_5m_tokens + usage.cache_write_1h_tokens + usage.cache_read_tokens
+    if not whole:
+        return None
+    told = _decode_judgement(judgement) if judgement is not None else _UNJUDGED
+    broke = None
+    if told.broke is not None:
+        broke = msgspec.structs.asdict(told.broke)
+        broke["cost"] = format_usd(broke.pop("cost_nano"))
+        if told.broke.byte < 0:
+            broke["byte"] = None
+    return {"read_ratio": ratio(usage.cache_read_tokens, whole), "expected_read": told.expected_read, "broke": broke}
+
+
+def ratio(part: int, whole: int) -> str:
+    """A decimal of four places, rounded down; 0.0000 of nothing."""
+    parts = part * RATIO_SCALE // whole if whole else 0
+    return f"{parts // RATIO_SCALE}.{parts % RATIO_SCALE:04d}"
 
 
 def attempt_view(attempt: Attempt) -> dict[str, Any]:

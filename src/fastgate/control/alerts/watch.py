@@ -12,6 +12,7 @@ from collections.abc import Callable
 
 from sqlalchemy import func, select
 
+from fastgate.amounts import dollars
 from fastgate.clock import mono_ns, wall_ns
 from fastgate.control.alerts.notice import Notice, operator_notice
 from fastgate.control.usage import UsageTable
@@ -49,13 +50,19 @@ class Watch:
     """Looks at one gateway; `step` tells what it finds."""
 
     def __init__(
-        self, state: StateDir, table: UsageTable, tell: Callable[[Notice], None], grace_ns: int = GRACE_NS
+        self,
+        state: StateDir,
+        table: UsageTable,
+        tell: Callable[[Notice], None],
+        limit_nano: Callable[[], int],
+        grace_ns: int = GRACE_NS,
     ) -> None:
         self.grace_ns = grace_ns
         self._state = state
         self._table = table
         self._tell = tell
-        self._seen = 0
+        self._seen = self._broken = 0
+        self._limit_nano = limit_nano
         self._first_ns = mono_ns()
         self._started = False
         self._epochs: set[str] = set()
@@ -65,13 +72,14 @@ class Watch:
     def step(self) -> None:
         """Raises StoreError or OSError."""
         if not self._started:
-            self._seen = self._newest()
+            self._seen = self._broken = self._newest()
             self._damaged = len(self._table.damages())
             self._epochs = {worker.epoch for worker in live_workers(self._state)}
             self._started = True
             log.info("watching", calls=self._seen)
             return
         self._look_at_calls()
+        self._look_at_prompt_caches()
         self._look_at_workers()
         self._look_at_disk()
 
@@ -98,6 +106,28 @@ class Watch:
             title = f"Endpoint {endpoint} refuses the gateway's credential"
             text = "Calls to it fail with 502 until its api_key is mended; then reload the configuration."
             self._tell(operator_notice(f"credential:{endpoint}", title, text, wall_ns(), REPEAT_NS))
+
+    def _look_at_prompt_caches(self) -> None:
+        """Sessions whose prompt cache was broken since the last look, and has cost too much by now."""
+        seen, self._broken = self._broken, self._seen
+        fresh = select(calls.c.session).distinct().where(calls.c.broke_nano > 0, calls.c.seq > seen)
+        lost = func.sum(calls.c.broke_nano)
+        asked = (
+            select(
+                calls.c.session, func.max(calls.c.user).label("user"), func.count().label("breaks"), lost.label("lost")
+            )
+            .where(calls.c.broke_nano > 0, calls.c.session.in_(fresh))
+            .group_by(calls.c.session)
+            .having(lost > self._limit_nano())
+            .order_by(lost.desc())
+            .limit(LOOKED_AT)
+        )
+        with reading(self._table.engine) as connection:
+            found = connection.execute(asked).all()
+        for session, user, breaks, lost_nano in found:
+            title = f"Prompt cache: session {session} has lost $ {dollars(lost_nano)}"
+            text = f"{breaks} times {user or 'it'} paid for what the provider's cache had; see fastgate cache sessions."
+            self._tell(operator_notice(f"prompt-cache:{session}", title, text, wall_ns(), REPEAT_NS, "warning"))
 
     def _look_at_workers(self) -> None:
         now_ns = mono_ns()

@@ -16,10 +16,16 @@ def cache(operations: Operations) -> shapes.CacheStats:
     return operations.caching.stats()
 
 
+@get("/cache/sessions", sync_to_thread=True)
+def cache_sessions(operations: Operations, since: str | None = None, limit: int = 100) -> shapes.CacheSessions:
+    """Sessions by what breaks of the provider's prompt cache cost them; of the last day unless `since` says more."""
+    return operations.caching.sessions(since, limit)
+
+
 @post("/cache/purge", status_code=200, sync_to_thread=True)
 def purge(operations: Operations, request: AnyRequest, data: shapes.NewPurge) -> shapes.Purged:
     """Forgets answers by key, namespace, org, team, user, model or age; or all."""
     return operations.caching.purge(data, actor_of(request))
 
 
-HANDLERS = [cache, purge]
+HANDLERS = [cache, cache_sessions, purge]

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from fastgate._core.prefix import read_prefix
+
 if TYPE_CHECKING:
     from fastgate.call import Call
 
@@ -79,6 +81,7 @@ def encode(call: Call) -> bytes:
             call.saved_downgrade_nano,
             call.saved_arbitration_nano,
             call.decision,
+            read_prefix(request, call.body) if call.usage is not None and request is not None else b"",
         )
     )
 

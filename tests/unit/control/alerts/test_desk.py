@@ -20,6 +20,7 @@ from fastgate.control.ingest import Ingestor
 from fastgate.control.usage import UsageTable
 from fastgate.directory import parse_directory
 from fastgate.journal import KIND_CALL, JournalWriter, call_id
+from fastgate.record import Broke, Judgement
 from fastgate.refs import Secret
 from fastgate.snapshot import BudgetRow
 from fastgate.state import StateDir
@@ -278,7 +279,7 @@ def test_a_test_message_says_how_each_attempt_ended(world: World) -> None:
 def test_a_refused_credential_is_told_once_and_names_the_endpoint(world: World, tmp_path: Path) -> None:
     state = StateDir(tmp_path / "state").create()
     with closing(UsageTable(state.usage_db)) as table, closing(world.desk()) as desk:
-        watch = Watch(state, table, desk.tell_operators)
+        watch = Watch(state, table, desk.tell_operators, limit_nano)
         watch.step()
         with closing(JournalWriter.create(state.journal_dir)) as writer:
             for n in range(1, 6):
@@ -301,13 +302,41 @@ def test_workers_that_die_again_and_again_are_told(tmp_path: Path, monkeypatch: 
     monkeypatch.setattr("fastgate.control.alerts.watch.live_workers", lambda _: [Worker(epoch) for epoch in alive])
     told: list[str] = []
     with closing(UsageTable(state.usage_db)) as table:
-        watch = Watch(state, table, lambda notice: told.append(notice.key), grace_ns=0)
+        watch = Watch(state, table, lambda notice: told.append(notice.key), limit_nano, grace_ns=0)
         watch.step()
         for n in range(CRASHES):
             assert told == []
             alive[0] = f"again-{n}"
             watch.step()
     assert told == ["operator:workers"]
+
+
+def test_a_session_that_breaks_its_prompt_cache_too_dearly_is_told(tmp_path: Path) -> None:
+    state = StateDir(tmp_path / "state").create()
+    told: list[tuple[str, str]] = []
+
+    class Dear:
+        """Judges that each call broke the cache for two dollars."""
+
+        def judge(self, call: Any) -> Judgement:
+            broke = Broke(cause="system", lost_tokens=9000, cost_nano=2_000_000_000, block="system[1]")
+            return Judgement(expected_read=9000, broke=broke)
+
+    with closing(UsageTable(state.usage_db, Dear())) as table:
+        watch = Watch(state, table, lambda notice: told.append((notice.key, notice.title)), limit_nano)
+        watch.step()
+        with closing(JournalWriter.create(state.journal_dir)) as writer:
+            for n, session in enumerate(["a", "b", "a", "a", "b"]):
+                writer.append(KIND_CALL, encode(record(call_id(writer.epoch, n), session=session, prefix=b"x" * 9)))
+        Ingestor(table, state.journal_dir).catch_up()
+        watch.step()
+        watch.step()
+    assert told == [("operator:prompt-cache:a", "Prompt cache: session a has lost $ 6.00")]
+
+
+def limit_nano() -> int:
+    """$ 5."""
+    return 5_000_000_000
 
 
 class Worker(NamedTuple):
@@ -318,7 +347,7 @@ def test_a_full_disk_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     state = StateDir(tmp_path / "state").create()
     told: list[str] = []
     with closing(UsageTable(state.usage_db)) as table:
-        watch = Watch(state, table, lambda notice: told.append(notice.title))
+        watch = Watch(state, table, lambda notice: told.append(notice.title), limit_nano)
         watch.step()
         monkeypatch.setattr("fastgate.control.alerts.watch.shutil.disk_usage", lambda _: Free(5 << 20))
         watch.step()
