@@ -36,6 +36,7 @@ cdef class Call:
     cdef public str system_sha256
     cdef public RequestView request
     cdef public object reading
+    cdef public object waiting
     cdef public bint late
     cdef public int64_t received
 

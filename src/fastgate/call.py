@@ -101,6 +101,8 @@ class Call:
     reading: Any
     """The future of a body that is being read, for the watch to cancel; `late` says that it did."""
     late: bool
+    waiting: Any
+    """The task that waits for money, for the watch to cancel when the client leaves."""
     received: int
     """Bytes of a chunked body so far."""
 
@@ -210,7 +212,7 @@ class Call:
         self.front = self.own_lines = self.recast = None
         self.own_version = False
         self.session = self.system_sha256 = ""
-        self.request = self.reading = None
+        self.request = self.reading = self.waiting = None
         self.late = False
         self.received = 0
         self.principal = None
@@ -267,6 +269,8 @@ class Call:
             self.asked.flight.lead_on()
         if self.pump is not None:
             self.pump.leave()
+        elif self.waiting is not None:
+            self.waiting.cancel()
 
     @property
     def lines(self) -> bytes:

@@ -19,6 +19,8 @@ from typing import Any
 import pytest
 
 from fastgate.sim.behaviour import Behaviour
+from tests.faults.test_worker_kill import records_of
+from tests.support.admin import until
 from tests.support.burst import Answer, billed, post, until_decided
 from tests.support.gateway import Gateway, serving
 from tests.support.sim import Call, SimProcess, running
@@ -40,6 +42,7 @@ budgets:
   - {{id: grows, level: tag, of: "session=grows", org: acme, period: day, usd: 0.01, {PAUSE}}}
   - {{id: small, level: tag, of: "session=small", org: acme, period: day, usd: 0.05, {PAUSE}}}
   - {{id: busy, level: tag, of: "session=busy", org: acme, period: day, usd: 0.0006, {PAUSE}}}
+  - {{id: leaves, level: tag, of: "session=leaves", org: acme, period: day, usd: 0.0009, {PAUSE}}}
   - {{id: waits, level: tag, of: "session=waits", org: acme, period: day, usd: 0.0009, {PAUSE}}}
   - id: downgrade
     level: tag
@@ -93,6 +96,15 @@ class House:
         finally:
             db.close()
         return found[0], found[1]
+
+    def wants(self, budget: str) -> int:
+        """Calls that stand in the queue of a budget."""
+        db = sqlite3.connect(self.gateway.directory / "fastgate-data" / "counters.sqlite", timeout=10)
+        try:
+            query = "SELECT count(*) FROM wants w JOIN cells c ON c.id = w.cell WHERE c.budget = ?"
+            return int(db.execute(query, (budget,)).fetchone()[0])
+        finally:
+            db.close()
 
     def settled(self, budget: str, spent: int | None = None) -> int:
         """What is spent of a budget once nothing of it is leased."""
@@ -217,6 +229,25 @@ def test_a_call_that_waits_succeeds_when_the_one_in_flight_has_ended(house: Hous
     house.simulator.script(Behaviour(tokens=10, gap_ms=30), session="waits", n=1)
     slow, second = asyncio.run(two_at_once(house, "waits", after_s=0.1))
     assert slow.status == second.status == 200
+
+
+def test_a_client_that_leaves_while_its_call_waits_wants_nothing_any_more(house: House) -> None:
+    house.simulator.script(Behaviour(tokens=10, gap_ms=150), session="leaves", n=1)
+    asyncio.run(leaving(house))
+    records = records_of(house.gateway.directory / "fastgate-data" / "journal")
+    gone = [record for record in records if record.session == "leaves" and record.outcome == "client_gone"]
+    assert [(record.error, record.cost_nano) for record in gone] == [("client_gone", 0)]
+    assert gone[0].duration_us < 1_000_000, "it did not wait to the end"
+
+
+async def leaving(house: House) -> None:
+    first = asyncio.create_task(post(house.port, body("leaves", 1000, stream=True)))
+    await asyncio.sleep(0.2)
+    second = asyncio.create_task(post(house.port, body("leaves", 1000)))
+    await asyncio.to_thread(until, lambda: house.wants("leaves") == 1, 1, "it waits")
+    second.cancel()
+    await asyncio.to_thread(until, lambda: house.wants("leaves") == 0, 0.6, "its want is gone")
+    assert (await first).status == 200
 
 
 async def two_at_once(house: House, session: str, after_s: float) -> tuple[Answer, Answer]:

@@ -85,6 +85,9 @@ def check_pagerduty(body: Json) -> None:
     assert len(body["routing_key"]) == 32
     assert body["event_action"] in ("trigger", "acknowledge", "resolve")
     assert 1 <= len(body["dedup_key"]) <= 255
+    if body["event_action"] == "resolve":
+        assert "payload" not in body
+        return
     payload = body["payload"]
     assert 1 <= len(payload["summary"]) <= 1024
     assert payload["source"]

@@ -54,7 +54,7 @@ class Stages:
             now_ns = wall_ns()
             due = self._due(rows, changed)
             changes = [change for change in (self._weigh(row, cell, now_ns) for row, cell in due) if change]
-            self._forget(rows)
+            changes += self._forget(rows, now_ns)
             if self.notes != self._written:
                 write_stages(self._path, self.notes)
                 self._written = dict(self.notes)
@@ -103,12 +103,18 @@ class Stages:
             return None
         return StageChange(row.id, cell, key.start_ns, stage or "", figures.spent_nano, row.usd_nano, now_ns)
 
-    def _forget(self, rows: Iterable[BudgetRow]) -> None:
-        """Drop what is of budgets that are gone and of periods that are over."""
-        now_ns = wall_ns()
-        starts = {(row.id, row.created_ns): 0 if row.period == "rolling" else step_of(row, now_ns)[0] for row in rows}
-        for key in [key for key in self.notes if starts.get(key[:2]) != key.start_ns]:
+    def _forget(self, rows: Iterable[BudgetRow], now_ns: int) -> list[StageChange]:
+        """Drop what is of budgets that are gone and of periods that are over: a stage of those is in force no more."""
+        known = {(row.id, row.created_ns): row for row in rows}
+        changes = []
+        for key, note in list(self.notes.items()):
+            row = known.get(key[:2])
+            if row is not None and key.start_ns == (0 if row.period == "rolling" else step_of(row, now_ns)[0]):
+                continue
             del self.notes[key]
+            if row is not None and note.stage is not None:
+                changes.append(StageChange(row.id, key.cell, key.start_ns, "", 0, row.usd_nano, now_ns))
+        return changes
 
 
 def _furthest(row: BudgetRow, spent_nano: int, now_ns: int) -> int:

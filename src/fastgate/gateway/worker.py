@@ -220,9 +220,9 @@ class Worker:
                 if now_ns - call.start_ns > call.snapshot.limits.total_s * 1e9:
                     pump.fail("total_timeout")
                     continue
-                if call.watched is None and now_ns - call.start_ns > WATCH_AFTER_NS:
-                    call.watched = call.proto.client_disconnect()
-                    call.watched.add_done_callback(lambda _, call=call: call.leave())
+                self._watch(call, now_ns)
+            elif call.waiting is not None:
+                self._watch(call, now_ns)
             elif call.reading is not None and now_ns - call.start_ns > body_allowance_ns(call):
                 call.late = True
                 call.reading.cancel()
@@ -233,6 +233,12 @@ class Worker:
             self.upstreams.sweep()
             if self.records.waiting:
                 self.records.retry()
+
+    def _watch(self, call: Call, now_ns: int) -> None:
+        """Hear of its client's departure."""
+        if call.watched is None and now_ns - call.start_ns > WATCH_AFTER_NS:
+            call.watched = call.proto.client_disconnect()
+            call.watched.add_done_callback(lambda _: call.leave())
 
     def locate(self, found: Callable[[], None]) -> None:
         """Look all clients' descriptors up, off the loop; `found` is called when they are known. Scans are shared."""

@@ -16,10 +16,18 @@ from typing import NamedTuple
 
 from sqlalchemy import Engine
 
+from fastgate.budgets import stage_nano
 from fastgate.clock import wall_ns
 from fastgate.config_alerts import Alerts, Channel
 from fastgate.control.alerts import route, wire
-from fastgate.control.alerts.notice import Notice, StageChange, stage_notice, trial_notice
+from fastgate.control.alerts.notice import (
+    Notice,
+    StageChange,
+    cleared_notice,
+    stage_key,
+    stage_notice,
+    trial_notice,
+)
 from fastgate.control.alerts.outbox import Due, Outbox, Receiver, Timing
 from fastgate.log import Log
 from fastgate.snapshot import BudgetRow
@@ -125,14 +133,28 @@ class Desk:
             if rows is None:
                 rows = {row.id: row for row in self._budgets()}
             row = rows.get(change.budget)
-            notice = stage_notice(row, change) if row is not None else None
-            if row is None or notice is None:
+            if row is None:
                 continue
             try:
-                self._keep(notice, self._routes.of_stage(row, change.cell, self._settings()))
+                self._clear(row, change)
+                notice = stage_notice(row, change)
+                if notice is not None:
+                    self._keep(notice, self._routes.of_stage(row, change.cell, self._settings()))
             except BaseException:
                 self._stages.put(change)  # the disk may take it next time; telling it twice is once
                 raise
+
+    def _clear(self, row: BudgetRow, change: StageChange) -> None:
+        """Tell who keeps incidents open of the stages that the cell is below now, or that were of a period before."""
+        keepers = [channel.name for channel in self._settings().channels if channel.kind == "pagerduty"]
+        if not keepers or not self.in_use:
+            return
+        for at_ppm, _ in row.stages:
+            reached = change.stage and stage_nano(row, at_ppm, change.at_ns) <= change.spent_nano
+            for raised, receivers in self.outbox.standing(stage_key(row, change.cell, at_ppm), keepers):
+                of_now = not raised.period_ns or raised.period_ns == change.period_start_ns
+                if not (reached and of_now):
+                    self._keep(cleared_notice(raised, change.at_ns), receivers)
 
     def _deliver(self, message: Due) -> None:
         """One message to one receiver, and what came of it."""

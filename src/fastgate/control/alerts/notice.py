@@ -13,7 +13,10 @@ from fastgate.snapshot import BudgetRow
 from fastgate.times import rfc3339
 
 Severity = Literal["info", "warning", "critical"]
-Kind = Literal["stage", "operator", "test"]
+Kind = Literal["stage", "operator", "test", "cleared"]
+
+CLEARED = "cleared:"
+"""Begins the key of what tells that an alert has cleared."""
 
 HOUR_NS = 3600 * 1_000_000_000
 
@@ -78,7 +81,7 @@ def stage_notice(row: BudgetRow, change: StageChange) -> Notice | None:
         facts.append(("Begins anew", rfc3339(ends_ns)))
     rolling = row.period == "rolling"
     return Notice(
-        key=f"stage:{row.id}:{row.created_ns}:{change.cell}:{at_ppm}",
+        key=stage_key(row, change.cell, at_ppm),
         period_ns=0 if rolling else change.period_start_ns,
         repeat_ns=row.rolling_h * HOUR_NS if rolling else 0,
         at_ns=change.at_ns,
@@ -89,6 +92,30 @@ def stage_notice(row: BudgetRow, change: StageChange) -> Notice | None:
         text=f"{subject} has spent $ {dollars(change.spent_nano)} of $ {exact(row.usd_nano)}. {happens}",
         facts=tuple(facts),
     )
+
+
+def incident_of(notice: Notice) -> str:
+    """What services that know incidents take for one: the same when an alert is sent again, and when it has cleared."""
+    return notice.key.removeprefix(CLEARED) + f":{notice.period_ns or notice.at_ns}"
+
+
+def cleared_notice(raised: Notice, at_ns: int) -> Notice:
+    """The stage that `raised` told of is in force no more: its spend has fallen below it, or its period is over."""
+    return Notice(
+        key=CLEARED + raised.key,
+        period_ns=raised.period_ns or raised.at_ns,
+        at_ns=at_ns,
+        kind="cleared",
+        severity="info",
+        topic=raised.topic,
+        title=f"Cleared: {raised.title}",
+        text="The stage is in force no more.",
+    )
+
+
+def stage_key(row: BudgetRow, cell: str, at_ppm: int) -> str:
+    """Names a stage of a cell."""
+    return f"stage:{row.id}:{row.created_ns}:{cell}:{at_ppm}"
 
 
 def operator_notice(

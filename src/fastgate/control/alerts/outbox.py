@@ -14,7 +14,7 @@ from typing import Any, Literal, NamedTuple
 import msgspec
 from sqlalchemy import Connection, Row, and_, delete, func, insert, select, update
 
-from fastgate.control.alerts.notice import Notice
+from fastgate.control.alerts.notice import CLEARED, Notice
 from fastgate.control.alerts.schema import HEAD, deliveries, events
 from fastgate.stores.engine import migrate, open_engine, reading, writing
 from fastgate.times import NS
@@ -110,6 +110,23 @@ class Outbox:
                     )
                 )
         return True
+
+    def standing(self, key: str, channels: Sequence[str]) -> list[tuple[Notice, list[Receiver]]]:
+        """Alerts of that name that went, or are to go, to one of `channels` and have not cleared, oldest first."""
+        asked = (
+            select(events.c.id, events.c.notice, deliveries.c.channel, deliveries.c.receiver)
+            .join(deliveries, deliveries.c.event_id == events.c.id)
+            .where(events.c.key == key, deliveries.c.channel.in_(channels), deliveries.c.state != "dead")
+            .order_by(events.c.id)
+        )
+        found: dict[int, tuple[Notice, list[Receiver]]] = {}
+        with reading(self.engine) as connection:
+            over = set(connection.scalars(select(events.c.period_ns).where(events.c.key == CLEARED + key)))
+            for row in connection.execute(asked):
+                notice = msgspec.convert(row.notice, Notice)
+                if (notice.period_ns or notice.at_ns) not in over:
+                    found.setdefault(row.id, (notice, []))[1].append(Receiver(row.channel, row.receiver))
+        return list(found.values())
 
     # -- out --------------------------------------------------------------------------------------------------------
 

@@ -166,11 +166,14 @@ def _discord_escape(text: str) -> str:
 
 
 def pagerduty(notice: Notice, routing_key: str, key: str) -> Json:
-    """One event. PagerDuty makes one incident of those with the same `dedup_key`, so a second delivery is none."""
+    """One event. PagerDuty makes one incident of those with the same `dedup_key`, so a second delivery is none; what
+    has cleared resolves it."""
+    event = {"routing_key": routing_key, "dedup_key": cut(key, PAGERDUTY_KEY)}
+    if notice.kind == "cleared":
+        return {**event, "event_action": "resolve"}
     return {
-        "routing_key": routing_key,
+        **event,
         "event_action": "trigger",
-        "dedup_key": cut(key, PAGERDUTY_KEY),
         "client": SOURCE,
         "payload": {
             "summary": cut(f"{notice.title}. {notice.text}", PAGERDUTY_SUMMARY),

@@ -19,7 +19,7 @@ from urllib.parse import quote, urlsplit
 from fastgate.clock import wall_ns
 from fastgate.config_alerts import Channel
 from fastgate.control.alerts import payload
-from fastgate.control.alerts.notice import Notice
+from fastgate.control.alerts.notice import Notice, incident_of
 from fastgate.times import NS
 
 TIMEOUT_S = 10.0
@@ -150,8 +150,7 @@ def _pagerduty(channel: Channel, notices: Sequence[Notice]) -> None:
     assert channel.routing_key is not None
     url = f"{channel.base_url.rstrip('/') or PAGERDUTY_API}/v2/enqueue"
     for notice in notices:
-        key = f"{notice.key}:{notice.period_ns or notice.at_ns}"
-        _post(channel, url, payload.pagerduty(notice, channel.routing_key.reveal(), key))
+        _post(channel, url, payload.pagerduty(notice, channel.routing_key.reveal(), incident_of(notice)))
 
 
 def _signed(channel: Channel, body: Any, key: str) -> None:

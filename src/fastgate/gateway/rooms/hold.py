@@ -8,23 +8,25 @@ leased (lending.py) nor what a call has cost (ledger.py).
 
 from __future__ import annotations
 
+import asyncio
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from fnmatch import fnmatchcase
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from fastgate._core.escrow import Hold
 from fastgate._core.request import read_request
 from fastgate.bound import bound_nano, floor_tokens, tokens_for
-from fastgate.errors import overloaded
+from fastgate.errors import client_gone, overloaded
 from fastgate.gateway.refusals import contended, exhausted, soft_paused
 
 if TYPE_CHECKING:
     from fastgate.call import Call, Candidate
     from fastgate.gateway.allowance import Draw
     from fastgate.gateway.lending import Lending
+    from fastgate.stores.ledger_port import Answer
 
 Plan = Callable[["Call"], "list[Candidate]"]
 
@@ -84,7 +86,7 @@ async def ask(call: Call, plan: list[Candidate], draw: Draw, lending: Lending, r
         assert call.request is not None
         least = floor_tokens(call.request, limits.min_output_tokens)
         floor_nano = min(bound_nano(call.request, row, least), need_nano)
-        answer = await lending.obtain(call.n, draw, need_nano, floor_nano, limits.budget_wait_ms * MS)
+        answer = await wait(call, lending.obtain(call.n, draw, need_nano, floor_nano, limits.budget_wait_ms * MS))
         if isinstance(answer, Hold):
             keep(call, draw, answer)
             if answer.nano < need_nano:
@@ -105,6 +107,19 @@ async def ask(call: Call, plan: list[Candidate], draw: Draw, lending: Lending, r
             raise await exhausted(call, draw, answer, floor_nano, lending)
         if not draw.accounts:
             return plan
+
+
+async def wait(call: Call, money: Coroutine[Any, Any, Hold | Answer | None]) -> Hold | Answer | None:
+    """The answer, unless the client leaves: then nothing is wanted for it any more."""
+    call.waiting = waiting = asyncio.ensure_future(money)
+    try:
+        return await waiting
+    except asyncio.CancelledError:
+        if call.watched is not None and call.watched.done() and not call.watched.cancelled():
+            raise client_gone() from None
+        raise
+    finally:
+        call.waiting = None
 
 
 def clamp(call: Call, max_tokens: int) -> None:

@@ -248,6 +248,29 @@ def test_a_disk_that_fails_loses_no_stage(world: World, monkeypatch: pytest.Monk
         assert desk.outbox.counts() == {"sent": 1}
 
 
+def test_incidents_end_when_their_stage_clears_and_when_its_period_is_over(world: World) -> None:
+    settings = Alerts(channels=world.settings.channels, fallback=("pagerduty", "discord"), cooldown_s=0)
+    usd = 10**9
+    with closing(world._replace(settings=settings).desk()) as desk:
+
+        def told(**changes: Any) -> list[tuple[str, str]]:
+            before = len(world.vendor.at("/v2/enqueue"))
+            desk.on_stage(Change("team-web", **changes))
+            desk.step()
+            events = [request.json for request in world.vendor.at("/v2/enqueue")[before:]]
+            return [(event["event_action"], event["dedup_key"].partition(":7::")[2]) for event in events]
+
+        assert told() == [("trigger", "800000:1790000000000000000")]
+        assert told(stage="downgrade", spent_nano=96 * usd) == [("trigger", "950000:1790000000000000000")]
+        assert told(stage="alert", spent_nano=85 * usd) == [("resolve", "950000:1790000000000000000")]
+        assert told(stage="alert", spent_nano=86 * usd) == [], "it is told once"
+        assert told(stage="", spent_nano=0) == [("resolve", "800000:1790000000000000000")]
+    assert len(world.vendor.at("/discord")) == 2, "who keeps no incidents hears of none that end"
+    with closing(world._replace(settings=settings).desk()) as desk:
+        assert told(period_start_ns=5) == [("trigger", "800000:5")]
+        assert told(period_start_ns=9) == [("resolve", "800000:5"), ("trigger", "800000:9")]
+
+
 def test_without_anything_to_say_there_is_no_file(world: World) -> None:
     with closing(world.desk()) as desk:
         assert desk.step() == 0

@@ -12,6 +12,8 @@ from fastgate.stages import StageChange
 from tests.unit.control.alerts.test_desk import row
 
 LIMIT_NANO = 100 * 10**9
+DAY_NS = 86_400 * 10**9
+NOON_NS = 20_000 * DAY_NS + DAY_NS // 2
 
 
 class Spent(NamedTuple):
@@ -35,6 +37,23 @@ class Counters:
 
 class Board:
     stages_at_ns = 0
+
+
+def test_the_end_of_a_period_ends_its_stages(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    counters, told = Counters(), list[StageChange]()
+    stages = Stages(counters, tmp_path / "stages.msgpack", Board())  # type: ignore[arg-type]
+    stages.listeners.append(told.append)
+    budget = row("user", "alice", period="day", hard=False)
+    monkeypatch.setattr("fastgate.control.stages.wall_ns", lambda: NOON_NS)
+    counters.spent_nano = LIMIT_NANO
+    stages.look((budget,), ())
+    monkeypatch.setattr("fastgate.control.stages.wall_ns", lambda: NOON_NS + DAY_NS)
+    counters.spent_nano = 0
+    stages.look((budget,), ())
+    stages.look((budget,), ())
+    assert [(change.stage, change.period_start_ns) for change in told] == [
+        ("downgrade", NOON_NS - DAY_NS // 2), ("", NOON_NS - DAY_NS // 2),
+    ]  # fmt: skip
 
 
 @pytest.mark.parametrize("period", ["month", "total"])
