@@ -56,6 +56,8 @@ cdef class Call:
     cdef public object draw
     cdef public object cells
     cdef public str model_asked
+    cdef public bint decided
+    cdef public object ladder
 
     cdef public object asked
     cdef public str namespace
@@ -78,6 +80,7 @@ cdef class Call:
     cdef public int slot
     cdef public object attempted_nano
     cdef public bint sent
+    cdef public bint throttled
     cdef public object watched
 
     cdef public bint answered

@@ -147,6 +147,12 @@ class Call:
     model_asked: str
     """The model the client asked for, where another was put into the body."""
 
+    # the ladder
+    decided: bool
+    """A rule has decided about its model: a budget's stage does no more."""
+    ladder: Any
+    """What was decided last, as the record lists it (record.Step); None where nothing wanted another model."""
+
     # route and relay
     model: str
     """The model that is sent, where it is not the one that was asked for."""
@@ -174,6 +180,8 @@ class Call:
     """The call's place in the flight table, -1 for none."""
     attempted_nano: int
     """What attempts that failed after they were sent may have cost."""
+    throttled: bool
+    """An endpoint of the model that is sent has too much to do, or limits our rate."""
     sent: bool
     """A request went out: from now on the call may cost money."""
     watched: Any
@@ -232,6 +240,8 @@ class Call:
         self.model_asked = ""
         self.model = self.home = self.reason = ""
         self.decision = None
+        self.decided = False
+        self.ladder = None
         self.routed = ""
         self.left_out = ()
         self.endpoint = None
@@ -240,7 +250,7 @@ class Call:
         self.meter = self.pump = self.pool = None
         self.slot = -1
         self.attempted_nano = 0
-        self.sent = False
+        self.sent = self.throttled = False
         self.watched = None
         self.answered = False
         self.status = 0

@@ -197,6 +197,7 @@ def load_config(path: Path, environ: Mapping[str, str], data: bytes | None = Non
     _check_prices(reading)
     _check_guards(reading)
     _check_cache(reading)
+    _check_rules(reading)
     for place, wrong in alert_faults(reading.value.alerts):
         reading.fault(("alerts", *place), wrong)
     config = reading.done()
@@ -284,6 +285,21 @@ def _check_cache(reading: Reading[Config]) -> None:
     wrong = missing(cache.semantic)
     if wrong is not None:
         reading.fault(("cache", "semantic"), wrong)
+
+
+def _check_rules(reading: Reading[Config]) -> None:
+    """Globs of rules that no listed model fits; ids may be of models that nobody has listed."""
+    rules = reading.value.routing.rules if reading.value.routing is not BAD else ()
+    globs = [(index, rule.to) for index, rule in enumerate(rules) if rule is not BAD and rule.to is not BAD]
+    if reading.problems or not any("*" in glob or "?" in glob or "[" in glob for _, glob in globs):
+        return
+    from fastgate.control.cascade import model_of
+    from fastgate.prices.catalog import compile_prices
+
+    prices = compile_prices(reading.value.prices)
+    for index, glob in globs:
+        if model_of(glob, prices) is None:
+            reading.fault(("routing", "rules", index, "to"), f"no model with a listed price fits {glob}")
 
 
 def _settle(config: Config, base: Path) -> Config:

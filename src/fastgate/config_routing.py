@@ -7,10 +7,10 @@ from typing import Annotated, ClassVar, Literal
 
 import msgspec
 
-from fastgate.strict import Range
+from fastgate.config_rules import TEXT, Rule, rules_problem
+from fastgate.strict import Check, Range
 
 LATER: Mapping[str, str] = {
-    "rules": "routing rules",
     "prefer": "routing by price",
 }
 
@@ -36,6 +36,12 @@ class Routing(msgspec.Struct, frozen=True, kw_only=True):
     )
     """Models from the dearest on, ids or globs. A call that has to become cheaper goes to the next one down that its
     key may use; for a glob that is the newest listed model which fits it."""
-    cascade_on: tuple[Literal["budget"], ...] = ("budget",)
-    """What makes a call go down the cascade: `budget` is a budget's downgrade stage, or a ceiling under which the call
-    as asked does not fit any more. Empty: no model is ever changed."""
+    cascade_on: tuple[Literal["budget", "throttled"], ...] = ("budget",)
+    """What makes a call go down the cascade. budget: a budget's downgrade stage, or a ceiling under which the call as
+    asked does not fit any more. throttled: every endpoint of its model says that it is overloaded or limits the rate.
+    """
+    rules: Annotated[tuple[Rule, ...], Check(rules_problem)] = ()
+    """When a call gets another model, whatever its budgets say; the first rule that holds decides (docs/ladder.md)."""
+    opt_out: tuple[Annotated[str, TEXT], ...] = ()
+    """Keys, as globs, whose calls keep the model they ask for: no rule and no cascade changes it. Where a budget does
+    not pay for that, they are refused."""

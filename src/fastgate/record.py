@@ -114,6 +114,28 @@ class Judgement(msgspec.Struct, frozen=True, kw_only=True):
     broke: Broke | None = None
 
 
+class Step(msgspec.Struct, frozen=True, array_like=True):
+    """What the ladder decided about one call, and what it looked at (fastgate.routing.ladder)."""
+
+    rule: int
+    """Its place in `routing.rules`, from 0; -1: a budget's stage, -2: under a ceiling, -3: away from a throttled model.
+    """
+    asked: str
+    to: str
+    kept: str
+    """Why the call was not moved: dearer, open-thinking, shape, context, not-allowed, not-served; empty where it was.
+    """
+    stay_nano: int
+    move_nano: int
+    """Expected price of this turn, each with its warm prompt cache; 0 where that was no question."""
+    stage: str
+    input_tokens: int
+    new_input_tokens: int
+    tool_use: int
+    bounded_edit: int
+    """-1 where no rule has looked."""
+
+
 class CallRecord(msgspec.Struct, frozen=True, array_like=True):
     """One finished call, in every outcome. Money is nano-dollars, times are UTC nanoseconds or microseconds."""
 
@@ -177,6 +199,8 @@ class CallRecord(msgspec.Struct, frozen=True, array_like=True):
     prefix: bytes = b""
     """The prompt's blocks as a provider's prompt cache sees them (_core/prefix.pyi); empty for small ones, and where no
     provider was asked."""
+    ladder: Step | None = None
+    """Where a rule or a cascade wanted another model."""
 
     @property
     def saved_cache_nano(self) -> int:

@@ -271,6 +271,29 @@ class RoutingRow(msgspec.Struct, frozen=True):
     latency_ms: int = 3000
 
 
+class RuleRow(msgspec.Struct, frozen=True, array_like=True):
+    """One rule of the ladder (fastgate.config_rules.When documents each condition); None, empty: it does not ask."""
+
+    to: str
+    """A model's id."""
+    stage: str = ""
+    input_tokens: tuple[int | None, int | None] = (None, None)
+    """More than, fewer than."""
+    new_input_tokens: tuple[int | None, int | None] = (None, None)
+    request_class: tuple[str, ...] = ()
+    model: str = ""
+    tools: bool | None = None
+    tool_use: bool | None = None
+    bounded_edit: bool | None = None
+    hours: tuple[int, int] | None = None
+    """Minutes of the day, from and to."""
+    days: tuple[str, ...] = ()
+    tz: str = "UTC"
+    who: dict[str, str] = {}
+    """Globs on org, team, user, key, cost_center."""
+    tags: dict[str, str] = {}
+
+
 class SnapshotData(msgspec.Struct, frozen=True):
     """What the control plane publishes. `version` digests the content: the policy version of headers and records."""
 
@@ -290,6 +313,11 @@ class SnapshotData(msgspec.Struct, frozen=True):
     cascade: tuple[tuple[str, str], ...] = ()
     """From the dearest on: (glob of the models that stand here, the one a call is sent to that comes from above).
     Empty where budgets may not change models."""
+    throttled: tuple[tuple[str, str], ...] = ()
+    """The same steps, where a throttled model may be left; else empty."""
+    rules: tuple[RuleRow, ...] = ()
+    opt_out: tuple[str, ...] = ()
+    """Globs of the keys whose calls keep their model."""
     guards: tuple[GuardRow, ...] = ()
     routing: RoutingRow = RoutingRow()
 
@@ -306,7 +334,7 @@ class Snapshot:
     `pauses` is None while nothing is paused by hand, `rates` while nobody's rate is limited, `budgets` while there are
     none.
     `guards` are fastgate.guards' (the worker builds them), None where nothing is to be looked for; `router` is
-    fastgate.routing's, None where there is one endpoint and nothing to choose.
+    fastgate.routing's, None where there is one endpoint and nothing to choose, `ladder` where no model ever changes.
     """
 
     __slots__ = (
@@ -318,6 +346,7 @@ class Snapshot:
         "generation",
         "guards",
         "headers",
+        "ladder",
         "limits",
         "pauses",
         "prices",
@@ -343,6 +372,7 @@ class Snapshot:
         self.budgets = data.budgets or None
         self.guards: Any = None
         self.router: Any = None
+        self.ladder: Any = None
 
 
 current: Snapshot

@@ -29,6 +29,7 @@ OPUS, SONNET, HAIKU = "claude-opus-5-5", "claude-sonnet-5-5", "claude-haiku-5-5"
 """From the dearest on; what none of them fits into is refused."""
 
 CONFIG = """\
+routing: {cascade_on: [budget, throttled], opt_out: [bob-*]}
 limits: {budget_wait_ms: 400, min_output_tokens: 200}
 """
 
@@ -60,6 +61,16 @@ budgets:
     usd: 10
     mode: soft
     stages: [{{at: 0.00001, do: pause}}]
+  - {{id: sonnets, level: tag, of: "session=throttled", org: acme, period: day, usd: 50, models: [sonnet]}}
+  - {{id: haikus, level: tag, of: "session=throttled", org: acme, period: day, usd: 50, models: [haiku]}}
+  - id: no-haiku
+    level: tag
+    of: "session=nothing-left"
+    org: acme
+    period: day
+    usd: 0.00001
+    models: [haiku]
+    {PAUSE}
   - {{id: outcomes, level: tag, of: "session=outcomes", org: acme, period: day, usd: 50, {PAUSE}}}
 """
 
@@ -297,6 +308,22 @@ def test_a_turn_with_open_thinking_keeps_its_model(house: House) -> None:
     answer = house.send("downgrade", model=OPUS, messages=messages)
     assert answer.headers["x-fastgate-model-used"] == OPUS
     assert answer.headers["x-fastgate-routed"] == "kept;open-thinking"
+
+
+def test_a_call_that_leaves_a_throttled_model_is_held_and_charged_on_the_budgets_of_the_next(house: House) -> None:
+    house.simulator.script(Behaviour(status=529), n=3)
+    answer = house.send("throttled", model=SONNET)
+    assert (answer.status, answer.headers["x-fastgate-model-used"]) == (200, HAIKU)
+    assert answer.headers["x-fastgate-routed"] == f"throttled;{SONNET}"
+    shown = json.loads(house.gateway.cli("calls", "show", answer.headers["x-fastgate-call-id"], "--json").out)
+    assert house.settled("haikus") == int(Decimal(shown["cost"]).scaleb(9)) > 0
+    assert house.settled("sonnets", 0) == 0
+    house.simulator.unscript()
+    house.simulator.script(Behaviour(status=529), n=3)
+    answer = house.send("nothing-left", model=SONNET)
+    assert (answer.status, answer.error[0]) == (429, "billing_error"), "a cap is a cap"
+    assert "no-haiku" in answer.error[1]
+    house.simulator.unscript()
 
 
 def test_under_a_full_ceiling_a_cheaper_model_serves(house: House) -> None:

@@ -131,6 +131,8 @@ class Plane:
     rates: tuple[RateRow, ...] = ()
     routing: RoutingRow = field(default_factory=RoutingRow)
     prices: PriceSettings = field(default_factory=PriceSettings)
+    ladder: dict[str, Any] = field(default_factory=dict)
+    """rules, throttled, opt_out of the snapshot."""
     generation: int = 0
     port: int = field(default_factory=free_port)
 
@@ -161,6 +163,7 @@ class Plane:
             rates=self.rates,
             cache=self.cache,
             routing=self.routing,
+            **self.ladder,
         )
         temporary = self.state.snapshot.with_suffix(".new")
         temporary.write_bytes(snapshots.encode(data))

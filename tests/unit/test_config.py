@@ -83,7 +83,23 @@ def test_little_is_needed(tmp_path):
         ("guards: [{use: secrets, settings: {a: 1}}]", "3: guards[0]: secrets has no settings"),
         ("cahe: {}", "3: cahe: unknown key; nearest known key: cache"),
         ("limit: {}", "3: limit: unknown key; nearest known key: limits"),
-        ("routing: {rules: []}", "3: routing.rules: " + LATER.format("routing rules", "latency_ms")),
+        (
+            "routing: {rules: [{when: {stag: alert}, to: m}]}",
+            "3: routing.rules[0].when.stag: unknown key; nearest known key: stage",
+        ),
+        (
+            "routing: {rules: [{when: {hours: 9to5}, to: m}]}",
+            "3: routing.rules[0].when.hours: is written like 09-17 or 22:30-06:00",
+        ),
+        ("routing: {rules: [{when: {}}]}", "3: routing.rules[0].to: missing"),
+        (
+            "routing: {rules: [{when: {tools: yes}, to: 'claude-nobody-*'}]}",
+            "3: routing.rules[0].when.tools: expected true or false, got 'yes'",
+        ),
+        (
+            "routing: {rules: [{when: {}, to: 'claude-nobody-*'}]}",
+            "3: routing.rules[0].to: no model with a listed price fits claude-nobody-*",
+        ),
         ("workers: 0", "3: workers: must be between 1 and 256, not '0'"),
         (
             "prices: {overrides: [{model: a, input: -1, output: 1}]}",

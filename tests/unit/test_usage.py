@@ -71,7 +71,7 @@ def test_the_view_has_exactly_the_contracts_shape() -> None:
         "id", "at", "org", "team", "user", "key", "tags", "cost_center", "session", "agent", "model_asked",
         "model_used", "endpoint", "status", "outcome", "stream", "cache", "guard", "routed", "usage",
         "prompt_cache", "cost", "cost_asked", "saved", "saved_by", "stages", "policy", "attempts", "system_sha256",
-        "tools", "verdicts",
+        "tools", "ladder", "verdicts",
     ]  # fmt: skip
     assert view["prompt_cache"] == {"read_ratio": "0.3846", "expected_read": None, "broke": None}
     assert view["usage"] == {

@@ -15,7 +15,7 @@ from fastgate import snapshot
 from fastgate.bulk import burst
 from fastgate.caching.semantic import settings as semantic
 from fastgate.config_endpoints import Endpoint
-from fastgate.control.cascade import cascade_steps
+from fastgate.control.cascade import cascade_steps, rule_rows
 from fastgate.guards.settings import in_force
 from fastgate.prices.book import PriceData
 from fastgate.stores.ports import DirectoryRows, SecretRow
@@ -46,6 +46,9 @@ def compile_snapshot(
         owners=dict(sorted(directory.owners.items())),
         cascade=cascade_steps(config.routing, prices),
         routing=snapshot.RoutingRow(strategy=config.routing.strategy, latency_ms=config.routing.latency_ms),
+        throttled=cascade_steps(config.routing, prices, "throttled"),
+        rules=rule_rows(config.routing, prices),
+        opt_out=config.routing.opt_out,
     )
     return msgspec.structs.replace(content, generation=generation, version=version_of(content))
 

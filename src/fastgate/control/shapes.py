@@ -275,6 +275,18 @@ class PromptCache(msgspec.Struct, frozen=True, kw_only=True):
     broke: PromptCacheBreak | None
 
 
+class Step(msgspec.Struct, frozen=True):
+    """What the ladder decided: `by` is a rule, `stage`, `ceiling` or `throttled`; `kept` why the model stayed, empty
+    where it did not; `stay` and `move` the expected prices of the turn, zero where they were no question."""
+
+    by: str
+    asked: str
+    to: str
+    kept: str
+    stay: Usd
+    move: Usd
+
+
 class Call(msgspec.Struct, frozen=True, kw_only=True):
     """One finished call."""
 
@@ -309,6 +321,8 @@ class Call(msgspec.Struct, frozen=True, kw_only=True):
     attempts: list[Attempt]
     system_sha256: str
     tools: list[str]
+    ladder: Step | None
+    """Where a rule or a cascade wanted another model."""
     verdicts: list[Verdict]
 
 

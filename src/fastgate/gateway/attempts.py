@@ -34,6 +34,10 @@ WAITED = frozenset((Kind.FIRST_BYTE_TIMEOUT, Kind.IDLE_TIMEOUT, Kind.TOTAL_TIMEO
 BUSY = frozenset((408, 429, 500, 502, 503, 504, 529))
 """Answers that say "not now" (Anthropic's API reference, errors; AWS and Google use the same)."""
 
+THROTTLED = frozenset((429, 529))
+THROTTLED_TYPES = frozenset(("rate_limit_error", "overloaded_error"))
+"""Answers and stream errors that speak of load (Anthropic's API reference, errors)."""
+
 INPUT_BYTES_PER_TOKEN = 4
 """Stands in for input usage that the provider never stated: English and code run at 2.3 to 4.5 bytes a token."""
 
@@ -45,6 +49,14 @@ PAUSE_MAX_S = 8.0
 def worth_another(pump: Pump) -> bool:
     """Whether an answer is one that another attempt may better. The provider's own word goes first."""
     return pump.status in BUSY and header(pump, "x-should-retry") != "false"
+
+
+def throttles(call: Call, error: str) -> bool:
+    """Whether the attempt that failed so says that its endpoint has too much to do, or that we ask too often."""
+    pump, meter = call.pump, call.meter
+    if error == Kind.STREAM_ERROR.value:
+        return meter is not None and meter.error_type in THROTTLED_TYPES
+    return pump is not None and pump.status in THROTTLED
 
 
 def header(pump: Pump, name: str) -> str:

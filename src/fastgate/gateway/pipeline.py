@@ -5,6 +5,7 @@
     policy    may this key use this model, is it paused, is it under its rate limits
     guard     what must not leave does not (where guards are configured)
     cache     an answer that was given before, or that another call is getting now
+    ladder    another model, where a rule says so or that one is throttled everywhere
     route     which endpoints, at what price, what the call can cost at most
     hold      the most it can cost is held on every budget that binds it, or nothing is sent
     relay     to the endpoint and back; fails over before the first byte; passes streams on
@@ -23,7 +24,7 @@ from typing import TYPE_CHECKING, Any
 
 from fastgate.errors import GatewayError, Kind, internal
 from fastgate.gateway import answer
-from fastgate.gateway.rooms import cache, edge, guard, hold, identity, journal, ledger, policy, relay, route
+from fastgate.gateway.rooms import cache, edge, guard, hold, identity, journal, ladder, ledger, policy, relay, route
 
 if TYPE_CHECKING:
     from fastgate.call import Call
@@ -46,10 +47,9 @@ async def run(call: Call, worker: Worker, items: list[tuple[str, str]]) -> None:
         if call.snapshot.cache is not None:
             transport = await cache.lookup(call, worker.cached, worker.locate)
         if call.origin is None:
-            plan = route.plan(call)
-            if call.snapshot.budgets is not None:
-                plan = await hold.hold(call, plan, worker.lending, route.plan)
-            await relay.carry(call, plan, worker.upstreams, worker.flight, worker.lending.extend)
+            if call.snapshot.data.rules:
+                ladder.apply(call, worker.lending)
+            await send(call, worker)
             if call.asked is not None:
                 cache.tap(call)
             if call.pump is not None and call.pump.streaming:
@@ -68,6 +68,24 @@ async def run(call: Call, worker: Worker, items: list[tuple[str, str]]) -> None:
         call.fail(error)
     finally:
         finish(call, worker, error, transport)
+
+
+async def send(call: Call, worker: Worker) -> None:
+    """Plan, hold and carry; again with a cheaper model where this one is throttled and the configuration says so."""
+    while True:
+        error: GatewayError | None = None
+        plan = route.plan(call)
+        if call.snapshot.budgets is not None:
+            plan = await hold.hold(call, plan, worker.lending, route.plan)
+        try:
+            await relay.carry(call, plan, worker.upstreams, worker.flight, worker.lending.extend)
+        except GatewayError as exc:
+            error = exc
+        if call.throttled and call.snapshot.data.throttled and ladder.descend(call):
+            continue
+        if error is not None:
+            raise error
+        return
 
 
 def finish(call: Call, worker: Worker, error: GatewayError | None, transport: Any) -> None:

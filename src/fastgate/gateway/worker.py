@@ -32,6 +32,7 @@ from fastgate.journal import JournalWriter, new_epoch
 from fastgate.journal.format import SEGMENT_BYTES
 from fastgate.keys import Digester, load_pepper
 from fastgate.routing.health import HealthTable
+from fastgate.routing.ladder import Ladder
 from fastgate.routing.router import Router
 from fastgate.snapshot import Snapshot
 from fastgate.stages import read_stages
@@ -124,7 +125,10 @@ class Worker:
             fresh.guards = build(
                 fresh.data.guards, self.pepper, self.state.guards_dir, before, environ=os.environ, test=not running
             )
-        if len(fresh.endpoints) > 1:
+        data = fresh.data
+        if data.rules or data.throttled or (data.cascade and data.budgets):
+            fresh.ladder = Ladder(data)
+        if len(fresh.endpoints) > 1 or fresh.ladder is not None:
             fresh.router = self._router(fresh)
         self.upstreams.adopt(fresh)
         self.rates.adopt(fresh)
@@ -136,7 +140,7 @@ class Worker:
         log.info("snapshot %d (%s) is in force", fresh.generation, fresh.version)
 
     def _router(self, fresh: Snapshot) -> Router:
-        """Where there is a choice of endpoints: what chooses among them."""
+        """Where there is a choice of endpoints or models: what prices and chooses."""
         if self.warmth is None:
             self.warmth = WarmthTable.open(self.state.warmth)
         return Router(fresh, self.warmth, self.health)

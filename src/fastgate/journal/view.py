@@ -8,7 +8,7 @@ from typing import Any, Protocol
 import msgspec
 
 from fastgate._core.money import format_usd
-from fastgate.record import Attempt, CallRecord, Judgement, Usage
+from fastgate.record import Attempt, CallRecord, Judgement, Step, Usage
 
 RATIO_SCALE = 10_000
 
@@ -50,8 +50,24 @@ def call_view(record: CallRecord, judgement: str | None = None) -> dict[str, Any
         "attempts": [attempt_view(attempt) for attempt in record.attempts],
         "system_sha256": record.system_sha256,
         "tools": record.tools,
+        "ladder": None if record.ladder is None else ladder_view(record.ladder),
         "verdicts": [msgspec.structs.asdict(verdict) for verdict in record.verdicts],
     }
+
+
+def ladder_view(step: Step) -> dict[str, Any]:
+    """What the ladder decided; `by` is `rule 1` from one on, or what else asked for a step."""
+    return {
+        "by": f"rule {step.rule + 1}" if step.rule >= 0 else STEPS[step.rule],
+        "asked": step.asked,
+        "to": step.to,
+        "kept": step.kept,
+        "stay": format_usd(step.stay_nano),
+        "move": format_usd(step.move_nano),
+    }
+
+
+STEPS = {-1: "stage", -2: "ceiling", -3: "throttled"}
 
 
 class Saved(Protocol):

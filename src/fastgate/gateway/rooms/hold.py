@@ -11,10 +11,7 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Callable, Coroutine
-from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any
-
-import msgspec
 
 from fastgate._core.escrow import Hold
 from fastgate._core.request import read_request
@@ -26,6 +23,7 @@ if TYPE_CHECKING:
     from fastgate.call import Call, Candidate
     from fastgate.gateway.allowance import Draw
     from fastgate.gateway.lending import Lending
+    from fastgate.routing.ladder import Ladder
     from fastgate.stores.ledger_port import Answer
 
 Plan = Callable[["Call"], "list[Candidate]"]
@@ -48,7 +46,8 @@ async def hold(call: Call, plan: list[Candidate], lending: Lending, replan: Plan
     if draw.stage is not None:
         if draw.stage == "pause" and draw.staged is not None and not draw.staged.row.hard:
             raise soft_paused(call, draw, lending.allowances)
-        if draw.stage != "alert" and draw.staged is not None and lower(call, draw.staged.row.id, draw.stage):
+        staged = draw.staged if draw.stage != "alert" and not call.decided else None
+        if staged is not None and lower(call, staged.row.id, draw.stage):
             plan, draw = replan(call), find(call, lending)
     if not draw.accounts:
         return plan
@@ -70,6 +69,12 @@ def find(call: Call, lending: Lending) -> Draw:
         raise overloaded(f"Budgets cannot be checked: {error}; try again.", 1) from None
     call.budget, call.stages = draw.text, draw.stages
     return draw
+
+
+def lower(call: Call, budget: str, why: str) -> bool:
+    """Move the call a step down the cascade; False where there is none."""
+    ladder: Ladder | None = call.snapshot.ladder
+    return ladder is not None and ladder.lower(call, budget, why)
 
 
 def keep(call: Call, draw: Draw, held: Hold) -> None:
@@ -138,67 +143,3 @@ def clamp(call: Call, max_tokens: int) -> None:
     call.request.known_bytes, call.request.known_tokens = request.known_bytes, request.known_tokens
     if call.asked is not None:
         call.asked.keep = False  # an answer that was made shorter is none to the question that was asked
-
-
-# -- a cheaper model --------------------------------------------------------------------------------------------------
-
-
-def lower(call: Call, budget: str, why: str) -> bool:
-    """Send the call to the next model of the cascade that its key may use; False, and nothing changed, where there is
-    none. A turn with open thinking stays with its model: no other one can go on with it."""
-    request = call.request
-    assert request is not None
-    target = next_model(call)
-    if target is None:
-        return False
-    if open_thinking(call.body):
-        call.routed = "kept;open-thinking"
-        return False
-    model = msgspec.json.encode(target)
-    call.body = call.body[: request.model_start] + model + call.body[request.model_end :]
-    call.model_asked = call.model_asked or request.model
-    call.model = target
-    call.request = read_request(call.body)
-    call.routed = f"budget;{budget};{why}"
-    return True
-
-
-def next_model(call: Call) -> str | None:
-    """The first model further down the cascade that the key may use."""
-    cascade, who, model = call.snapshot.data.cascade, call.principal, call.model_used
-    assert who is not None
-    at = next((index for index, (glob, _) in enumerate(cascade) if fnmatchcase(model, glob)), len(cascade))
-    for _, target in cascade[at + 1 :]:
-        if not who.models or any(fnmatchcase(target, glob) for glob in who.models):
-            return target
-    return None
-
-
-class _Block(msgspec.Struct):
-    type: str = ""
-
-
-class _Message(msgspec.Struct):
-    role: str = ""
-    content: str | list[_Block] = ""
-
-
-class _Conversation(msgspec.Struct):
-    messages: list[_Message] = []
-
-
-_decode = msgspec.json.Decoder(_Conversation).decode
-
-
-def open_thinking(body: bytes) -> bool:
-    """Whether the last message answers a tool that was called in the middle of signed thinking."""
-    try:
-        messages = _decode(body).messages
-    except msgspec.ValidationError:
-        return True  # blocks of a shape that is not known: nothing is changed in what cannot be judged
-    if len(messages) < 2:
-        return False
-    last, before = messages[-1].content, messages[-2].content
-    answers = isinstance(last, list) and any(block.type == "tool_result" for block in last)
-    thinks = isinstance(before, list) and any(block.type.endswith("thinking") for block in before)
-    return answers and thinks

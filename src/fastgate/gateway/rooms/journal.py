@@ -82,6 +82,7 @@ def encode(call: Call) -> bytes:
             call.saved_arbitration_nano,
             call.decision,
             read_prefix(request, call.body) if call.usage is not None and request is not None else b"",
+            call.ladder,
         )
     )
 

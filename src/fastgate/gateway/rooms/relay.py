@@ -21,6 +21,7 @@ from fastgate.gateway.attempts import (
     attempt_cost,
     early_error,
     pause_s,
+    throttles,
     wait_of,
     worth_another,
 )
@@ -120,6 +121,7 @@ def lost(call: Call, pool: Pool, failure: GatewayError | None, begun_ns: int, as
     """Note an attempt that failed, and what it says about its endpoint."""
     error = failure.kind.value if failure is not None else Kind.UPSTREAM_STATUS.value
     note_attempt(call, begun_ns, error)
+    call.throttled = call.throttled or throttles(call, error)
     log.warning("%s: %s: %s", call.id, pool.endpoint.name, failure.message if failure is not None else error)
     if failure is None or failure.kind is not Kind.UNSUPPORTED:
         pool.breaker.failed(mono_ns(), int(asked_s * 1e9))
