@@ -15,6 +15,7 @@ COLOURS = {
     "nginx": "#7d8ea3",
     "bare": "#9db7e8",
     "fastgate": "#2f6fde",
+    "budgeted": "#2a8fb5",
     "guarded": "#5b4fc4",
     "cached": "#2e9e6b",
 }

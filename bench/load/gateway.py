@@ -50,13 +50,13 @@ def gateway(
         "directory": "directory.yaml",
         "endpoints": [{"name": "mock", "kind": "anthropic", "base_url": upstream, "api_key": "bench-provider-key"}],
     }
-    full = target != "fastgate"
+    full = target in ("guarded", "cached")
     config["guards"] = [{"use": name, "action": "log"} for name in built_in_guards()] if full else []
     if target == "cached":
         config["cache"] = {"exact": {"enabled": True, "namespace": "org"}}
     if tls is not None:
         config["tls"] = {"cert": str(tls.cert), "key": str(tls.key)}
-    (folder / "directory.yaml").write_text(DIRECTORY % json.dumps(KEY) + (BUDGETS if full else ""))
+    (folder / "directory.yaml").write_text(DIRECTORY % json.dumps(KEY) + ("" if target == "fastgate" else BUDGETS))
     path = folder / "fastgate.yaml"
     path.write_text(json.dumps(config))  # JSON is YAML
     command = [sys.executable, "-m", "fastgate.cli", "serve", "-c", str(path)]

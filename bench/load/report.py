@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from bench.figures import median, paired_ratio, spread
-from bench.load.rows import CEILING, HEADLINE, HEADLINE_P99_MS, HEADLINE_REQUESTS_PER_S, ROWS
+from bench.load.rows import BUDGETED, CEILING, HEADLINE, HEADLINE_P99_MS, HEADLINE_REQUESTS_PER_S, ROWS
 
 COLUMNS = ("requests/s", "spread", "p50 ms", "p99 ms", "CPU µs/call", "of it control", "of nginx")
 
@@ -26,6 +26,8 @@ class Line:
     control_us: float
     ratio: float
     errors: int
+    to_plain: float = 0.0
+    """To fastgate with nothing more switched on, in pairs of one round."""
 
     def cells(self) -> list[str]:
         ratio = f"{self.ratio:.2f}" if self.ratio else ""
@@ -51,7 +53,11 @@ class Verdict:
 def lines(results: list[dict[str, Any]]) -> list[Line]:
     """One line a result, in the order of the results."""
     rates = {(r["row"], r["target"]): [s["requests_per_s"] for s in r["samples"]] for r in results}
-    return [_line(result, rates.get((result["row"], "nginx"), [])) for result in results if result["samples"]]
+    return [
+        _line(result, rates.get((result["row"], "nginx"), []), rates.get((result["row"], "fastgate"), []))
+        for result in results
+        if result["samples"]
+    ]
 
 
 def verdicts(found: list[Line]) -> Iterator[Verdict]:
@@ -65,6 +71,12 @@ def verdicts(found: list[Line]) -> Iterator[Verdict]:
         if ours and row.goal:
             yield Verdict(
                 f"{row.title}: fastgate does {ours.ratio:.2f} of nginx (>= {row.goal})", ours.ratio >= row.goal
+            )
+        budgeted = by_name.get((row.name, "budgeted"))
+        if budgeted and budgeted.to_plain:
+            yield Verdict(
+                f"{row.title}: with five budgets on each call {budgeted.to_plain:.2f} of without (>= {BUDGETED})",
+                budgeted.to_plain >= BUDGETED,
             )
 
 
@@ -95,7 +107,7 @@ def as_text(found: list[Line]) -> str:
     return "\n".join(out)
 
 
-def _line(result: dict[str, Any], nginx: list[float]) -> Line:
+def _line(result: dict[str, Any], nginx: list[float], plain: list[float]) -> Line:
     samples = result["samples"]
     rates = [sample["requests_per_s"] for sample in samples]
     return Line(
@@ -109,4 +121,5 @@ def _line(result: dict[str, Any], nginx: list[float]) -> Line:
         control_us=median([sample["control_us"] for sample in samples]),
         ratio=paired_ratio(rates, nginx) if len(nginx) == len(rates) else 0.0,
         errors=sum(sample["errors"] for sample in samples),
+        to_plain=paired_ratio(rates, plain) if len(plain) == len(rates) else 0.0,
     )

@@ -7,12 +7,15 @@ from typing import Literal
 
 Mock = Literal["nginx", "simulate"]
 Body = Literal["small", "large"]
-Target = Literal["mock", "nginx", "bare", "fastgate", "guarded", "cached"]
-"""bare: our server and pump with nothing between them. fastgate: identity, prices, headers and journal. guarded: with
-budgets at five levels and every built-in guard of requests. cached: with the exact cache too, which then answers: no
-call goes upstream."""
+Target = Literal["mock", "nginx", "bare", "fastgate", "budgeted", "guarded", "cached"]
+"""bare: our server and pump with nothing between them. fastgate: identity, prices, headers and journal. budgeted:
+with five budgets that bind every call. guarded: with every built-in guard of requests too. cached: with the exact cache
+too, which then answers: no call goes upstream."""
 
-GATEWAYS: tuple[Target, ...] = ("fastgate", "guarded", "cached")
+GATEWAYS: tuple[Target, ...] = ("fastgate", "budgeted", "guarded", "cached")
+
+BUDGETED = 0.95
+"""Of its rate without budgets the gateway keeps at least so much with five budgets on every call."""
 
 CEILING = 1.5
 """The upstream alone must serve this many times what nginx proxies to it, or the row measures the upstream."""

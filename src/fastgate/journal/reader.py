@@ -35,6 +35,10 @@ from fastgate.journal.format import (
 READ_BYTES = 4 * 1024 * 1024
 """One read. Holds a broken record of the largest size and the one after it, which tells where reading can go on."""
 
+RECORD_BYTES = 512
+"""What is read first for each record that is wanted: a usual one. Reading far more than is taken costs as much as
+decoding."""
+
 BATCH_RECORDS = 10_000
 """Keeps a consumer's transaction under about 200 ms."""
 
@@ -163,7 +167,8 @@ class _Pass:
             return False
         try:
             size = os.fstat(fd).st_size
-            window, at = os.pread(fd, min(READ_BYTES, max(size - offset, 0)), offset), 0
+            first = min(READ_BYTES, (max_records - len(self.records)) * RECORD_BYTES, max(size - offset, 0))
+            window, at = os.pread(fd, first, offset), 0
             while len(self.records) < max_records:
                 room = max_records - len(self.records)
                 found, at = whole_records(window, at, self.number, sequence, segment, offset, room)
@@ -178,7 +183,8 @@ class _Pass:
                     sequence = record.sequence
                     self.records.append(record)
                     at += FRAME_BYTES + len(record.body)
-                elif at and offset + len(window) < size:  # look at all of it before it is judged
+                elif (at or len(window) < READ_BYTES) and offset + len(window) < size:
+                    # Look at all of it before it is judged.
                     offset += at
                     window, at = os.pread(fd, READ_BYTES, offset), 0
                 else:

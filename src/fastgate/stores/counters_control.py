@@ -8,7 +8,7 @@ the proof of their worker's death.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from fastgate.stores.counters import Database, WorkerCounters, cell_of, leased_of
 from fastgate.stores.ledger_port import CellKey, CellRow, Charge, Figures, Place, WorkerState
@@ -16,6 +16,9 @@ from fastgate.stores.ledger_port import CellKey, CellRow, Charge, Figures, Place
 SEEN_KEPT = 250_000
 """Calls of one worker that are remembered as charged. A record is there twice only when its journal could not be
 written at first: then a few thousand calls apart; 4 MB a worker."""
+
+ASKED_AT_ONCE = 1_000
+"""Parameters of one question; SQLite takes 32,766."""
 
 _CHARGE_LEASE = (
     "INSERT INTO leases (cell, epoch, nano) VALUES (?, ?, ?) "
@@ -40,18 +43,20 @@ class ControlCounters(WorkerCounters):
     def apply(self, epoch: str, place: Place, finished: bool, charges: Sequence[Charge]) -> list[int]:
         changed: dict[int, int] = {}
         with self.database.writing() as db:
-            for charge in charges:
-                if not charge.cost_nano or not (charge.cells or charge.others):
-                    continue
-                new = db.execute("INSERT OR IGNORE INTO seen (epoch, n) VALUES (?, ?)", (charge.epoch, charge.n))
-                if not new.rowcount:
-                    continue
+            # Calls of one worker mostly fall into the same cells: what is moved is summed up first.
+            taken: dict[tuple[str, int], int] = {}
+            added: dict[CellKey, int] = {}
+            for charge in _new(db, charges):
                 for cell in charge.cells:
-                    spent = _take_from_lease(db, charge.epoch, cell, charge.cost_nano)
-                    changed[cell] = changed.get(cell, 0) + spent
+                    at = charge.epoch, cell
+                    taken[at] = taken.get(at, 0) + charge.cost_nano
                 for key in charge.others:
-                    cell = cell_of(db, key)
-                    changed[cell] = changed.get(cell, 0) + charge.cost_nano
+                    added[key] = added.get(key, 0) + charge.cost_nano
+            for (of, cell), nano in taken.items():
+                changed[cell] = changed.get(cell, 0) + _take_from_lease(db, of, cell, nano)
+            for key, nano in added.items():
+                cell = cell_of(db, key)
+                changed[cell] = changed.get(cell, 0) + nano
             db.executemany(
                 "UPDATE cells SET spent = spent + ? WHERE id = ?", [(nano, cell) for cell, nano in changed.items()]
             )
@@ -148,6 +153,24 @@ class ControlCounters(WorkerCounters):
             return found
 
         return self.database.read(look)
+
+
+def _new(db: sqlite3.Connection, charges: Sequence[Charge]) -> Iterator[Charge]:
+    """The charges that move money and whose calls were not charged before; noted as charged."""
+    by_epoch: dict[str, dict[int, Charge]] = {}
+    for charge in charges:
+        if charge.cost_nano and (charge.cells or charge.others):
+            by_epoch.setdefault(charge.epoch, {}).setdefault(charge.n, charge)
+    for epoch, calls in by_epoch.items():
+        numbers = list(calls)
+        for at in range(0, len(numbers), ASKED_AT_ONCE):
+            some = numbers[at : at + ASKED_AT_ONCE]
+            marks = ",".join("?" * len(some))
+            asked = f"SELECT n FROM seen WHERE epoch = ? AND n IN ({marks})"  # noqa: S608  # question marks only
+            for (n,) in db.execute(asked, (epoch, *some)).fetchall():
+                del calls[n]
+        db.executemany("INSERT INTO seen (epoch, n) VALUES (?, ?)", [(epoch, n) for n in calls])
+        yield from calls.values()
 
 
 def _take_from_lease(db: sqlite3.Connection, epoch: str, cell: int, cost_nano: int) -> int:
