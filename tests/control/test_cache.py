@@ -120,3 +120,49 @@ def test_a_gateway_without_a_cache_says_so(upstream: SimProcess, tmp_path: Path)
     with serving(tmp_path, upstream.url) as served:
         assert "nothing is cached" in served.cli("cache", "stats").out
         assert served.cli("cache", "purge", "--all").code == 1
+
+
+SEMANTIC = "cache: {{semantic: {{mode: '{mode}', namespace: team}}{store}}}\n"
+
+
+@pytest.fixture(params=["embedded", "redis"])
+def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    if request.param == "embedded":
+        yield ""
+        return
+    with redis_server(tmp_path / "redis") as server:
+        yield f", store: '{server.url}'"
+
+
+def questions(gateway: Gateway) -> int:
+    return sum(row["questions"] for row in stats(gateway)["items"])
+
+
+def test_reworded_questions_are_counted_and_forgotten(upstream: SimProcess, tmp_path: Path, store: str) -> None:
+    with serving(tmp_path, upstream.url, more=SEMANTIC.format(mode="on", store=store)) as gateway:
+        named = {"x_fastgate_cache_namespace": "titles"}
+        assert cache_of(gateway, "Explain the word entropy.") == "miss"
+        assert cache_of(gateway, "Please explain the word entropy.") == "hit-semantic"
+        assert cache_of(gateway, "Explain the word energy.", **named) == "miss"
+        until(lambda: questions(gateway) == 2, 5, "2 questions")
+        until(lambda: sum(row["hit_semantic"] for row in stats(gateway)["items"]) == 1, 5, "a hit counted")
+        (row,) = (row for row in stats(gateway)["items"] if row["namespace"] == "")
+        assert float(row["saved"]) > 0
+        assert purge(gateway, namespace="titles") == 1
+        assert questions(gateway) == 1
+        assert cache_of(gateway, "Please explain the word energy.", **named) == "miss"
+        assert cache_of(gateway, "So please explain the word entropy.") == "hit-semantic"
+        assert purge(gateway, org="acme") >= 1
+        assert questions(gateway) == 0
+        assert cache_of(gateway, "Can you explain the word entropy.") == "miss"
+        assert cache_of(gateway, "Please explain the word entropy.") == "hit-semantic"
+        done = gateway.cli("cache", "stats")
+        assert (done.code, "1 questions remembered for rewordings" in done.out) == (0, True), done
+
+
+def test_shadow_mode_tells_how_often_it_would_have_been_right(upstream: SimProcess, tmp_path: Path, store: str) -> None:
+    with serving(tmp_path, upstream.url, more=SEMANTIC.format(mode="shadow", store=store)) as gateway:
+        for text in ("Name a colour.", "Please name a colour.", "Name a colour, please."):
+            assert cache_of(gateway, text) == "miss"
+        until(lambda: sum(row["compared"] for row in stats(gateway)["items"]) >= 2, 5, "2 comparisons")
+        assert all(row["agreed"] <= row["compared"] for row in stats(gateway)["items"])

@@ -17,6 +17,7 @@ COLUMNS = [
     Column("calls", "calls", "right"),
     Column("hit", "hit", "right"),
     Column("in flight", "hit_inflight", "right"),
+    Column("reworded", "hit_semantic", "right"),
     Column("miss", "miss", "right"),
     Column("bypass", "bypass", "right"),
     Column("hit ratio", "hit_ratio", "right"),
@@ -39,6 +40,8 @@ SESSION_COLUMNS = [
     Column("last broken by", lambda row: " ".join(filter(None, (row["last_cause"], row["last_block"])))),
 ]
 
+TOTALS = ("questions", "compared", "agreed")
+
 
 @group("cache")
 def cache() -> None:
@@ -60,6 +63,9 @@ def stats() -> None:
         return
     kept = f"{store['entries']} answers, {store['bytes']} bytes in the {store['kind']} store"
     click.echo(f"{kept}; {store['evicted']} evicted, {store['damaged']} damaged and dropped")
+    questions, compared, agreed = (sum(row[name] for row in told["items"]) for name in TOTALS)
+    if questions or compared:
+        click.echo(f"{questions} questions remembered for rewordings; in shadow mode {agreed} of {compared} agreed")
 
 
 @cache.command("sessions")

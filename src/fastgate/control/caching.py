@@ -6,7 +6,7 @@ Opens the store that the configuration names only when asked. Knows no call unde
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any, Protocol
 
 from fastgate._core.money import format_usd
@@ -22,6 +22,8 @@ from fastgate.times import NS, rfc3339
 if TYPE_CHECKING:
     from fastgate.caching.disk import Disk
     from fastgate.caching.entry import Head
+    from fastgate.caching.semantic.log_disk import DiskLog
+    from fastgate.caching.semantic.note import Row
     from fastgate.caching.settings import CacheSettings
     from fastgate.control.usage import UsageTable
     from fastgate.control.usage_queries import SpendRow
@@ -59,8 +61,12 @@ class Caching:
         self._table = table
         self._settings = settings
         self._disk: Disk | None = None
+        self._log: DiskLog | None = None
 
     def close(self) -> None:
+        if self._log is not None:
+            self._log.close()
+            self._log = None
         if self._disk is not None:
             self._disk.close()
             self._disk = None
@@ -73,13 +79,17 @@ class Caching:
             sums[tuple(row.group[name] for name in BY)][row.group["cache"]] = row
         held: dict[Group, list[int]] = defaultdict(list)
         store = None
+        asked: dict[Group, Asked] = defaultdict(Asked)
         if settings is not None:
             with self._open(settings) as opened:
                 for _, head, size in opened.heads():
                     held[head.org, head.team, head.namespace].append(size)
                 kind = "embedded" if settings.store.reveal() == "embedded" else "redis"
                 store = CacheStore(kind=kind, **opened.facts())
-        rows = [row_of(group, sums[group], held[group]) for group in sorted({*sums, *held})]
+                for _, told in opened.rows():
+                    asked[told.org, told.team, told.namespace].count(told)
+        groups = sorted({*sums, *held, *asked})
+        rows = [row_of(group, sums[group], held[group], asked[group]) for group in groups]
         return CacheStats(items=sorted(rows, key=lambda row: -row.calls), store=store)
 
     def sessions(self, since: str | None, limit: int) -> CacheSessions:
@@ -99,10 +109,11 @@ class Caching:
             raise OperationError("invalid", "say what to forget: a key, team, namespace, model, age ... or all.")
         before_ns = wall_ns() if new.before is None else moment("before", new.before)
         with self._open(settings) as opened:
-            entries = opened.purge(Purge(before_ns=before_ns, **named))
+            purge = Purge(before_ns=before_ns, **named)
+            entries, questions = opened.purge(purge), opened.drop(purge.matches)
         chosen = {name: value for name, value in named.items() if value}
         log.info("answers are forgotten", entries=entries, before=rfc3339(before_ns), actor=actor, **chosen)
-        return Purged(entries=entries, before=rfc3339(before_ns))
+        return Purged(entries=entries, questions=questions, before=rfc3339(before_ns))
 
     def _open(self, settings: CacheSettings) -> Opened:
         address = settings.store.reveal()
@@ -112,38 +123,77 @@ class Caching:
             from fastgate.caching.disk import Disk
 
             self._disk = Disk(self._state.cache_dir, settings.disk_bytes)
-        return Opened(self._disk, lambda: None)
+        folder = self._state.cache_dir / "semantic"
+        if self._log is None and folder.exists():
+            from fastgate.caching.semantic.log_disk import ROWS_A_NOTE, DiskLog
+
+            self._log = DiskLog(folder, ROWS_A_NOTE * settings.semantic.entries)
+        return Opened(self._disk, self._log, lambda: None)
+
+
+class Notes(Protocol):
+    """What a log of questions offers to commands."""
+
+    def rows(self) -> Iterable[tuple[Any, Row]]: ...
+    def drop(self, matches: Callable[[Row], bool]) -> int: ...
+
+
+class Asked:
+    """What the log says of one group."""
+
+    def __init__(self) -> None:
+        self.questions = self.compared = self.agreed = 0
+
+    def count(self, row: Row) -> None:
+        from fastgate.caching.semantic.note import Verdict
+
+        if isinstance(row, Verdict):
+            self.compared += 1
+            self.agreed += row.agreed
+        else:
+            self.questions += 1
 
 
 class Opened:
-    """A store for the time of a with block."""
+    """Answers and questions for the time of a with block; `notes` is None where no question was ever remembered."""
 
-    def __init__(self, store: Store, close: Callable[[], None]) -> None:
-        self._store = store
+    def __init__(self, store: Store, notes: Notes | None, close: Callable[[], None]) -> None:
+        self.heads = store.heads
+        self.facts = store.facts
+        self.purge = store.purge
+        self._notes = notes
         self._close = close
+
+    def rows(self) -> Iterable[tuple[Any, Row]]:
+        return self._notes.rows() if self._notes is not None else ()
+
+    def drop(self, matches: Callable[[Row], bool]) -> int:
+        return self._notes.drop(matches) if self._notes is not None else 0
 
     @classmethod
     def redis(cls, address: str) -> Opened:
         from fastgate.caching.resp import BlockingRedis, RedisUrl
+        from fastgate.caching.semantic.log_redis import RedisLogAdmin
         from fastgate.caching.shared import SharedAdmin
 
         try:
-            admin = SharedAdmin(BlockingRedis(RedisUrl(address)))
+            redis = BlockingRedis(RedisUrl(address))
         except OSError as error:
             raise OperationError("unusable", f"the cache's Redis cannot be reached: {error}.") from None
-        return cls(admin, admin.close)
+        admin = SharedAdmin(redis)
+        return cls(admin, RedisLogAdmin(redis), admin.close)
 
-    def __enter__(self) -> Store:
-        return self._store
+    def __enter__(self) -> Opened:
+        return self
 
     def __exit__(self, *_: Any) -> None:
         self._close()
 
 
-def row_of(group: Group, sums: dict[str, SpendRow], held: list[int]) -> CacheRow:
+def row_of(group: Group, sums: dict[str, SpendRow], held: list[int], asked: Asked) -> CacheRow:
     counts = {kind: sums[kind].calls if kind in sums else 0 for kind in KINDS}
     answered = sum(counts[kind] for kind in ANSWERED)
-    asked = answered + counts["miss"] + counts["refresh"]
+    could = answered + counts["miss"] + counts["refresh"]
     org, team, namespace = group
     return CacheRow(
         org=org,
@@ -156,8 +206,11 @@ def row_of(group: Group, sums: dict[str, SpendRow], held: list[int]) -> CacheRow
         miss=counts["miss"],
         refresh=counts["refresh"],
         bypass=counts["bypass"],
-        hit_ratio=ratio(answered, asked),
+        hit_ratio=ratio(answered, could),
         saved=format_usd(sum(sums[kind].saved_nano for kind in ANSWERED if kind in sums)),
         entries=len(held),
         bytes=sum(held),
+        questions=asked.questions,
+        compared=asked.compared,
+        agreed=asked.agreed,
     )

@@ -13,7 +13,8 @@ Ratio = Annotated[str, Meta(description="decimal, 0 to 1: answers from the cache
 
 
 class CacheRow(msgspec.Struct, frozen=True, kw_only=True):
-    """One org, team and named partition: its calls by what the cache did, what that saved, and what is kept now."""
+    """One org, team and named partition: its calls by what the cache did, what that saved, and what is kept now.
+    `questions` are remembered for rewordings; of answers that were `compared` in shadow mode so many `agreed`."""
 
     org: str
     team: str
@@ -29,6 +30,9 @@ class CacheRow(msgspec.Struct, frozen=True, kw_only=True):
     saved: Usd
     entries: int
     bytes: int
+    questions: int
+    compared: int
+    agreed: int
 
 
 class CacheStore(msgspec.Struct, frozen=True, kw_only=True):
@@ -88,7 +92,9 @@ class NewPurge(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 
 
 class Purged(msgspec.Struct, frozen=True, kw_only=True):
-    """`entries`: how many answers left the shared store. Workers forget theirs within a second."""
+    """`entries`: how many answers left the shared store; `questions`: what left the semantic cache's log. Workers
+    forget theirs within a second."""
 
     entries: int
+    questions: int
     before: str

@@ -7,6 +7,7 @@ what it finds near is only ever a candidate (agreement.py decides).
 from __future__ import annotations
 
 import re
+from functools import cache
 from typing import Any, Protocol
 
 import numpy as np
@@ -37,7 +38,7 @@ class StaticEmbedder:
     identity = IDENTITY
 
     def __init__(self, words: Words | None = None) -> None:
-        self.words = Words() if words is None else words
+        self.words = packaged() if words is None else words
         self.dim = self.words.dim
 
     async def embed(self, text: str) -> Vector | None:
@@ -50,6 +51,12 @@ class StaticEmbedder:
 
     def close(self) -> None:
         pass
+
+
+@cache
+def packaged() -> Words:
+    """The installed weights, read once in a process."""
+    return Words()
 
 
 def unit(vector: Any) -> Vector | None:

@@ -19,6 +19,9 @@ ROW_BYTES = 4096
 
 HEADROOM = 32 * 1024 * 1024
 
+ROWS_A_NOTE = 2
+"""Rows of the log for each note that is kept: verdicts, and notes of other embedders, have room beside them."""
+
 DROP_AT_ONCE = 512
 """Rows that one transaction of a purge looks at, so that writers wait a millisecond."""
 
