@@ -57,8 +57,13 @@ class Downstream(Protocol):
 
 
 class Tap(Protocol):
-    """Something that an answer passes: a stream by `feed` and `finish`, a message by `whole`. Gives what goes on."""
+    """Something that an answer passes: a stream by `feed` and `finish`, a message by `whole`. Gives what goes on.
 
+    One that only judges has `terms`, a pair, the first compared by identity: an answer that went through unchanged, and
+    of which nothing was noted, does so again under the same terms."""
+
+    @property
+    def terms(self) -> tuple[object, object] | None: ...
     def feed(self, chunk: bytes) -> bytes: ...
     def finish(self) -> bytes: ...
     def whole(self, body: bytes) -> bytes: ...

@@ -9,6 +9,9 @@ class Restorer:
 
     restored: int
     """Placeholders turned back so far."""
+    @property
+    def terms(self) -> None:
+        """It puts back one call's own secrets."""
     @staticmethod
     def of(secrets: dict[bytes, bytes]) -> Restorer:
         """`secrets`: what each placeholder (SIZE bytes) stands for, UTF-8."""

@@ -197,6 +197,10 @@ cdef class Restorer:
         free_room(&self.held)
         free_room(&self.plain)
 
+    @property
+    def terms(self):
+        return None
+
     @staticmethod
     def of(dict secrets not None):
         """For the placeholders of one request."""

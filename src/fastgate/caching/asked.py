@@ -13,13 +13,14 @@ if TYPE_CHECKING:
 
 class Asked:
     """`keep`: the answer may be stored. `flight`: what others follow, where it leads. `ahead`: what it follows.
-    `entry`: its answer, once it is complete. `spoken`: the question to the semantic cache, where it is one."""
+    `entry`: its answer, once it is complete. `max_tokens`: how long an answer it asks for. `spoken`: the question to the semantic cache, where it is one."""
 
-    __slots__ = ("ahead", "entry", "flight", "keep", "key", "model", "spoken", "ttl_ns")
+    __slots__ = ("ahead", "entry", "flight", "keep", "key", "max_tokens", "model", "spoken", "ttl_ns")
 
-    def __init__(self, key: Key, model: str, ttl_ns: int, keep: bool) -> None:
+    def __init__(self, key: Key, model: str, max_tokens: int, ttl_ns: int, keep: bool) -> None:
         self.key = key
         self.model = model
+        self.max_tokens = max_tokens
         self.ttl_ns = ttl_ns
         self.keep = keep
         self.flight: Flight | None = None

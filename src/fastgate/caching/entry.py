@@ -65,11 +65,15 @@ class Head(msgspec.Struct, frozen=True, array_like=True, gc=False):
     kind: str = "exact"
 
 
-class Entry(msgspec.Struct, frozen=True, gc=False):
-    """A stored answer, in memory."""
+class Entry(msgspec.Struct, gc=False):
+    """A stored answer, in memory. Head and body never change; the rest is what a worker has found out about them."""
 
     head: Head
     body: bytes
+    worth: tuple[object, int] | None = None
+    """The price book that was asked last, and what the answer would cost by it, in nano-dollars."""
+    passed: tuple[object, object, str] | None = None
+    """The terms, and the form, under which rules for answers had nothing to say of it (call.Tap)."""
 
     @property
     def size(self) -> int:

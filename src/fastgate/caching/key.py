@@ -64,8 +64,13 @@ def found(first: bytes, second: bytes) -> bytes:
 def key_of(scope: Scope, namespace: str, route: str, model: str, lines: bytes, rules: str, canonical: bytes) -> Key:
     """`model` is the one that is sent, `lines` the forwarded request headers, `rules` the version of the guards' policy
     under which the answer was let through."""
-    whose = _encode((FORM, scope, namespace, route, model, asked_of(lines), rules))
-    return Key(scope, namespace, (whose, canonical))
+    return Key(scope, namespace, (whose(scope, namespace, route, model, lines, rules), canonical))
+
+
+@lru_cache(LINES_KEPT)
+def whose(scope: Scope, namespace: str, route: str, model: str, lines: bytes, rules: str) -> bytes:
+    """All of a key but the question itself."""
+    return _encode((FORM, scope, namespace, route, model, asked_of(lines), rules))
 
 
 def scope_of(width: str, who: KeyRow, session: str) -> Scope | None:

@@ -74,6 +74,11 @@ class Watch:
         self.given = b""
         self.tool = ""
 
+    @property
+    def terms(self) -> tuple[Actions, tuple[str, ...]] | None:
+        """As call.Tap says; None where secrets are put back, which are this call's own."""
+        return (self.actions, self.tools) if self.restorer is None else None
+
     # -- a stream ---------------------------------------------------------------------------------------------------
 
     def feed(self, chunk: bytes) -> bytes:

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from fastgate.caching.answers import Answers
     from fastgate.caching.overrides import Overrides
-    from fastgate.call import Call
+    from fastgate.call import Call, Tap
     from fastgate.snapshot import CachePolicy
 
     Locate = Callable[[Callable[[], None]], None]
@@ -93,7 +93,7 @@ def question(call: Call, policy: CachePolicy, said: Overrides) -> Asked | None:
         return None
     model = call.model_used
     key = key_of(scope, said.namespace, call.route, model, call.lines, policy.rules, canonical.data)
-    asked = Asked(key, model, said.ttl_ns or policy.ttl_ns, keep=not said.no_store)
+    asked = Asked(key, model, request.max_tokens, said.ttl_ns or policy.ttl_ns, keep=not said.no_store)
     if policy.semantic is not None and call.route == "messages":
         from fastgate.caching.semantic.spoken import Asker, spoken_of  # loaded with the first call that it is for
 
@@ -113,15 +113,39 @@ def give(call: Call, entry: Entry, how: str) -> bool:
             body = stream_of(body) if wanted == "events" else message_of(body)
         except FormError:
             return False
+    if call.tap is not None:
+        body = through(call.tap, call, entry, wanted, body)
     call.hit = (wanted, body)
     call.origin = (head.model, head.endpoint, head.provider)
     call.cache = how
-    call.saved_nano = price_of(call, head)
+    call.saved_nano = worth_of(call, entry)
     return True
 
 
-def price_of(call: Call, head: Head) -> int:
+def through(tap: Tap, call: Call, entry: Entry, form: Form, body: bytes) -> bytes:
+    """The answer as rules for answers let it pass: it is kept as the provider gave it. What they had nothing to say of
+    they are not asked again."""
+    call.tap = None
+    terms = tap.terms
+    passed = entry.passed
+    if terms is not None and passed is not None and passed[0] is terms[0] and passed[1:] == (terms[1], form):
+        return body
+    noted = call.verdicts
+    out = tap.feed(body) + tap.finish() if form == "events" else tap.whole(body)
+    if terms is not None and out == body and call.verdicts is noted:
+        entry.passed = (*terms, form)
+    return out
+
+
+def worth_of(call: Call, entry: Entry) -> int:
     """What the call would have cost today, at the endpoint that answered the first time."""
+    prices = call.snapshot.prices
+    if entry.worth is None or entry.worth[0] is not prices:
+        entry.worth = (prices, price_of(call, entry.head))
+    return entry.worth[1]
+
+
+def price_of(call: Call, head: Head) -> int:
     if not any(head.tokens):
         return head.cost_nano
     row, known = call.snapshot.prices.lookup(head.provider, head.model)
@@ -242,6 +266,10 @@ def tap(call: Call) -> None:
     pump, policy, asked = call.pump, call.snapshot.cache, call.asked
     assert pump is not None
     assert policy is not None
+    if is_changed(call, asked):
+        if asked.flight is not None:
+            asked.flight.end(None, 0, "", broken=False)
+        return
     if pump.streaming and (asked.keep or asked.flight is not None):
         pump.record(policy.entry_bytes)
         if asked.flight is not None and call.endpoint is not None:
@@ -254,6 +282,8 @@ async def store(call: Call, answers: Answers) -> None:
     asked: Asked = call.asked
     policy = call.snapshot.cache
     assert policy is not None
+    if is_changed(call, asked):
+        return
     asked.entry = entry = entry_of(call, asked)
     if entry is None or not asked.keep or len(entry.body) > policy.entry_bytes or not is_whole(call, entry):
         return
@@ -274,6 +304,12 @@ def end(call: Call, answers: Answers) -> None:
         pump = call.pump
         error = "" if call.outcome in ("ok", "client_gone") else call.error
         flight.end(entry, call.cost_nano, error, broken=pump is None or pump.failure is not None)
+
+
+def is_changed(call: Call, asked: Asked) -> bool:
+    """Whether a budget left less output, or another model, than was asked for: the answer is this call's alone."""
+    assert call.request is not None
+    return call.request.max_tokens != asked.max_tokens or call.model_used != asked.model
 
 
 def is_whole(call: Call, entry: Entry) -> bool:
