@@ -12,8 +12,9 @@ if TYPE_CHECKING:
 
 
 class Asked:
-    """`keep`: the answer may be stored. `flight`: what others follow, where it leads. `ahead`: what it follows.
-    `entry`: its answer, once it is complete. `max_tokens`: how long an answer it asks for. `spoken`: the question to the semantic cache, where it is one."""
+    """`keep`: the answer may be stored. `max_tokens`: how long an answer it asks for. `flight`: what others follow,
+    where it leads. `ahead`: what it follows. `entry`: its answer, once it is complete. `spoken`: the question to the
+    semantic cache, where it is one."""
 
     __slots__ = ("ahead", "entry", "flight", "keep", "key", "max_tokens", "model", "spoken", "ttl_ns")
 
