@@ -86,7 +86,8 @@ class Budget(msgspec.Struct, frozen=True, kw_only=True):
     tz: Annotated[str, Check(zone_problem)] = "UTC"
     """Time zone in which periods begin, like Europe/Berlin."""
     start_day: int = 1
-    """Day on which a period begins: 1 (Monday) to 7 of a week, 1 to 28 of a month or of a quarter's first month."""
+    """Day on which a period begins: 1 (Monday) to 7 of a week, 1 to 31 of a month or of a quarter's first month,
+    or its last day where it has fewer."""
     usd: Annotated[Decimal, Check(usd_problem)]
     """The limit of one period, in US dollars."""
     mode: Literal["hard", "soft"] = "hard"

@@ -7,6 +7,7 @@ remembers the period it was last asked about. Knows nothing of budgets beyond th
 
 from __future__ import annotations
 
+from calendar import monthrange
 from datetime import UTC, date, datetime, time, timedelta
 from functools import lru_cache
 from typing import Literal
@@ -18,8 +19,8 @@ Period = Literal["day", "week", "month", "quarter", "total", "rolling"]
 
 PERIODS: tuple[Period, ...] = ("day", "week", "month", "quarter", "total", "rolling")
 
-LAST_START_DAY = 28
-"""Of a month or quarter: the last day that every month has."""
+LAST_START_DAY = 31
+"""Of a month or quarter. A month that has fewer days begins its period on its last: 31 is every month's end."""
 DAYS_OF_WEEK = 7
 """The start day of a week is 1 (Monday) to 7 (Sunday), as ISO 8601 counts."""
 MAX_ROLLING_H = 24 * 366
@@ -44,7 +45,7 @@ def start_day_problem(period: str, start_day: int) -> str | None:
     if period == "week":
         last, words = DAYS_OF_WEEK, "a week starts on day 1 (Monday) to 7 (Sunday)"
     elif period in _MONTHS:
-        last, words = LAST_START_DAY, f"a {period} starts on day 1 to 28, which every month has"
+        last, words = LAST_START_DAY, f"a {period} starts on day 1 to {LAST_START_DAY}"
     else:
         last, words = 1, f"a period of {period} has no start day"
     return None if 1 <= start_day <= last else words
@@ -92,9 +93,12 @@ class Calendar:
             return day
         if self.period == "week":
             return day - timedelta(days=(day.isoweekday() - self.start_day) % DAYS_OF_WEEK)
-        months = _MONTHS[self.period]
-        first = day.replace(month=day.month - (day.month - 1) % months, day=self.start_day)
+        first = self._start_in(day.year, day.month - (day.month - 1) % _MONTHS[self.period])
         return first if first <= day else self._step(first, -1)
+
+    def _start_in(self, year: int, month: int) -> date:
+        """The day on which a period begins in that month."""
+        return date(year, month, min(self.start_day, monthrange(year, month)[1]))
 
     def _step(self, first: date, count: int) -> date:
         """The first day of the period that begins `count` periods later."""
@@ -103,7 +107,7 @@ class Calendar:
         if self.period == "week":
             return first + timedelta(days=DAYS_OF_WEEK * count)
         year, month = divmod(first.year * 12 + first.month - 1 + _MONTHS[self.period] * count, 12)
-        return date(year, month + 1, first.day)
+        return self._start_in(year, month + 1)
 
 
 @lru_cache(maxsize=4096)

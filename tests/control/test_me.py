@@ -78,6 +78,9 @@ def test_what_is_spent_is_what_the_calls_cost_and_the_rest_remains(gateway: Gate
     shown = {each["id"]: each for each in admin(gateway, "GET", "/budgets")[1]["items"]}
     assert Decimal(shown["alice-month"]["spent"]) == spent
     assert (shown["seats"]["spent"], shown["five-hours"]["spent"]) == (None, "0.000000000")
+    (seat,) = admin(gateway, "GET", "/budgets/seats")[1]["members"]
+    assert (seat["member"], Decimal(seat["spent"]), seat["stage"]) == ("alice", spent, "ok")
+    assert admin(gateway, "GET", "/budgets/alice-month")[1]["members"] is None
     idle = until(lambda: _idle(budgets(gateway)), 5, "workers give back what they do not use")
     for budget in idle.values():
         top = Decimal(budget["ceiling"] or "1100")

@@ -42,9 +42,10 @@ def is_first(day: date, period: Period, start_day: int) -> bool:
         case "week":
             return day.isoweekday() == start_day
         case "month":
-            return day.day == start_day
+            last = (day + timedelta(days=1)).month != day.month
+            return day.day == start_day or (last and day.day < start_day)
         case _:
-            return day.day == start_day and day.month in (1, 4, 7, 10)
+            return is_first(day, "month", start_day) and day.month in (1, 4, 7, 10)
 
 
 def begins_at(at_s: int, zone: ZoneInfo, period: Period, start_day: int) -> bool:
@@ -100,6 +101,17 @@ def test_months_and_quarters_tile_time_in_every_zone(period: Period) -> None:
         walk(name, period, 1, FROM_S, UNTIL_S)
 
 
+@pytest.mark.parametrize("start_day", [29, 30, 31])
+def test_months_that_begin_on_their_last_day_tile_time(start_day: int) -> None:
+    for name in ("UTC", "Pacific/Apia", "America/Sao_Paulo"):
+        walk(name, "month", start_day, FROM_S, UNTIL_S)
+    walk("UTC", "quarter", start_day, FROM_S, UNTIL_S)
+    first_of_march = datetime(2027, 3, 1, tzinfo=UTC)
+    start_ns, end_ns = bounds("month", "UTC", 31, 0, int(first_of_march.timestamp()) * NS)
+    days = [datetime.fromtimestamp(edge // NS, UTC).date() for edge in (start_ns, end_ns)]
+    assert days == [date(2027, 2, 28), date(2027, 3, 31)]
+
+
 @pytest.mark.promise("P-09", bound="around every clock change")
 @pytest.mark.parametrize("period", ["day", "week"])
 def test_days_and_weeks_tile_time_around_every_clock_change(period: Period) -> None:
@@ -113,6 +125,8 @@ moments = st.integers(FROM_S, UNTIL_S - 1)
 
 
 @given(st.sampled_from(ZONES), st.sampled_from(CALENDAR_PERIODS), st.integers(1, LAST_START_DAY), moments)
+@example("Europe/Berlin", "month", 31, 951868800)  # 1 March of a leap year
+@example("Pacific/Apia", "month", 31, 1325246400)  # a month that lost its last day but one
 @example("Pacific/Apia", "day", 1, 1325246400)  # 30 December 2011 was left out
 @example("America/Sao_Paulo", "day", 1, 1541300400)  # midnight was left out
 @example("America/Havana", "day", 1, 1257051600)  # the hour from midnight came twice
@@ -157,7 +171,8 @@ def test_what_is_no_zone_is_told(name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("period", "start_day"), [("day", 2), ("week", 0), ("week", 8), ("month", 29), ("quarter", 0), ("total", 2)]
+    ("period", "start_day"),
+    [("day", 2), ("week", 0), ("week", 8), ("month", 32), ("month", 0), ("quarter", 0), ("total", 2)],
 )
 def test_start_days_that_not_every_period_has_are_told(period: Period, start_day: int) -> None:
     assert start_day_problem(period, start_day)

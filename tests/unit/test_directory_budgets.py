@@ -87,7 +87,7 @@ GOOD = "id: b, level: user, of: alice, period: day, usd: 1"
         ({"tz": "Mars/Olympus"}, ".tz: 'Mars/Olympus' is no time zone that this machine knows; write UTC or a na"),
         ({"start_day": "2"}, ".start_day: a period of day has no start day"),
         ({"period": "week", "start_day": "8"}, ".start_day: a week starts on day 1 (Monday) to 7 (Sunday)"),
-        ({"period": "quarter", "start_day": "29"}, ".start_day: a quarter starts on day 1 to 28, which every mon"),
+        ({"period": "quarter", "start_day": "32"}, ".start_day: a quarter starts on day 1 to 31"),
         ({"mode": "strict"}, ".mode: must be one of hard, soft; nearest: soft; got 'strict'"),
         ({"models": "['a b']"}, ".models[0]: must be a model id or a glob of one, like claude-*"),
         ({"stages": "[{at: 0, do: alert}]"}, ".stages[0].at: must be more than 0 and at most 10: 0.80 is 80 % of"),

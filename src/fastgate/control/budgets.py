@@ -11,8 +11,10 @@ from collections.abc import Callable, Sequence
 from decimal import Decimal
 from typing import Any, Literal, TypeVar
 
+import msgspec
+
 from fastgate._core.money import format_usd
-from fastgate.budgets import EVERY, PPM, ceiling_nano, split_tag, stage_nano
+from fastgate.budgets import EVERY, PPM, ceiling_nano, pause_ppm, split_tag, stage_at, stage_nano
 from fastgate.clock import wall_ns
 from fastgate.control import shapes_budgets as shapes
 from fastgate.control.errors import OperationError, moment, of_store
@@ -30,6 +32,9 @@ from fastgate.tree import ConfigErrors
 
 T = TypeVar("T")
 
+MEMBERS_SHOWN = 1_000
+"""Cells of one budget that are listed, the most spent first: a budget of sessions has one for each."""
+
 Verdict = Literal["approve", "deny", "end"]
 
 
@@ -43,11 +48,13 @@ class Budgets:
         publish: Callable[[], object],
         replay: Callable[[BudgetRow], dict[str, Any]],
         figures: Callable[[Sequence[tuple[CellKey, int]]], Sequence[Figures]],
+        members: Callable[[str, int, int, int], Sequence[tuple[str, Figures]]],
     ) -> None:
         self._store = store
         self._publish = publish
         self._replay = replay
         self._figures = figures
+        self._members = members
 
     # -- budgets ----------------------------------------------------------------------------------------------------
 
@@ -56,7 +63,30 @@ class Budgets:
         return Page([*self._shown(views)], following)
 
     def show(self, budget_id: str) -> shapes.Budget:
-        return self._shown([_stored(lambda: self._store.show(budget_id))])[0]
+        view = _stored(lambda: self._store.show(budget_id))
+        (shown,) = self._shown([view])
+        if not has_own_cells(view.row):
+            return shown
+        return msgspec.structs.replace(shown, members=self._of_members(view.row))
+
+    def _of_members(self, row: BudgetRow) -> Sequence[shapes.Member]:
+        """What each member or value has spent in the period now."""
+        now_ns = wall_ns()
+        key, since_ns = cell_now(row, now_ns)
+        after_ns = key.start_ns - 1 if since_ns == ONLY_THIS else since_ns
+        found = _stored(lambda: self._members(row.id, row.created_ns, after_ns, MEMBERS_SHOWN))
+        ceiling = ceiling_nano(row, now_ns)
+        top_nano = ceiling if ceiling is not None else stage_nano(row, pause_ppm(row.stages), now_ns)
+        return [
+            shapes.Member(
+                member=cell,
+                spent=format_usd(figures.spent_nano),
+                held=format_usd(figures.leased_nano),
+                remaining=format_usd(top_nano - figures.spent_nano - figures.leased_nano),
+                stage=stage_at(row, figures.spent_nano, now_ns) or "ok",
+            )
+            for cell, figures in found
+        ]
 
     def _shown(self, views: Sequence[ports.BudgetView]) -> Sequence[shapes.Budget]:
         """Budgets with what is spent and held of those that have one cell for all."""

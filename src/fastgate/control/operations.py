@@ -46,7 +46,8 @@ from fastgate.proc import event_loop_of
 from fastgate.snapshot import BudgetRow
 from fastgate.state import StateDir
 from fastgate.stores import ports
-from fastgate.stores.counters import Database, WorkerCounters
+from fastgate.stores.counters import Database
+from fastgate.stores.counters_control import ControlCounters
 from fastgate.stores.embedded import MAX_PAGE, open_directory
 from fastgate.stores.engine import open_engine
 from fastgate.stores.ledger_port import CellKey, Figures
@@ -78,10 +79,10 @@ class Operations:
         self.board = board
         self._counters = CallCounters(self.calls.table.engine)
         self._members = Members(open_engine(state.directory_db))
-        self._money: WorkerCounters | None = None
+        self._money: ControlCounters | None = None
         self.leases: Leases | None = None
         """Where charges are made, which is in the process that does the background work."""
-        self.budgets = Budgets(store.budgets, world.refresh, self._replay, self._figures)
+        self.budgets = Budgets(store.budgets, world.refresh, self._replay, self._figures, self._budget_members)
         self.caching = Caching(state, self.calls.table, lambda: world.config.cache)
         self.routing = Routing(state, self.calls.table, world.published)
         self.desk = Desk(
@@ -200,9 +201,15 @@ class Operations:
 
     def _figures(self, wanted: Sequence[tuple[CellKey, int]]) -> Sequence[Figures]:
         """What is spent and leased of cells of budgets."""
+        return self._counters_open().figures(wanted)
+
+    def _budget_members(self, budget: str, created_ns: int, since_ns: int, limit: int) -> Sequence[tuple[str, Figures]]:
+        return self._counters_open().members(budget, created_ns, since_ns, limit)
+
+    def _counters_open(self) -> ControlCounters:
         if self._money is None:
-            self._money = WorkerCounters(Database(self.state.counters_db))
-        return self._money.figures(wanted)
+            self._money = ControlCounters(Database(self.state.counters_db))
+        return self._money
 
     def reap(self, wanted: shapes_budgets.Reap, actor: str) -> shapes_budgets.Reaped:
         """Ends the leases of workers that are gone. Raises OperationError, conflict for one that may still spend."""

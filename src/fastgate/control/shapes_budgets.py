@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from decimal import Decimal
 from typing import Annotated, Any, Literal
 
@@ -26,6 +27,17 @@ class Raise(msgspec.Struct, frozen=True):
 
     usd: Usd
     until: Moment
+
+
+class Member(msgspec.Struct, frozen=True):
+    """A cell of a budget that has one for each member or value, in the period now. `held` is of calls in flight, and of
+    workers for the next ones."""
+
+    member: str
+    spent: Usd
+    held: Usd
+    remaining: Usd
+    stage: str
 
 
 class Budget(msgspec.Struct, frozen=True, kw_only=True):
@@ -55,6 +67,8 @@ class Budget(msgspec.Struct, frozen=True, kw_only=True):
     resets_at: Moment | None
     created: Moment
     origin: str
+    members: Sequence[Member] | None = None
+    """Of one budget that is shown and has a cell for each member or value: those with spend, the most spent first."""
 
 
 class NewStage(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -20,6 +20,15 @@ written at first: then a few thousand calls apart; 4 MB a worker."""
 ASKED_AT_ONCE = 1_000
 """Parameters of one question; SQLite takes 32,766."""
 
+_MEMBERS = """
+SELECT c.cell, sum(c.spent) AS spent, coalesce(sum((
+    SELECT sum(max(l.nano, 0)) FROM leases l JOIN workers w ON w.epoch = l.epoch
+    WHERE l.cell = c.id AND w.state <> 'reaped'
+)), 0)
+FROM cells c WHERE c.budget = ? AND c.created_ns = ? AND c.start_ns > ?
+GROUP BY c.cell ORDER BY spent DESC, c.cell LIMIT ?
+"""
+
 _CHARGE_LEASE = (
     "INSERT INTO leases (cell, epoch, nano) VALUES (?, ?, ?) "
     "ON CONFLICT (cell, epoch) DO UPDATE SET nano = nano + excluded.nano"
@@ -138,6 +147,10 @@ class ControlCounters(WorkerCounters):
             return [_cell_row(db, row) for row in rows]
 
         return self.database.read(look)
+
+    def members(self, budget: str, created_ns: int, since_ns: int, limit: int) -> list[tuple[str, Figures]]:
+        rows = self.database.read(lambda db: db.execute(_MEMBERS, (budget, created_ns, since_ns, limit)).fetchall())
+        return [(cell, Figures(spent, leased)) for cell, spent, leased in rows]
 
     def cells_named(self, numbers: Iterable[int]) -> list[CellRow]:
         """The cells with these numbers, as far as they exist."""

@@ -206,6 +206,11 @@ class LedgerStore(Protocol):
 
     def cells(self, budget: str, created_ns: int) -> list[CellRow]: ...
 
+    def members(self, budget: str, created_ns: int, since_ns: int, limit: int) -> list[tuple[str, Figures]]:
+        """Of a budget with many cells, what each comes to of those that begin after `since_ns`; the most spent first.
+        What is leased and what is doubtful is one sum, under `leased_nano`."""
+        ...
+
     def figures(self, wanted: Sequence[tuple[CellKey, int]]) -> list[Figures]:
         """Of cells or, with their `since_ns`, of windows; zeros where nothing was ever spent or leased."""
         ...
