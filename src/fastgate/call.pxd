@@ -76,6 +76,7 @@ cdef class Call:
     cdef public object bound_nano
     cdef public Meter meter
     cdef public Pump pump
+    cdef public object key_gate
     cdef public object pool
     cdef public int slot
     cdef public object attempted_nano

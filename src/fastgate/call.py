@@ -179,6 +179,8 @@ class Call:
     bound_nano: int
     meter: Meter | None
     pump: Pump | None
+    key_gate: Gate | None
+    """The limits of the endpoint's key that the attempt has entered and must leave."""
     pool: Any
     """Where the pump came from and goes back to."""
     slot: int
@@ -253,6 +255,7 @@ class Call:
         self.price = None
         self.bound_nano = 0
         self.meter = self.pump = self.pool = None
+        self.key_gate = None
         self.slot = -1
         self.attempted_nano = 0
         self.sent = self.throttled = False
@@ -300,6 +303,14 @@ class Call:
     def model_used(self) -> str:
         """The model that is sent upstream."""
         return self.model or (self.request.model if self.request is not None else "")
+
+    @property
+    def limited_tokens(self) -> int:
+        """What a limit of tokens a minute counts. Cache reads are left out, as providers leave them out."""
+        used = self.usage
+        if used is None:
+            return 0
+        return used.input_tokens + used.output_tokens + used.cache_write_5m_tokens + used.cache_write_1h_tokens
 
     @property
     def elapsed_us(self) -> int:

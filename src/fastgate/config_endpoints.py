@@ -7,14 +7,15 @@ Owns what may be written of an endpoint and where its kind answers by default. M
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
 import msgspec
 
 from fastgate.config_checks import BASE_URL, NAME, PLACE, SECRET_TEXT, VERSION_DATE, is_loopback
+from fastgate.directory_checks import MAX_PARALLEL, MAX_PER_MINUTE
 from fastgate.refs import Secret
 from fastgate.strict import BAD, Range, Reading
 from fastgate.tree import KeyPath, Problem
@@ -44,12 +45,34 @@ class Credentials(msgspec.Struct, frozen=True, kw_only=True):
     the calls' path, again before what it printed ends; every five minutes where it states no end."""
 
 
+class KeyLimits(msgspec.Struct, frozen=True, kw_only=True):
+    """What one key of an endpoint may be asked for. A call that would pass a limit goes to the next key, then to the
+    next endpoint. 0: no limit."""
+
+    requests_per_minute: Annotated[int, Range(0, MAX_PER_MINUTE)] = 0
+    """A minute's worth at once, then steadily, over all workers."""
+    tokens_per_minute: Annotated[int, Range(0, MAX_PER_MINUTE)] = 0
+    """The same of tokens: input, output and cache writes of finished calls, as providers count them."""
+    parallel: Annotated[int, Range(0, MAX_PARALLEL)] = 0
+    """Calls in flight with it, over all workers."""
+
+
+class EndpointKey(msgspec.Struct, frozen=True, kw_only=True):
+    """One of several keys of an endpoint. Sessions are shared out among them and each stays with its key: prompt
+    caches are an organisation's, or a workspace's."""
+
+    api_key: Annotated[Secret, SECRET_TEXT]
+    """The provider's key, best as `${VAR}`."""
+    name: Annotated[str, NAME] | None = None
+    """Names it in records and reasons: `endpoint/name`. Without one its number from 1."""
+    weight: Annotated[int, Range(1, 10_000)] = 1
+    """Its share of the endpoint's new sessions."""
+    limits: KeyLimits = KeyLimits()
+    """Its limits at the provider."""
+
+
 class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
     """One upstream that serves Claude models."""
-
-    LATER: ClassVar[Mapping[str, str]] = {
-        "keys": "endpoints with several keys",
-    }
 
     name: Annotated[str, NAME]
     """Names it in headers, records and reports; unique."""
@@ -69,6 +92,9 @@ class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
     """bedrock: the inference profiles that models are called by; none: the bare model ids. Empty: by the region."""
     api_key: Annotated[Secret, SECRET_TEXT] | None = None
     """The provider's key, best as `${VAR}`: then it is never written to disk. bedrock and vertex: a bearer token."""
+    keys: Annotated[tuple[EndpointKey, ...], msgspec.Meta(max_length=64)] = ()
+    """Several keys in place of `api_key`, each with health and limits of its own. A 429 or a refusal of one is
+    followed by the next before another endpoint is tried."""
     credentials: Credentials = Credentials()
     """A file or a command in place of `api_key`. Without any of them bedrock takes AWS's environment variables, then
     its shared file; vertex takes Google's application default credentials."""
@@ -128,10 +154,11 @@ def check_endpoint(reading: Reading[Any], endpoint: Any, path: KeyPath) -> None:
 
 def _check_credentials(reading: Reading[Any], endpoint: Any, path: KeyPath) -> None:
     given = endpoint.credentials
-    if BAD in (given, endpoint.api_key):
+    if BAD in (given, endpoint.api_key, endpoint.keys):
         return
     sources = {
         "api_key": endpoint.api_key is not None,
+        "keys": bool(endpoint.keys),
         "credentials.file": bool(given.file),
         "credentials.command": bool(given.command),
     }
@@ -142,10 +169,25 @@ def _check_credentials(reading: Reading[Any], endpoint: Any, path: KeyPath) -> N
         reading.fault((*path, "api_key"), f"missing; {article(endpoint.kind)} endpoint needs one")
     if given.file and endpoint.kind not in ("bedrock", "vertex"):
         reading.fault((*path, "credentials", "file"), f"has no meaning for a {endpoint.kind} endpoint; use command")
-    key = endpoint.api_key
-    anthropics_own = endpoint.kind == "anthropic" and endpoint.base_url == ""
-    if anthropics_own and isinstance(key, Secret) and key.reveal().startswith("sk-fg-"):
-        reading.fault((*path, "api_key"), "is a fastgate key; Anthropic needs one of its own (sk-ant-...)")
+    _check_keys(reading, endpoint, path)
+    if endpoint.kind != "anthropic" or endpoint.base_url != "":
+        return
+    written: list[tuple[KeyPath, Any]] = [((*path, "api_key"), endpoint.api_key)]
+    written += [((*path, "keys", at, "api_key"), key.api_key) for at, key in enumerate(endpoint.keys) if key is not BAD]
+    for where, secret in written:
+        if isinstance(secret, Secret) and secret.reveal().startswith("sk-fg-"):
+            reading.fault(where, "is a fastgate key; Anthropic needs one of its own (sk-ant-...)")
+
+
+def _check_keys(reading: Reading[Any], endpoint: Any, path: KeyPath) -> None:
+    """Names of keys are one each; a key's number is its name where it has none."""
+    first: dict[str, int] = {}
+    for index, key in enumerate(endpoint.keys):
+        if key is BAD or key.name is BAD:
+            continue
+        name = key.name or str(index + 1)
+        if first.setdefault(name, index) != index:
+            reading.fault((*path, "keys", index), f"{name} is also the name of keys[{first[name]}]")
 
 
 def article(word: str) -> str:
@@ -186,9 +228,12 @@ def warnings(reading: Reading[Any], endpoint: Endpoint, path: KeyPath) -> Iterat
         yield reading.note((*path, "base_url"), "ends in /v1, which the gateway adds itself; taken without it")
     given = (endpoint.credentials.command, endpoint.credentials.file)
     parts = urlsplit(url)
-    if is_loopback(parts.hostname or "") or not (endpoint.api_key or any(given)):
+    if is_loopback(parts.hostname or "") or not (endpoint.api_key or endpoint.keys or any(given)):
         return
     if parts.scheme == "http":
         yield reading.note((*path, "base_url"), "is plain http: the key crosses the network in the clear")
-    if endpoint.api_key is not None and "${" not in endpoint.api_key.reference:
-        yield reading.note((*path, "api_key"), "stands in the file; as ${VAR} it would never be written to disk")
+    written = [] if endpoint.api_key is None else [((*path, "api_key"), endpoint.api_key)]
+    written += [((*path, "keys", at, "api_key"), key.api_key) for at, key in enumerate(endpoint.keys)]
+    for where, secret in written:
+        if "${" not in secret.reference:
+            yield reading.note(where, "stands in the file; as ${VAR} it would never be written to disk")

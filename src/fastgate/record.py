@@ -31,7 +31,8 @@ class Usage(msgspec.Struct, frozen=True, array_like=True):
 
 
 class Attempt(msgspec.Struct, frozen=True, array_like=True):
-    """One try at one endpoint: how it ended and what it may have cost. `status` is 0 when no head came."""
+    """One try at one endpoint (`endpoint/key` where it has several keys): how it ended and what it may have cost.
+    `status` is 0 when no head came."""
 
     endpoint: str
     model: str
@@ -72,6 +73,8 @@ class Offer(msgspec.Struct, frozen=True, array_like=True):
     """Mean time to the first byte of a stream, 0 where it was not known."""
     rank: int
     weight: int
+    key_weight: int = 1
+    """Its share among the keys of its endpoint."""
 
 
 class Decision(msgspec.Struct, frozen=True, array_like=True):

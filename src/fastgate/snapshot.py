@@ -79,7 +79,12 @@ class Endpoint(msgspec.Struct, frozen=True):
     """Lower goes first."""
     weight: int = 1
     key: str = ""
-    """Which of the endpoint's keys this is, where it has several: then each is an endpoint of its own here."""
+    """Which of the endpoint's keys this is, where it has several: then each is an endpoint of its own here, with its
+    part of the endpoint's weight."""
+    key_weight: int = 1
+    """Its share among the endpoint's keys."""
+    limits: tuple[int, int, int] = (0, 0, 0)
+    """Of the key: requests a minute, tokens a minute, calls in flight; 0 is no limit."""
 
 
 class KeyRow(msgspec.Struct, frozen=True, array_like=True):

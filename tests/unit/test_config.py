@@ -119,7 +119,7 @@ def test_all_mistakes_of_endpoints_come_together(tmp_path):
         """\
 version: 2
 endpoints:
-  - {name: a, kind: bedrock, project: p, keys: []}
+  - {name: a, kind: bedrock, project: p}
   - {name: a, kind: anthropic}
   - {name: "b c", kind: compatible}
   - {name: d, kind: compatible, base_url: ftp://x, auth: basic}
@@ -129,7 +129,6 @@ endpoints:
 """,
     ) == [
         "1: version: this version of fastgate reads files of version 1",
-        "3: endpoints[0].keys: " + LATER.format("endpoints with several keys", "api_key"),
         "3: endpoints[0].region: missing; a bedrock endpoint needs one",
         "3: endpoints[0].project: has no meaning for a bedrock endpoint",
         "4: endpoints[1].name: a is also the name of endpoints[0]",
@@ -167,6 +166,28 @@ endpoints:
         "6: endpoints[3].credentials.file: has no meaning for a foundry endpoint; use command",
         "7: endpoints[4].fields.speed: must be one of keep, drop, refuse; nearest: refuse; got 'ignore'",
         "7: endpoints[4].credentials.from: unknown key; nearest known key: command",
+    ]
+
+
+def test_mistakes_of_an_endpoints_keys(tmp_path):
+    assert mistakes(
+        tmp_path,
+        """\
+version: 1
+endpoints:
+  - {name: a, kind: anthropic, api_key: k, keys: [{api_key: l}]}
+  - {name: b, kind: anthropic, keys: [{api_key: k}, {api_key: sk-fg-abc, name: "1"}]}
+  - {name: c, kind: anthropic, keys: [{api_key: k, weight: 0}, {name: x}, {api_key: k, limits: {rpm: 5}}]}
+  - {name: d, kind: anthropic, keys: []}
+""",
+    ) == [
+        "3: endpoints[0].keys: there is api_key already; an endpoint has one of them",
+        "4: endpoints[1].keys[1]: 1 is also the name of keys[0]",
+        "4: endpoints[1].keys[1].api_key: is a fastgate key; Anthropic needs one of its own (sk-ant-...)",
+        "5: endpoints[2].keys[0].weight: must be between 1 and 10000, not '0'",
+        "5: endpoints[2].keys[1].api_key: missing",
+        "5: endpoints[2].keys[2].limits.rpm: unknown key; nearest known key: requests_per_minute",
+        "6: endpoints[3].api_key: missing; an anthropic endpoint needs one",
     ]
 
 

@@ -23,6 +23,9 @@ from fastgate.stores.ports import DirectoryRows, SecretRow
 VERSION_CHARS = 12
 """48 bits: among a million published versions a clash has a chance of 0.2 %, and generations tell them apart anyway."""
 
+WEIGHT_PARTS = 1_000_000
+"""Into so many an endpoint's weight is divided among its keys."""
+
 _canonical = msgspec.msgpack.Encoder(order="deterministic").encode
 
 
@@ -35,7 +38,7 @@ def compile_snapshot(
         version="",
         headers=snapshot.HeaderNames(prefix=config.headers.prefix, also=config.headers.also),
         limits=_limits(config.limits),
-        endpoints=tuple(_endpoint(endpoint) for endpoint in config.endpoints),
+        endpoints=_endpoints(config.endpoints),
         keys=_keys(directory.secrets, now_ns),
         prices=prices,
         guards=in_force(config.guards),
@@ -147,6 +150,32 @@ def _cache(config: settings.Config) -> snapshot.CachePolicy | None:
         disk_bytes=cache.disk_bytes,
         semantic=semantic.compiled(cache.semantic),
     )
+
+
+def _endpoints(configured: Iterable[Endpoint]) -> tuple[snapshot.Endpoint, ...]:
+    """One for each endpoint, or for each key of one that has several; together these weigh as much as the endpoint."""
+    several = any(endpoint.keys for endpoint in configured)
+    found = []
+    for endpoint in configured:
+        whole = endpoint.weight * WEIGHT_PARTS if several else endpoint.weight
+        one = msgspec.structs.replace(_endpoint(endpoint), weight=whole)
+        if not endpoint.keys:
+            found.append(one)
+            continue
+        total = sum(key.weight for key in endpoint.keys)
+        for index, key in enumerate(endpoint.keys):
+            limits = key.limits
+            found.append(
+                msgspec.structs.replace(
+                    one,
+                    api_key=key.api_key.reference,
+                    key=key.name or str(index + 1),
+                    weight=whole * key.weight // total,
+                    key_weight=key.weight,
+                    limits=(limits.requests_per_minute, limits.tokens_per_minute, limits.parallel),
+                )
+            )
+    return tuple(found)
 
 
 def _endpoint(endpoint: Endpoint) -> snapshot.Endpoint:

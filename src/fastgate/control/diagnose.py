@@ -25,6 +25,7 @@ from fastgate.config_endpoints import Endpoint
 from fastgate.control import surroundings
 from fastgate.control.findings import Finding, Subject
 from fastgate.directory import load_directory
+from fastgate.refs import Secret
 from fastgate.state import StateDir
 from fastgate.tree import ConfigErrors
 
@@ -242,14 +243,20 @@ def _keys(subject: Subject) -> Iterator[Finding]:
         if is_loopback(host) and port in own:
             told = f"endpoint {endpoint.name} is this gateway itself ({endpoint.base_url})"
             yield Finding("base-url", "error", told, "put the provider's address there, as https://api.anthropic.com")
-        elif endpoint.api_key is None:
+        elif endpoint.api_key is None and not endpoint.keys:
             yield _credential(endpoint, subject)
-        elif endpoint.api_key.reveal().startswith(VIRTUAL) and endpoint.kind == "anthropic":
+        elif endpoint.kind == "anthropic" and any(key.reveal().startswith(VIRTUAL) for key in secrets_of(endpoint)):
             told = f"endpoint {endpoint.name} has a fastgate key as its provider key"
             fix = "put the provider's own key there; `kind: compatible` if it is another fastgate"
             yield Finding("provider-key", "error", told, fix)
         else:
-            yield Finding("provider-key", "ok", f"endpoint {endpoint.name} has a key")
+            count = f"{len(endpoint.keys)} keys" if endpoint.keys else "a key"
+            yield Finding("provider-key", "ok", f"endpoint {endpoint.name} has {count}")
+
+
+def secrets_of(endpoint: Endpoint) -> list[Secret]:
+    one = [] if endpoint.api_key is None else [endpoint.api_key]
+    return one + [key.api_key for key in endpoint.keys]
 
 
 def _credential(endpoint: Endpoint, subject: Subject) -> Finding:

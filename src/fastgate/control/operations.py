@@ -356,16 +356,18 @@ def key_fields(view: ports.KeyView) -> dict[str, Any]:
 
 
 def endpoint_of(endpoint: Any) -> shapes.Endpoint:
-    key = endpoint.api_key
-    shown = None if key is None else key.reference if "${" in key.reference else IN_THE_FILE
+    def shown(key: Any) -> str:
+        return key.reference if "${" in key.reference else IN_THE_FILE
+
     return shapes.Endpoint(
         endpoint.name,
         endpoint.kind,
         endpoint.base_url,
-        shown,
+        None if endpoint.api_key is None else shown(endpoint.api_key),
         endpoint.auth,
         endpoint.anthropic_version,
         endpoint.pin,
+        {key.name or str(index + 1): shown(key.api_key) for index, key in enumerate(endpoint.keys)},
     )
 
 

@@ -133,7 +133,8 @@ class Rotation(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Endpoint(msgspec.Struct, frozen=True):
-    """One upstream. `api_key` is the reference as configured (`${VAR}`), or `(in the file)`: never a secret."""
+    """One upstream. `api_key` is the reference as configured (`${VAR}`), or `(in the file)`: never a secret; `keys` are
+    the same by name, where it has several."""
 
     name: str
     kind: str
@@ -142,6 +143,7 @@ class Endpoint(msgspec.Struct, frozen=True):
     auth: str
     anthropic_version: str
     pin: bool
+    keys: dict[str, str] = {}
 
 
 class Change(msgspec.Struct, frozen=True):

@@ -96,7 +96,7 @@ def check_status(call: Call, pump: Pump, endpoint: Endpoint) -> None:
     if pump.status in (401, 403):
         log.error(
             "endpoint %s refused this gateway's credential with %d; calls to it fail until its api_key is right",
-            endpoint.name,
+            f"{endpoint.name}/{endpoint.key}" if endpoint.key else endpoint.name,
             pump.status,
         )
         raise provider_credential(endpoint.name)
@@ -119,4 +119,5 @@ def note_attempt(call: Call, begun_ns: int, error: str) -> None:
     assert endpoint is not None
     status = pump.status if pump is not None else 0
     spent_us = (mono_ns() - begun_ns) // 1000
-    call.attempts.append((endpoint.name, call.model_used, status, error, spent_us, 0))
+    name = f"{endpoint.name}/{endpoint.key}" if endpoint.key else endpoint.name
+    call.attempts.append((name, call.model_used, status, error, spent_us, 0))

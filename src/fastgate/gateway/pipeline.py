@@ -98,6 +98,8 @@ def finish(call: Call, worker: Worker, error: GatewayError | None, transport: An
         route.learn(call)
     if call.gate is not None:
         policy.leave(call)
+    if call.key_gate is not None:
+        relay.leave(call)
     if transport is not None:
         transport.send_bytes(answer.closing_line(call))
     elif not call.answered:

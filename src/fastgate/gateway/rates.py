@@ -41,7 +41,8 @@ class Rates:
 
     def adopt(self, snapshot: Snapshot) -> None:
         """Follow a snapshot's limits. Raises OSError when the table is needed and cannot be made."""
-        if snapshot.rates is not None and self._table is None:
+        limited = snapshot.rates is not None or any(any(endpoint.limits) for endpoint in snapshot.endpoints)
+        if limited and self._table is None:
             self._table = self._open()
         self._limits, self._gates = snapshot.rates or {}, {}
 
@@ -52,6 +53,12 @@ class Rates:
         except KeyError:
             made = self._gates[who.key] = self._make(who)
             return made
+
+    def gate(self, level: str, of: str, limits: tuple[int, int, int]) -> Gate | None:
+        """A gate of something that is no principal: requests and tokens a minute, calls in flight. None without any."""
+        if not any(limits) or self._table is None:
+            return None
+        return self._table.gate([(_key(level, of), *limits)])
 
     def _make(self, who: KeyRow) -> Limited | None:
         subjects = (("key", who.key), ("user", who.user), ("team", who.team))

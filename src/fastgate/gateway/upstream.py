@@ -14,12 +14,14 @@ from fastgate._core.pump import Pump
 from fastgate.clock import mono_ns
 from fastgate.errors import Kind, endpoint_down
 from fastgate.providers.kinds import wire_of
-from fastgate.routing.router import breaker_name, label_of
+from fastgate.routing.router import breaker_name, label_of, pace_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
+    from fastgate._core.rates import Gate
     from fastgate.call import Candidate
+    from fastgate.gateway.rates import Rates
     from fastgate.routing.health import Breaker, HealthTable
     from fastgate.snapshot import Endpoint, Limits, Snapshot
 
@@ -30,8 +32,13 @@ IDLE_CONNECTIONS_MAX = 1024
 class Pool:
     """The idle connections of one endpoint, newest first, and how to make another."""
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, endpoint: Endpoint, limits: Limits, breaker: Breaker) -> None:
-        self.breaker = breaker
+    def __init__(
+        self, loop: asyncio.AbstractEventLoop, endpoint: Endpoint, limits: Limits, health: HealthTable
+    ) -> None:
+        self.breaker: Breaker = health.breaker(breaker_name(endpoint))
+        self.pace = health.breaker(pace_name(endpoint)) if endpoint.key else self.breaker
+        self.gate: Gate | None = None
+        """The limits of the endpoint's key, where it has some."""
         self.loop = loop
         self.endpoint = endpoint
         self.label = label_of(endpoint)
@@ -109,15 +116,16 @@ class Upstreams:
         self.health = health
         self._pools: dict[str, Pool] = {}
 
-    def adopt(self, snapshot: Snapshot) -> None:
+    def adopt(self, snapshot: Snapshot, rates: Rates) -> None:
         """Make pools for new endpoints; the idle connections of endpoints that are gone close."""
         pools = {}
         for endpoint in snapshot.endpoints:
             label = label_of(endpoint)
             pool = self._pools.get(label)
             if pool is None or pool.endpoint != endpoint or pool.limits != snapshot.limits:
-                pool = Pool(self.loop, endpoint, snapshot.limits, self._breaker(endpoint))
+                pool = Pool(self.loop, endpoint, snapshot.limits, self.health)
             pool.endpoint = endpoint
+            pool.gate = rates.gate("endpoint", label, endpoint.limits)
             pools[label] = pool
         for pool in self._pools.values():
             if pools.get(pool.label) is not pool:
@@ -129,25 +137,23 @@ class Upstreams:
         """The endpoint's pool; a call that began under an older snapshot gets one of its own."""
         pool = self._pools.get(label_of(endpoint) if endpoint.key else endpoint.name)
         if pool is None or pool.endpoint is not endpoint:
-            pool = Pool(self.loop, endpoint, limits, self._breaker(endpoint))
+            pool = Pool(self.loop, endpoint, limits, self.health)
             pool.retired = True
         return pool
 
-    def _breaker(self, endpoint: Endpoint) -> Breaker:
-        return self.health.breaker(breaker_name(endpoint))
-
-    def ordered(self, plan: list[Candidate]) -> Iterable[Candidate]:
+    def ordered(self, plan: list[Candidate], down: set[str]) -> Iterable[Candidate]:
         """The candidates of one round: those whose endpoints are healthy first, the others after them. Each is looked
-        at when its turn has come: a probe is promised to a call that makes it."""
+        at when its turn has come: a probe is promised to a call that makes it, and `down`, the endpoints that failed
+        in this round whichever the key, is filled while it goes on."""
         if len(plan) == 1:
             return plan
-        return self._healthy_first(plan)
+        return self._healthy_first(plan, down)
 
-    def _healthy_first(self, plan: list[Candidate]) -> Iterator[Candidate]:
+    def _healthy_first(self, plan: list[Candidate], down: set[str]) -> Iterator[Candidate]:
         others: list[Candidate] = []
         for candidate in plan:
             pool = self._pools.get(label_of(candidate[0]))
-            if pool is None or pool.breaker.allows(mono_ns()):
+            if candidate[0].name not in down and (pool is None or pool.breaker.allows(mono_ns())):
                 yield candidate
             else:
                 others.append(candidate)

@@ -130,8 +130,8 @@ class Worker:
             fresh.ladder = Ladder(data)
         if len(fresh.endpoints) > 1 or fresh.ladder is not None:
             fresh.router = self._router(fresh)
-        self.upstreams.adopt(fresh)
         self.rates.adopt(fresh)
+        self.upstreams.adopt(fresh, self.rates)
         self._adopt_cache(fresh.cache)
         self.allowances.adopt(fresh.data.budgets)
         self.snapshot = snapshots.current = fresh

@@ -13,6 +13,7 @@ cdef class Offer:
     cdef public int64_t latency_us
     cdef public int64_t rank
     cdef public int64_t weight
+    cdef public int64_t key_weight
 
     cpdef tuple fields(self)
 
@@ -28,7 +29,3 @@ cpdef object whole_of(Offer offer, int64_t turns)
 
 @cython.locals(scores=list, order=list, offer=Offer, index=int, at=int, favourite=int)
 cpdef list ranked(str strategy, list offers, int64_t turns, uint64_t point, int64_t latency_max_us)
-
-
-@cython.locals(offer=Offer, total=int64_t, rest=int64_t, index=int)
-cpdef int weighted(list offers, uint64_t point) except -2

@@ -18,6 +18,9 @@ STRATEGIES: tuple[str, ...] = get_args(Strategy)
 NO_HOME, HOME_GONE = -1, -2
 """In place of the index of a conversation's home: it has none yet; its home cannot serve this call."""
 
+POINTS = 1 << 16
+"""A point lies below this: finer than any share that somebody asks for, and short in a record."""
+
 BEHIND = 1 << 80
 """Added to a score to rank it behind all that lack it: above every sum of nano-dollars."""
 
@@ -38,6 +41,8 @@ class Offer:
     rank: int
     """Its priority: lower goes first. Models that the client prefers less rank behind."""
     weight: int
+    """Its share of new sessions among all offers; `key_weight`: among the keys of its endpoint."""
+    key_weight: int
 
     def __init__(
         self,
@@ -49,6 +54,7 @@ class Offer:
         latency_us: int,
         rank: int,
         weight: int,
+        key_weight: int,
         endpoint: str,
         later_nano: int = 0,
     ) -> None:
@@ -62,8 +68,9 @@ class Offer:
         self.latency_us = latency_us
         self.rank = rank
         self.weight = weight
+        self.key_weight = key_weight
 
-    def fields(self) -> tuple[str, str, bool, int, int, int, int, int, int]:
+    def fields(self) -> tuple[str, str, bool, int, int, int, int, int, int, int]:
         """As fastgate.record.Offer lists them."""
         return (
             self.place,
@@ -75,6 +82,7 @@ class Offer:
             self.latency_us,
             self.rank,
             self.weight,
+            self.key_weight,
         )
 
 
@@ -89,6 +97,8 @@ def choose(
     """
     order = ranked(strategy, offers, turns, point, latency_max_us)
     first = order[0]
+    if strategy != "weighted" and "/" in offers[first].place:
+        first = shared_out(offers, first, point)
     if home == NO_HOME:
         reason = "new"
     elif home == HOME_GONE:
@@ -115,7 +125,9 @@ def whole_of(offer: Offer, turns: int) -> int:
 def ranked(strategy: str, offers: list[Offer], turns: int, point: int, latency_max_us: int) -> list[int]:
     """Indices of the offers, the strategy's favourite first; what is not healthy comes last."""
     scores = []
-    favourite = weighted(offers, point) if strategy == "weighted" else -1
+    favourite = -1
+    if strategy == "weighted":
+        favourite = weighted([offer.weight if offer.healthy else 0 for offer in offers], point)
     order: list[int] = []
     for index, offer in enumerate(offers):
         if strategy == "priority":
@@ -138,21 +150,34 @@ def ranked(strategy: str, offers: list[Offer], turns: int, point: int, latency_m
     return order
 
 
-def weighted(offers: list[Offer], point: int) -> int:
-    """The healthy offer that `point` falls to, each getting its weight's share of all points; -1 where none weighs."""
-    total = 0
-    for offer in offers:
-        if offer.healthy:
-            total += offer.weight
+def weighted(weights: list[int], point: int) -> int:
+    """The index that `point` falls to, each getting its weight's share of all points; -1 where none weighs."""
+    total = sum(weights)
     if not total:
         return -1
-    rest = point % total
-    for index, offer in enumerate(offers):
-        if offer.healthy:
-            rest -= offer.weight
-            if rest < 0:
-                return index
+    rest = point % total if total <= POINTS else point * total // POINTS
+    for index, weight in enumerate(weights):
+        rest -= weight
+        if rest < 0:
+            return index
     return -1
+
+
+def shared_out(offers: list[Offer], first: int, point: int) -> int:
+    """Of the keys of one endpoint that are as healthy and as warm as the strategy's favourite, the one that `point`
+    falls to."""
+    best = offers[first]
+    weights = [
+        each.key_weight
+        if each.endpoint == best.endpoint
+        and each.model == best.model
+        and each.warm == best.warm
+        and each.healthy == best.healthy
+        else 0
+        for each in offers
+    ]
+    picked = weighted(weights, point)
+    return first if picked < 0 else picked
 
 
 def lined_up(offers: list[Offer], order: list[int], first: int) -> list[int]:

@@ -22,6 +22,7 @@ def replay(decision: Decision) -> tuple[tuple[int, ...], str]:
             each.latency_us,
             each.rank,
             each.weight,
+            each.key_weight,
             each.place.partition("/")[0],
             each.later_nano,
         )

@@ -19,8 +19,10 @@ cdef class Place:
     cdef public uint64_t number
     cdef public int64_t rank
     cdef public int64_t weight
+    cdef public int64_t key_weight
     cdef public str name
     cdef public Breaker breaker
+    cdef public Breaker pace
 
 
 cdef class Router:
@@ -30,6 +32,7 @@ cdef class Router:
     cdef public int64_t latency_max_us
     cdef public WarmthTable warmth
     cdef public dict breakers
+    cdef public dict paces
     cdef public dict numbers
     cdef public dict labels
     cdef dict _places
@@ -53,7 +56,7 @@ cdef class Router:
 
     @cython.locals(
         offers=list, offer=Offer, now_ns=int64_t, mono=int64_t, best=int64_t, warm=int64_t, asked=str, place=Place,
-        breaker=Breaker,
+        breaker=Breaker, pace=Breaker,
     )
     cpdef list offers(self, Call call, list places, Turn turn, Conversation own, int64_t system_bytes)
 

@@ -16,7 +16,7 @@ from fastgate.bound import bound_nano
 from fastgate.call import Call, Candidate
 from fastgate.clock import mono_ns
 from fastgate.providers.models import endpoint_model
-from fastgate.routing.choice import HOME_GONE, NO_HOME, Offer, choose
+from fastgate.routing.choice import HOME_GONE, NO_HOME, POINTS, Offer, choose
 from fastgate.routing.health import Breaker, HealthTable
 from fastgate.routing.price import Turn, later_nano, turn_nano
 from fastgate.routing.savings import price_kind_of
@@ -30,9 +30,6 @@ session is as likely to end."""
 
 PACE_MS = 20_000
 """Between two turns of a conversation whose pace is not known yet: a tool loop, not a person."""
-
-POINTS = (1 << 16) - 1
-"""Weights pick by a number up to this: finer than any share that somebody asks for, and short in a record."""
 
 MODELS_KEPT = 1024
 """Models whose places are kept ready; a client that invents models must not fill memory."""
@@ -49,10 +46,13 @@ class Place:
     """Its label as the warmth table knows it."""
     rank: int
     weight: int
+    key_weight: int
     name: str
     breaker: Breaker
+    pace: Breaker
+    """Where its endpoint's latency is measured, whichever key it has."""
 
-    def __init__(self, endpoint: Endpoint, model: str, row: PriceRow, breaker: Breaker) -> None:
+    def __init__(self, endpoint: Endpoint, model: str, row: PriceRow, breaker: Breaker, pace: Breaker) -> None:
         self.endpoint = endpoint
         self.model = model
         self.row = row
@@ -60,7 +60,9 @@ class Place:
         self.number = hash_of(self.label)
         self.rank = endpoint.priority
         self.breaker = breaker
+        self.pace = pace
         self.weight = endpoint.weight
+        self.key_weight = endpoint.key_weight
         self.name = endpoint.name
 
 
@@ -74,6 +76,11 @@ def breaker_name(endpoint: Endpoint) -> str:
     return f"{label_of(endpoint)} {endpoint.base_url}"
 
 
+def pace_name(endpoint: Endpoint) -> str:
+    """Of the cells that its latency is kept in, for all its keys."""
+    return f"{endpoint.name} {endpoint.base_url}"
+
+
 class Router:
     """The places of one snapshot; `warmth` is shared by all workers."""
 
@@ -84,6 +91,7 @@ class Router:
         self.latency_max_us = snapshot.data.routing.latency_ms * 1000
         self.warmth = warmth
         self.breakers = {label_of(each): health.breaker(breaker_name(each)) for each in self.endpoints}
+        self.paces = {each.name: health.breaker(pace_name(each)) for each in self.endpoints}
         self.numbers = {label: hash_of(label) for label in self.breakers}
         self.labels = {number: label for label, number in self.numbers.items()}
         self._places: dict[str, list[Place]] = {}
@@ -106,7 +114,8 @@ class Router:
                 continue
             row, known = self.prices.lookup(price_kind_of(endpoint), sent)
             if known or not self.prices.refuse_unknown:
-                found.append(Place(endpoint, model, row, self.breakers[label_of(endpoint)]))
+                breaker, pace = self.breakers[label_of(endpoint)], self.paces[endpoint.name]
+                found.append(Place(endpoint, model, row, breaker, pace))
         return found
 
     def plan(self, call: Call) -> list[Candidate]:
@@ -152,7 +161,7 @@ class Router:
         turns = 1
         if left_ns and own is not None:
             turns = min(TURNS_MAX, 1 + left_ns // 1_000_000 // (own.pace_ms or PACE_MS))
-        point = hash_of(call.session or call.id) & POINTS
+        point = hash_of(call.session or call.id) % POINTS
         order, reason = choose(self.strategy, offers, at, left_ns > 0, turns, point, self.latency_max_us)
         flags = turn.caches | turn.hour << 1 | turn.fast << 2 | turn.us_geo << 3
         call.home, call.reason = label, reason
@@ -179,7 +188,7 @@ class Router:
         for place in places:
             warm = 0 if own is None else own.warm(place.number, place.model, system_bytes, now_ns)
             best = max(best, warm)
-            breaker = place.breaker
+            breaker, pace = place.breaker, place.pace
             offers.append(
                 Offer(
                     place.label,
@@ -187,9 +196,10 @@ class Router:
                     breaker.ready(mono),
                     warm,
                     turn_nano(turn, place.row, warm),
-                    breaker.latency_us(mono),
+                    pace.latency_us(mono),
                     place.rank,
                     place.weight,
+                    place.key_weight,
                     place.name,
                 )
             )

@@ -84,6 +84,31 @@ def test_any_difference_is_another_version(loaded, found):
     assert len(versions) == 3
 
 
+def test_each_key_of_an_endpoint_is_an_endpoint_and_together_they_weigh_as_much(tmp_path):
+    (tmp_path / "fastgate.yaml").write_text("""\
+version: 1
+routing: {strategy: weighted, latency_ms: 900}
+endpoints:
+  - name: a
+    kind: anthropic
+    weight: 2
+    keys: [{api_key: "${ONE}", weight: 3, limits: {parallel: 7}}, {api_key: "${TWO}", name: spare}]
+  - {name: b, kind: anthropic, api_key: "${KEY}", priority: 5}
+""")
+    config, _ = load_config(tmp_path / "fastgate.yaml", {"KEY": HIDDEN, "ONE": "key-one", "TWO": "key-two"})
+    data = compile_snapshot(config, DirectoryRows(1, []), PRICES, 1, NOW_NS)
+    assert b"key-one" not in snapshot.encode(data) and b"key-two" not in snapshot.encode(data)
+    found = [(each.name, each.key, each.api_key, each.weight, each.key_weight) for each in data.endpoints]
+    assert found == [
+        ("a", "1", "${ONE}", 1_500_000, 3),
+        ("a", "spare", "${TWO}", 500_000, 1),
+        ("b", "", "${KEY}", 1_000_000, 1),
+    ]
+    assert [each.limits for each in data.endpoints] == [(0, 0, 7), (0, 0, 0), (0, 0, 0)]
+    assert [each.priority for each in data.endpoints] == [0, 0, 5]
+    assert data.routing == snapshot.RoutingRow("weighted", 900)
+
+
 def test_a_configuration_arrives_whole_and_secrets_stay_references(loaded):
     config, folder = loaded
     data = compile_snapshot(config, DirectoryRows(1, []), PRICES, 3, NOW_NS)

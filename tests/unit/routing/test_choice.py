@@ -22,6 +22,7 @@ def offer(place: str = "a", **changes: object) -> Offer:
         "latency_us": 0,
         "rank": 0,
         "weight": 1,
+        "key_weight": 1,
         "endpoint": place.partition("/")[0],
         "later_nano": 100,
     }
@@ -111,6 +112,18 @@ def test_weights_share_out_points() -> None:
     points = [seed.randrange(65536) for _ in range(4000)]
     firsts = Counter(choose("weighted", offers, NO_HOME, False, 1, point, 0)[0][0] for point in points)
     assert set(firsts) == {0, 1} and 0.22 < firsts[0] / 4000 < 0.28
+
+
+def test_keys_of_the_favourite_are_shared_out_by_weight_unless_one_is_warmer() -> None:
+    offers = [offer("a/1", key_weight=1), offer("a/2", key_weight=3), offer("b")]
+    seed = random.Random(8)
+    points = [seed.randrange(65536) for _ in range(4000)]
+    for strategy in ("priority", "cheapest", "latency"):
+        firsts = Counter(choose(strategy, offers, NO_HOME, False, 1, point, 0)[0][0] for point in points)
+        assert set(firsts) == {0, 1} and 0.22 < firsts[0] / 4000 < 0.28
+    offers[0].warm = 500
+    offers[0].price_nano = 10
+    assert {choose("cheapest", offers, NO_HOME, False, 1, point, 0)[0][0] for point in points[:50]} == {0}
 
 
 def test_latency_and_the_cheapest_within_it() -> None:

@@ -51,12 +51,9 @@ def enter(call: Call, rates: Rates) -> None:
 
 
 def leave(call: Call) -> None:
-    """Out of the gate again, in every outcome. Cache reads are not counted, as providers do not count them."""
+    """Out of the gate again, in every outcome."""
     assert call.gate is not None
-    usage, tokens = call.usage, 0
-    if usage is not None:
-        tokens = usage.input_tokens + usage.output_tokens + usage.cache_write_5m_tokens + usage.cache_write_1h_tokens
-    call.gate.leave(tokens, mono_ns())
+    call.gate.leave(call.limited_tokens, mono_ns())
     call.gate = None
 
 

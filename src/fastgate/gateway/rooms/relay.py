@@ -33,11 +33,15 @@ if TYPE_CHECKING:
     from fastgate._core.escrow import Hold
     from fastgate._core.flight import FlightTable
     from fastgate._core.pump import Pump
+    from fastgate._core.rates import Gate
     from fastgate.call import Call, Candidate
     from fastgate.gateway.upstream import Pool, Upstreams
 
     Extend = Callable[[int, Any, Hold, int], Awaitable[bool]]
     """Lending.extend: hold more for another attempt."""
+
+TOO_MANY = 429
+"""The status of a key that has used up its limit."""
 
 log = logging.getLogger("fastgate.relay")
 
@@ -56,7 +60,8 @@ async def carry(call: Call, plan: list[Candidate], upstreams: Upstreams, flight:
     refused: Pump | None = None
     first = plan[0]
     while True:
-        for candidate in upstreams.ordered(plan):
+        down: set[str] = set()
+        for candidate in upstreams.ordered(plan, down):
             if left == 0:
                 break
             bury(call)
@@ -66,6 +71,9 @@ async def carry(call: Call, plan: list[Candidate], upstreams: Upstreams, flight:
             if model != call.model_used:
                 call.model = model
             pool = upstreams.pool(candidate[0], limits)
+            if pool.gate is not None and not enter(call, pool.gate):
+                asked_s = pool.gate.wait_ns / 1e9
+                continue
             left -= 1
             failure, begun_ns = None, mono_ns()
             claim(call, flight)
@@ -85,6 +93,8 @@ async def carry(call: Call, plan: list[Candidate], upstreams: Upstreams, flight:
                 return
             asked_s = wait_of(pump) if failure is None and pump is not None else 0.0
             lost(call, pool, failure, begun_ns, asked_s)
+            if candidate[0].key and not of_key(failure, pump):
+                down.add(candidate[0].name)
             refused = pump if failure is None else None
         rounds += 1
         pause = pause_s(rounds, asked_s)
@@ -105,7 +115,7 @@ def accepted(call: Call, pool: Pool, begun_ns: int, why: str) -> None:
     pump = call.pump
     if call.decision is not None and pump is not None and pump.streaming:
         now_ns = mono_ns()
-        pool.breaker.answered((now_ns - begun_ns) // 1000, now_ns)
+        pool.pace.answered((now_ns - begun_ns) // 1000, now_ns)
     if call.home and call.home != pool.label:
         tell(call, f"hop;{call.home};{why or call.reason}")
     if call.left_out:
@@ -122,15 +132,39 @@ def lost(call: Call, pool: Pool, failure: GatewayError | None, begun_ns: int, as
     error = failure.kind.value if failure is not None else Kind.UPSTREAM_STATUS.value
     note_attempt(call, begun_ns, error)
     call.throttled = call.throttled or throttles(call, error)
-    log.warning("%s: %s: %s", call.id, pool.endpoint.name, failure.message if failure is not None else error)
+    log.warning("%s: %s: %s", call.id, pool.label, failure.message if failure is not None else error)
     if failure is None or failure.kind is not Kind.UNSUPPORTED:
         pool.breaker.failed(mono_ns(), int(asked_s * 1e9))
+
+
+def of_key(failure: GatewayError | None, pump: Pump | None) -> bool:
+    """Whether an attempt failed for its key: another key of the endpoint may do better at once."""
+    if failure is not None:
+        return failure.kind is Kind.PROVIDER_CREDENTIAL
+    return pump is not None and pump.status == TOO_MANY
+
+
+def enter(call: Call, gate: Gate) -> bool:
+    """Through the gate of an endpoint's key, where its limits let the call in."""
+    if gate.enter(mono_ns()):
+        return False
+    call.key_gate = gate
+    return True
+
+
+def leave(call: Call) -> None:
+    """Out of it again."""
+    gate = call.key_gate
+    if gate is not None:
+        call.key_gate = None
+        gate.leave(call.limited_tokens, mono_ns())
 
 
 def bury(call: Call) -> None:
     """Before another attempt: what the one before it may have cost is kept. The last one's is the ledger's to find."""
     if not call.attempts:
         return
+    leave(call)
     endpoint, model, status, error, spent_us, _ = call.attempts[-1]
     cost_nano = attempt_cost(call, error)
     call.attempts[-1] = (endpoint, model, status, error, spent_us, cost_nano)
