@@ -164,15 +164,16 @@ def weighted(weights: list[int], point: int) -> int:
 
 
 def shared_out(offers: list[Offer], first: int, point: int) -> int:
-    """Of the keys of one endpoint that are as healthy and as warm as the strategy's favourite, the one that `point`
-    falls to."""
+    """Of the keys of one endpoint that are in every way as good as the strategy's favourite, the one that `point` falls
+    to."""
     best = offers[first]
     weights = [
         each.key_weight
         if each.endpoint == best.endpoint
         and each.model == best.model
-        and each.warm == best.warm
         and each.healthy == best.healthy
+        and (each.warm, each.price_nano, each.later_nano, each.rank)
+        == (best.warm, best.price_nano, best.later_nano, best.rank)
         else 0
         for each in offers
     ]
