@@ -231,7 +231,7 @@ class Call:
         self.late = False
         self.received = 0
         self.principal = None
-        self.gate = None
+        self.gate = self.key_gate = None
         self.guard = "not-scanned"
         self.verdicts = ()
         self.tap = None
@@ -255,7 +255,6 @@ class Call:
         self.price = None
         self.bound_nano = 0
         self.meter = self.pump = self.pool = None
-        self.key_gate = None
         self.slot = -1
         self.attempted_nano = 0
         self.sent = self.throttled = False
