@@ -122,6 +122,8 @@ class Call:
     guard: str
     verdicts: tuple[tuple[str, str, str, str, str, str], ...]
     """What guards found, as the record lists it (record.Verdict)."""
+    sightings: tuple[tuple[int, str, bytes], ...]
+    """Blocks that this caller had not sent before (record.Sighting)."""
     tap: Tap | None
     """What the answer passes on its way to the client; None where it goes as it came."""
     cache: str
@@ -233,7 +235,7 @@ class Call:
         self.principal = None
         self.gate = self.key_gate = None
         self.guard = "not-scanned"
-        self.verdicts = ()
+        self.verdicts = self.sightings = ()
         self.tap = None
         self.cache = "bypass"
         self.budget = ""

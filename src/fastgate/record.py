@@ -139,6 +139,17 @@ class Step(msgspec.Struct, frozen=True, array_like=True):
     """-1 where no rule has looked."""
 
 
+class Sighting(msgspec.Struct, frozen=True, array_like=True):
+    """A text that was new in a call: what an auditor asks for who wants to know whether a model saw a file."""
+
+    kind: int
+    """Index into fastgate.guards.rule.KINDS."""
+    path: str
+    """The file that a tool was told to read, else empty."""
+    marks: bytes
+    """A keyed hash of the SHA-256 of the text, in each reading of it (fastgate.guards.sightings), 16 bytes each."""
+
+
 class CallRecord(msgspec.Struct, frozen=True, array_like=True):
     """One finished call, in every outcome. Money is nano-dollars, times are UTC nanoseconds or microseconds."""
 
@@ -204,6 +215,7 @@ class CallRecord(msgspec.Struct, frozen=True, array_like=True):
     provider was asked."""
     ladder: Step | None = None
     """Where a rule or a cascade wanted another model."""
+    sightings: tuple[Sighting, ...] = ()
 
     @property
     def saved_cache_nano(self) -> int:

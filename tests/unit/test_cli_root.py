@@ -20,7 +20,7 @@ HELP_S = 0.150
 """The contract's bound for `fastgate --help`."""
 
 HEAVY = ("litestar", "sqlalchemy", "genai_prices", "rich", "yaml", "msgspec", "granian", "fastgate.config")
-LATER = ("policy", "audit")
+LATER = ("policy",)
 
 
 def tree(command: click.Command, path: tuple[str, ...] = ()) -> list[tuple[tuple[str, ...], click.Command]]:

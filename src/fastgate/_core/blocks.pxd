@@ -1,5 +1,7 @@
 """The walk over a request body that gives its content blocks (block.pxd), those known as clean left out."""
 
+from libc.stdint cimport uint64_t
+
 from fastgate._core.memo cimport Memo
 from fastgate._core.span cimport Span, Text, byte_t
 
@@ -40,6 +42,7 @@ cdef class Blocks:
     cdef readonly list noted  # new blocks, and those in which something was found before
     cdef readonly Py_ssize_t count
     cdef readonly Py_ssize_t media  # images, PDFs and the like: nothing here can read them
+    cdef uint64_t seed  # whose blocks they are: what the memo knows of another's says nothing of these
     cdef bytes body
     cdef const byte_t* start
     cdef const byte_t* end

@@ -16,8 +16,9 @@ class Blocks:
     def use_of(self, block: Block) -> tuple[str, bytes] | None:
         """The tool whose result the block is, and the JSON it was given."""
 
-def read_blocks(body: bytes, memo: Memo, *, checked: bool = True) -> Blocks:
-    """The blocks of a body. `checked`: read_request has accepted it; ValueError else for what is no JSON object."""
+def read_blocks(body: bytes, memo: Memo, *, checked: bool = True, seed: int = 0) -> Blocks:
+    """The blocks of a body. `checked`: read_request has accepted it; ValueError else for what is no JSON object.
+    `seed` (52 bits): whose they are; a block that was noted under another is new."""
 
 def replace(body: bytes, edits: list[tuple[int, int, bytes]]) -> bytes:
     """The body with each (start, end, bytes) put in place. Edits are in order and do not overlap."""

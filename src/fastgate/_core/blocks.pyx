@@ -50,6 +50,7 @@ from fastgate._core.span cimport (
 )
 
 cdef enum:
+    SEED_SHIFT = 12  # above kind, reading and role
     TYPE_ROOM = 256  # a type of 42 letters with each of them escaped; the longest known has 39
 
 cdef str ROLE_USER = "user"
@@ -93,7 +94,7 @@ cdef class Blocks:
 
     cdef int take(self, Span value, Place* place, int reading) except -1:
         """A block: nothing more is done with one that is known to be clean."""
-        cdef uint64_t seed = <uint64_t>(place.kind << 8 | reading << 4)
+        cdef uint64_t seed = self.seed ^ <uint64_t>(place.kind << 8 | reading << 4)
         cdef fg_mark mark
         cdef Block block
         cdef bytes name
@@ -362,11 +363,11 @@ cdef const byte_t* walk_tools(Blocks blocks, const byte_t* p, Place* place) exce
     return cursor.p
 
 
-def read_blocks(bytes body not None, Memo memo not None, *, bint checked=True):
+def read_blocks(bytes body not None, Memo memo not None, *, bint checked=True, uint64_t seed=0):
     """The blocks of a body. `checked`: read_request has accepted it; ValueError else for what is no JSON object."""
     cdef Blocks blocks = Blocks.__new__(Blocks)
     cdef const byte_t* p
-    blocks.body, blocks.memo, blocks.noted = body, memo, []
+    blocks.body, blocks.memo, blocks.noted, blocks.seed = body, memo, [], seed << SEED_SHIFT
     blocks.start = <const byte_t*>PyBytes_AS_STRING(body)
     blocks.end = blocks.start + len(body)
     p = skip_space(blocks.start, blocks.end)

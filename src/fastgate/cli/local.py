@@ -96,6 +96,10 @@ class LocalControl:
         self._count_new_calls()
         return shown(lambda: self._operations.show_call(call_id))
 
+    def audit_find(self, sha256: str, path: str, cursor: str, limit: int) -> Json:
+        self._count_new_calls()
+        return shown(lambda: self._operations.find_sightings(sha256, path, limit, cursor or None))
+
     def spend(self, by: Sequence[str], filters: Mapping[str, Any], period: str = "") -> Json:
         self._count_new_calls()
         return shown(lambda: self._operations.spend(by, msgspec.convert(dict(filters), Query), period))

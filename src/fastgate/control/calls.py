@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, TypeVar, cast
 
@@ -14,15 +15,22 @@ from fastgate.control.errors import OperationError, moment
 from fastgate.control.focus import csv_chunks
 from fastgate.control.forecast import PERIODS, Forecast, Period, bounds, forecast, history_since_ns
 from fastgate.control.shapes import Page
+from fastgate.control.sightings import Seen
 from fastgate.control.usage import UsageTable
 from fastgate.control.usage_queries import Filters, SpendRow, spend_view
+from fastgate.guards.rule import KINDS
+from fastgate.guards.sightings import key_of as sighting_key
+from fastgate.guards.sightings import mark_of
 from fastgate.journal.view import call_view
+from fastgate.journal.view import moment as moment_text
 from fastgate.stores.engine import reading
 from fastgate.times import rfc3339
 
 T = TypeVar("T")
 
 TAG_SEPARATOR = "="
+
+SHA256 = re.compile(r"[0-9A-Fa-f]{64}")
 
 
 class Query(msgspec.Struct, frozen=True, kw_only=True):
@@ -46,8 +54,10 @@ class Query(msgspec.Struct, frozen=True, kw_only=True):
 class Calls:
     """Questions to the usage table."""
 
-    def __init__(self, table: UsageTable) -> None:
+    def __init__(self, table: UsageTable, pepper: Callable[[], bytes]) -> None:
+        """`pepper` reads the state directory's."""
         self.table = table
+        self.pepper = pepper
 
     def list(self, query: Query, limit: int, cursor: str | None) -> Page[shapes.Call]:
         """Newest first."""
@@ -56,6 +66,16 @@ class Calls:
         judged = self.table.judgements([record.id for record in found])
         views = (call_view(record, judged.get(record.id)) for record in found)
         return Page([msgspec.convert(view, shapes.Call) for view in views], following)
+
+    def seen(self, sha256: str, path: str, limit: int, cursor: str | None) -> Page[shapes.Sighting]:
+        """Where a text was new, newest first."""
+        if bool(sha256) == bool(path):
+            raise OperationError("invalid", "audit find: exactly one of sha256 and path is needed.")
+        if sha256 and not SHA256.fullmatch(sha256):
+            raise OperationError("invalid", f"sha256: {sha256[:80]!r} is not 64 hexadecimal digits.")
+        mark = mark_of(sighting_key(self.pepper()), bytes.fromhex(sha256)) if sha256 else None
+        found, following = _asked(lambda: self.table.seen(mark, path, limit, cursor))
+        return Page([sighting_view(one) for one in found], following)
 
     def show(self, call_id: str) -> shapes.Call:
         record = self.table.call(call_id)
@@ -118,6 +138,12 @@ class Calls:
     def outcomes(self) -> dict[str, dict[str, Any]]:
         """Sums of each outcome since the table began."""
         return {row.group["outcome"]: spend_view(row) for row in self.table.spend(["outcome"])}
+
+
+def sighting_view(seen: Seen) -> shapes.Sighting:
+    kind = KINDS[seen.kind] if 0 <= seen.kind < len(KINDS) else ""
+    said = seen._asdict() | {"kind": kind}
+    return shapes.Sighting(at=moment_text(said.pop("at_ns")), call=said.pop("id"), **said)
 
 
 def filters_of(query: Query) -> Filters:

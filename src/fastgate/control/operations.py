@@ -40,6 +40,7 @@ from fastgate.control.usage import UsageTable
 from fastgate.control.world import World, load
 from fastgate.directory import Rates, parse_directory
 from fastgate.journal.flight import FlightHeader
+from fastgate.keys import load_pepper
 from fastgate.log import Log
 from fastgate.prices.book import PriceBook, PriceData
 from fastgate.proc import event_loop_of
@@ -74,7 +75,7 @@ class Operations:
         self.loop_name = ""
         """The event loop that serves this, where one does."""
         self._book: tuple[PriceData, PriceBook] | None = None
-        self.calls = Calls(UsageTable(state.usage_db, Guardian(self._price)))
+        self.calls = Calls(UsageTable(state.usage_db, Guardian(self._price)), lambda: load_pepper(state.pepper))
         self._store = store
         self.board = board
         self._counters = CallCounters(self.calls.table.engine)
@@ -189,6 +190,11 @@ class Operations:
 
     def list_calls(self, query: Query, limit: int = DEFAULT_PAGE, cursor: str | None = None) -> Page[shapes.Call]:
         return self.calls.list(query, page_size(limit), cursor)
+
+    def find_sightings(
+        self, sha256: str, path: str, limit: int = DEFAULT_PAGE, cursor: str | None = None
+    ) -> Page[shapes.Sighting]:
+        return self.calls.seen(sha256, path, page_size(limit), cursor)
 
     def show_call(self, call_id: str) -> shapes.Call:
         return self.calls.show(call_id)

@@ -289,6 +289,25 @@ class Step(msgspec.Struct, frozen=True):
     move: Usd
 
 
+class Sighting(msgspec.Struct, frozen=True, kw_only=True):
+    """A call in which a text was new: of its user, over all of a worker's life."""
+
+    at: Moment
+    call: str
+    org: str
+    team: str
+    user: str
+    key: str
+    session: str
+    kind: str
+    """user_text, tool_result or document"""
+    path: str
+    """The file that a tool was told to read; empty where the text came otherwise."""
+    outcome: str
+    endpoint: str
+    """Empty where the call reached no provider: later calls of the conversation may have."""
+
+
 class Call(msgspec.Struct, frozen=True, kw_only=True):
     """One finished call."""
 

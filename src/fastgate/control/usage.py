@@ -22,8 +22,9 @@ from sqlalchemy.dialects.sqlite import insert as upsert
 from fastgate import clock
 from fastgate.bulk import burst
 from fastgate.control import usage_queries as queries
+from fastgate.control.sightings import Seen, find, sighting_rows
 from fastgate.control.usage_queries import Filters, SpendRow
-from fastgate.control.usage_schema import HEAD, calls, damage, offsets
+from fastgate.control.usage_schema import HEAD, calls, damage, offsets, sightings
 from fastgate.journal import KIND_CALL, START, Damage, JournalReader, Position, Record
 from fastgate.journal.format import segment_path
 from fastgate.journal.reader import BATCH_RECORDS, body_at
@@ -61,7 +62,9 @@ _NAMES = ", ".join(f'"{name}"' for name in _COLUMNS)
 _MARKS = ", ".join("?" * len(_COLUMNS))
 _INSERT_CALL = f"INSERT INTO calls ({_NAMES}) VALUES ({_MARKS}) ON CONFLICT (id) DO NOTHING"  # noqa: S608
 
-_COUNTED = frozenset((*_COLUMNS, "usage", "prefix", "usage_state", "head_us", "tools"))
+_INSERT_SIGHTING = "INSERT INTO sightings (call, n, mark, kind, path) VALUES (?, ?, ?, ?, ?) ON CONFLICT DO NOTHING"
+
+_COUNTED = frozenset((*_COLUMNS, "usage", "prefix", "usage_state", "head_us", "tools", "sightings"))
 _Counted: Any = msgspec.defstruct(
     "_Counted",
     [
@@ -138,6 +141,7 @@ class UsageTable:
     def _insert(self, connection: Connection, epoch: str, found: Sequence[Record]) -> list[Damage]:
         """Insert the calls among `found`; returns the records that no call can be made of."""
         rows: list[Row] = []
+        seen: list[Row] = []
         sources: list[Record] = []
         broken: list[Damage] = []
         for record in found:
@@ -145,9 +149,12 @@ class UsageTable:
                 try:
                     counted = _decode_counted(record.body)
                     rows.append((*_row(counted, epoch, record), *self._judged(counted)))
+                    seen += sighting_rows(counted.id, counted.sightings)
                     sources.append(record)
                 except msgspec.MsgspecError as error:
                     broken.append(_unusable(self.journal_dir, epoch, record, str(error)))
+        if seen:
+            connection.exec_driver_sql(_INSERT_SIGHTING, seen)
         try:
             _store(connection, rows)
         except (
@@ -199,6 +206,7 @@ class UsageTable:
             with writing(self.engine) as connection:
                 old = select(calls.c.id).where(calls.c.at_ns < before_ns).order_by(calls.c.at_ns, calls.c.id)
                 page = old.limit(PRUNE_ROWS)
+                connection.execute(delete(sightings).where(sightings.c.call.in_(page)))
                 deleted = connection.execute(delete(calls).where(calls.c.id.in_(page))).rowcount
             pruned += deleted
             if deleted < PRUNE_ROWS:
@@ -238,6 +246,11 @@ class UsageTable:
             log.error("a counted call cannot be shown: its record at byte %d of %s is gone or damaged", offset, path)
             return None
         return _decode(body)
+
+    def seen(self, mark: bytes | None, path: str, limit: int, cursor: str | None) -> tuple[list[Seen], str | None]:
+        """Where a text was new, newest first: by its mark, or by a file's path (whole, or from a `/` on)."""
+        with reading(self.engine) as connection:
+            return find(connection, mark, path, limit, cursor)
 
     def spend(self, by: Sequence[str], filters: Filters | None = None) -> list[SpendRow]:
         """Sums per group, dearest first; with `by` empty one row of everything. ValueError: no such dimension."""

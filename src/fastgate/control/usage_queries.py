@@ -148,7 +148,7 @@ def page(connection: Connection, filters: Filters, limit: int, cursor: str | Non
     found = select(calls.c.at_ns, calls.c.id, calls.c.epoch, calls.c.segment, calls.c.offset)
     found = found.where(*_conditions(filters)).order_by(calls.c.at_ns.desc(), calls.c.id.desc()).limit(limit + 1)
     if cursor is not None:
-        at_ns, call_id = _parse_cursor(cursor)
+        at_ns, call_id = parse_cursor(cursor)
         found = found.where(tuple_(calls.c.at_ns, calls.c.id) < tuple_(at_ns, call_id))
     rows = connection.execute(found).all()
     following = f"{rows[limit - 1].at_ns}.{rows[limit - 1].id}" if len(rows) > limit else None
@@ -253,7 +253,7 @@ def _conditions(filters: Filters) -> list[ColumnElement[bool]]:
     return found
 
 
-def _parse_cursor(cursor: str) -> tuple[int, str]:
+def parse_cursor(cursor: str) -> tuple[int, str]:
     match = _CURSOR.fullmatch(cursor)
     if match is None or int(match[1]) >= 1 << 63:
         raise ValueError(f"{cursor!r} is not a cursor of this listing")

@@ -5,9 +5,9 @@
 
 from __future__ import annotations
 
-from sqlalchemy import JSON, BigInteger, Column, Index, Integer, MetaData, Table, Text, text
+from sqlalchemy import JSON, BigInteger, Column, Index, Integer, LargeBinary, MetaData, Table, Text, text
 
-HEAD = "u0005"
+HEAD = "u0006"
 """The newest revision under migrations_usage/versions; a test compares."""
 
 metadata = MetaData()
@@ -55,6 +55,20 @@ calls = Table(
     Index("calls_session", "session", "at_ns"),
     Index("calls_broke", "seq", sqlite_where=text("broke_nano > 0")),
 )
+
+sightings = Table(
+    "sightings",
+    metadata,
+    Column("call", Text, primary_key=True),
+    Column("n", Integer, primary_key=True),
+    Column("mark", LargeBinary, nullable=False),
+    Column("kind", Integer, nullable=False),
+    Column("path", Text, nullable=False),
+    Index("sightings_mark", "mark"),
+    Index("sightings_path", "path", sqlite_where=text("path != ''")),
+    sqlite_with_rowid=False,
+)
+"""Texts that were new in a call (record.Sighting), a row for each mark; deleted with their call."""
 
 offsets = Table(
     "offsets",

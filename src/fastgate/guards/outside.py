@@ -254,10 +254,11 @@ class _Outcome:
         before = self.screened
         verdicts = tuple(self.verdicts)
         if self.refusal is not None:
-            return Screened(before.body, "blocked", verdicts, refusal=self.refusal)
+            return before._replace(state="blocked", verdicts=verdicts, refusal=self.refusal)
         edits, hidden = self.edits()
         if edits:
-            return Screened(replace(before.body, edits), "redacted", verdicts, {**before.secrets, **hidden})
+            body, known = replace(before.body, edits), {**before.secrets, **hidden}
+            return before._replace(body=body, state="redacted", verdicts=verdicts, secrets=known)
         state = "not-scanned" if self.unscanned and before.state == "pass" else before.state
         return before._replace(state=state, verdicts=verdicts)
 

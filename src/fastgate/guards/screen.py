@@ -5,7 +5,6 @@ Owns the way from blocks over findings to redactions. Must not know calls, HTTP 
 
 from __future__ import annotations
 
-import hashlib
 import logging
 import secrets
 from collections.abc import Iterable, Mapping
@@ -19,6 +18,7 @@ from fastgate.guards.placeholders import HASH_CHARS, PREFIX, Placeholders, merge
 from fastgate.guards.policy import Actions, Policy
 from fastgate.guards.rows import split
 from fastgate.guards.rule import ANSWER, KINDS, Kind, Rule, RuleError, Scanner, load_scanners
+from fastgate.guards.sightings import SIGHTINGS_MAX, Sighting, key_of, sighting
 
 if TYPE_CHECKING:
     from fastgate._core.block import Block
@@ -29,6 +29,9 @@ log = logging.getLogger("fastgate.guards")
 
 MATCH_BYTES_MAX = 4096
 """Of a match so much is kept, and hashed: longer than any key but those of many lines."""
+
+SEED_MASK = (1 << 52) - 1
+"""Bits of whose blocks they are. Each user's are judged once more, so that each one's sightings are recorded."""
 
 MEMO_KEY_BYTES = 1072
 """What fastgate._core.memo asks for."""
@@ -74,6 +77,8 @@ class Screened(NamedTuple):
     refusal: Refusal | None = None
     media: int = 0
     """Images and documents that no text rule can read and that vendors' guards may take."""
+    sightings: tuple[Sighting, ...] = ()
+    """New blocks of this caller, as an auditor may ask for them."""
 
 
 class Guards:
@@ -91,6 +96,7 @@ class Guards:
         """`before`: the guards of the snapshot that this one replaces; what it knows of the same rules is kept."""
         self.policy = Policy(rows, load_scanners() if scanners is None else scanners)
         self.placeholders = Placeholders(pepper)
+        self.sighting_key = key_of(pepper)
         self.engine: Engine
         self.memo: Memo
         if before is not None and before.policy.rules == self.policy.rules:
@@ -98,7 +104,6 @@ class Guards:
         else:
             self.engine = Engine(self.policy.rules, cache_dir)
             self.memo = Memo.of(secrets.token_bytes(MEMO_KEY_BYTES))
-        self.fresh: list[Block] = []
         self.watches = any(rule.kinds & ANSWER for rule in self.policy.rules)
         self.outside: Outside | None = None
         """Vendors' guards, which are asked after these; None where there are none."""
@@ -109,13 +114,14 @@ class Guards:
 
     def screen(self, body: bytes, who: KeyRow, now_ns: int, tools: tuple[str, ...] = ()) -> Screened:
         """Judge a body that read_request has accepted."""
-        blocks = read_blocks(body, self.memo)
-        self.fresh = []
+        blocks = read_blocks(body, self.memo, seed=hash((who.org, who.user or who.key)) & SEED_MASK)
         if not blocks.noted and not blocks.media:
             return Screened(body, "pass")
         actions = self.policy.actions(who)
         screening = _Screening(self, body, who, actions, now_ns)
         for block in blocks.noted:
+            if block.found is None:
+                screening.see(blocks, block)
             screening.take(block, self.judge(block))
         return screening.done(blocks)
 
@@ -123,7 +129,6 @@ class Guards:
         """What all rules find in a block, whoever asks: from the memo, or now."""
         found = block.found
         if found is None:
-            self.fresh.append(block)
             kind = KINDS[block.kind]
             try:
                 text = block.text
@@ -155,6 +160,14 @@ class _Screening:
         self.secrets: dict[bytes, bytes] = {}
         self.refusal: Refusal | None = None
         self.unscanned = False
+        self.sightings: list[Sighting] = []
+
+    def see(self, blocks: Blocks, block: Block) -> None:
+        """Note a new block for those who ask later whether a model saw it."""
+        if len(self.sightings) < SIGHTINGS_MAX:
+            seen = sighting(self.guards.sighting_key, blocks, block)
+            if seen is not None:
+                self.sightings.append(seen)
 
     def take(self, block: Block, found: tuple[Known, ...]) -> None:
         """Decide on what was found in one block."""
@@ -208,14 +221,15 @@ class _Screening:
         left = blocks.media if self.guards.outside is not None else 0
         if blocks.media and not left:
             self.note_unscanned("media", f"{blocks.media} images or documents")
-        verdicts = tuple(self.verdicts)
+        verdicts, seen = tuple(self.verdicts), tuple(self.sightings)
         if self.refusal is not None:
-            return Screened(self.body, "blocked", verdicts, refusal=self.refusal)
+            return Screened(self.body, "blocked", verdicts, refusal=self.refusal, sightings=seen)
         if not self.edits:
-            return Screened(self.body, "not-scanned" if self.unscanned else "pass", verdicts, media=left)
+            state = "not-scanned" if self.unscanned else "pass"
+            return Screened(self.body, state, verdicts, media=left, sightings=seen)
         # A place lies in one block only, but blocks may lie within each other's order of members: sort once.
         self.edits.sort()
-        return Screened(replace(self.body, self.edits), "redacted", verdicts, self.secrets, media=left)
+        return Screened(replace(self.body, self.edits), "redacted", verdicts, self.secrets, media=left, sightings=seen)
 
 
 def self_test(guards: Guards) -> list[str]:
@@ -255,8 +269,3 @@ def build(
         if missed:
             raise RuleError("; ".join(missed))
     return guards
-
-
-def digest_of(text: bytes) -> str:
-    """SHA-256 of a block's text, as the index of blocks and `sha256sum` have it."""
-    return hashlib.sha256(text).hexdigest()

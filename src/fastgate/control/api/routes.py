@@ -185,6 +185,14 @@ def audit(operations: Operations, cursor: ChangeCursor = 0, limit: Limit = DEFAU
     return operations.list_changes(cursor, limit)
 
 
+@get("/audit/sightings", sync_to_thread=True)
+def sightings(
+    operations: Operations, sha256: str = "", path: str = "", cursor: Cursor | None = None, limit: Limit = DEFAULT_PAGE
+) -> Page[shapes.Sighting]:
+    """Calls in which a file's text was new, newest first: by the SHA-256 of the file, or by its path."""
+    return operations.find_sightings(sha256, path, limit, cursor)
+
+
 # -- the instance -----------------------------------------------------------------------------------------------------
 
 
@@ -231,6 +239,7 @@ HANDLERS = [
     apply,
     reload,
     audit,
+    sightings,
     status,
     drain_state,
     drain,

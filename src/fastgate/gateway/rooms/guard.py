@@ -40,7 +40,7 @@ async def screen(call: Call) -> None:
 
 
 def take(call: Call, screened: Screened) -> None:
-    call.guard, call.verdicts = screened.state, screened.verdicts
+    call.guard, call.verdicts, call.sightings = screened.state, screened.verdicts, screened.sightings
     if screened.refusal is not None:
         rule, title, kind, path, why = screened.refusal
         raise guard_unjudged(rule, kind, path, why) if why else guard_refused(rule, title, kind, path)

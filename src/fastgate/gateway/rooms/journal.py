@@ -35,9 +35,7 @@ def encode(call: Call) -> bytes:
     endpoint = call.endpoint if reached else None
     model = (call.model_asked or request.model)[:MODEL_CHARS_MAX] if request is not None else ""
     used = call.model_used if reached else call.origin[0] if call.origin is not None else ""
-    tools = request.tools if request is not None else ()
-    if len(tools) > TOOLS_MAX:
-        tools = tools[:TOOLS_MAX]
+    tools = request.tools[:TOOLS_MAX] if request is not None else ()
     return _encode(
         (
             call.id,
@@ -83,6 +81,7 @@ def encode(call: Call) -> bytes:
             call.decision,
             read_prefix(request, call.body) if call.usage is not None and request is not None else b"",
             call.ladder,
+            call.sightings,
         )
     )
 

@@ -1,0 +1,48 @@
+"""`fastgate audit`: what auditors ask. Whether a model was shown a file, when, and by whom."""
+
+from __future__ import annotations
+
+import click
+
+from fastgate.cli import output
+from fastgate.cli.control import open_control
+from fastgate.cli.failures import BadInput
+from fastgate.cli.options import group
+from fastgate.cli.output import Column
+
+PAGE = 25
+
+COLUMNS = [
+    Column("at", lambda row: row["at"][:19].replace("T", " ")),
+    Column("call", "call"),
+    Column("user", lambda row: row["user"] or row["key"]),
+    Column("session", "session"),
+    Column("in", "kind"),
+    Column("path", "path"),
+    Column("outcome", "outcome"),
+    Column("endpoint", "endpoint"),
+]
+
+
+@group("audit")
+def audit() -> None:
+    """Find out what models were shown."""
+
+
+@audit.command("find")
+@click.option("--sha256", default="", metavar="HEX", help="Of the file's content, as sha256sum prints it.")
+@click.option("--path", default="", help="Of the file, as a tool was told it; or its end, from a `/` on.")
+@click.option("--cursor", default="", help="Where the previous page ended.")
+@click.option("--limit", default=PAGE, show_default=True, type=click.IntRange(1, 1000), help="Calls on one page.")
+def find(sha256: str, path: str, cursor: str, limit: int) -> None:
+    """Find the calls in which a file's text was new, the newest first.
+
+    By its digest a file is found that was shown whole: read, printed by a command, pasted or attached as text. By its
+    path one that a tool read, also in part. Recorded where guards are on, once for each user and worker; a call that
+    reached no endpoint was refused, and a later one of the same conversation may have carried the text.
+    """
+    if bool(sha256) == bool(path):
+        raise BadInput("say exactly one of --sha256 and --path.")
+    with open_control("fastgate audit find") as control:
+        page = control.audit_find(sha256, path, cursor, limit)
+    output.listing(page["items"], COLUMNS, page["next"], empty="no call that showed it")
