@@ -17,6 +17,7 @@ from fastgate.cli.tour.stops_calls import client_leaves, fail_over, priced_call,
 from fastgate.cli.tour.stops_keys import model_not_allowed, revoked_key, typing_error, wrong_key
 from fastgate.cli.tour.stops_operations import drain, spend_adds_up
 from fastgate.cli.tour.stops_reports import proposed_budgets, reports_agree
+from fastgate.cli.tour.stops_routing import session_keeps_its_cache
 
 STOPS = (
     Stop("An identified, priced call", priced_call),
@@ -28,6 +29,7 @@ STOPS = (
     Stop("A client that leaves is still charged", client_leaves),
     Stop("An error of the provider", upstream_error),
     Stop("An endpoint that is down", fail_over),
+    Stop("A session keeps its prompt cache", session_keeps_its_cache),
     Stop("A revoked key", revoked_key),
     Stop("A cap that holds", capped),
     Stop("A temporary increase", raised),
