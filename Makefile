@@ -71,6 +71,8 @@ lock: # writes down the newest versions that pyproject.toml allows as the ones t
 bench: install-test
 	$(BIN)/python -m bench.micro --out bench/micro.json
 	$(BIN)/python -m bench.slow
+	$(BIN)/python -m bench.fleet
+	$(BIN)/python -m bench.edits
 	$(BIN)/python -m bench.semantic
 	$(BIN)/python -m bench.load --out bench/load.json $(ARGS); status=$$?; $(BIN)/python -m bench.render; exit $$status
 

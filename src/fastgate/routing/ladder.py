@@ -127,6 +127,7 @@ class Ladder:
             stay_nano, move_nano = expected_nano(router, call, view.model), expected_nano(router, call, target)
             if move_nano > stay_nano:
                 kept = "dearer"
+        kept = kept or obstacle(call.body, view.tokens()[0], target)  # last: it reads the whole body
         tokens = view.seen_tokens or (UNKNOWN, UNKNOWN)
         call.ladder = (
             rule,
@@ -151,13 +152,11 @@ class Ladder:
 
 
 def refusal(view: View, target: str) -> str:
-    """Why the target may not or cannot serve the call; empty where it does."""
+    """Why the target may not serve the call, or nobody serves it; empty where it does."""
     who, call = view.who, view.call
     if who.models and not any(fnmatchcase(target, glob) for glob in who.models):
         return "not-allowed"
-    if not call.snapshot.router.places(target):
-        return "not-served"
-    return obstacle(call.body, view.tokens()[0], target)
+    return "" if call.snapshot.router.places(target) else "not-served"
 
 
 def next_model(call: Call, cascade: tuple[tuple[str, str], ...]) -> str | None:
