@@ -9,6 +9,7 @@ import signal
 import threading
 import time
 from collections.abc import Iterator
+from importlib.util import find_spec
 from pathlib import Path
 
 import msgspec
@@ -161,3 +162,49 @@ def test_a_damaged_entry_is_asked_for_again(simulator: SimProcess, tmp_path: Pat
     disk = Disk(plane.state.cache_dir, CACHE.disk_bytes)
     assert (disk.facts()["damaged"], disk.facts()["entries"]) in ((1, 1), (0, 1)), disk.facts()
     disk.close()
+
+
+@pytest.mark.skipif(find_spec("hnswlib") is None, reason="the semantic extra is not installed")
+def test_kill_9_leaves_no_question_with_an_answer_that_was_not_its(simulator: SimProcess, tmp_path: Path) -> None:
+    """Reworded, each question gets what the client of the first wording got, byte for byte, or the provider."""
+    from tests.support.semantic import CACHE_ON
+
+    plane = Plane(tmp_path, (endpoint(simulator.url),), workers=2, cache=CACHE_ON).start()
+    got: dict[str, bytes] = {}
+    stop = threading.Event()
+
+    def ask(lane: int) -> None:
+        number = 0
+        while not stop.is_set():
+            text = f"explain ticket {lane}-{number} [[sim:text tokens={50 + number % 400}]]"
+            number += 1
+            try:
+                answer = plane.message(text, stream=True)
+                if answer.status == 200:
+                    got[text] = without_closing(answer.body)
+            except (OSError, http.client.HTTPException, AssertionError):
+                time.sleep(0.05)
+
+    lanes = [threading.Thread(target=ask, args=(lane,)) for lane in range(4)]
+    for thread in lanes:
+        thread.start()
+    for _ in range(KILLS):
+        time.sleep(0.35)
+        kill_some_worker(plane)
+    time.sleep(0.5)
+    stop.set()
+    for thread in lanes:
+        thread.join()
+    plane.stop()
+    again = Plane(tmp_path, (endpoint(simulator.url),), workers=2, cache=CACHE_ON).start()
+    try:
+        time.sleep(0.5)
+        hits = 0
+        for text, body in random.sample(sorted(got.items()), min(60, len(got))):
+            answer = again.message("please " + text, stream=True)
+            if cache_of(answer) == "hit-semantic":
+                hits += 1
+                assert without_closing(answer.body) == body
+        assert hits > 10, f"{hits} hits of {len(got)} answers"
+    finally:
+        again.stop()

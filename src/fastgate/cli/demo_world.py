@@ -92,9 +92,18 @@ def config_yaml(listen: str, control: str, workers: int, providers: dict[str, st
         "endpoints:",
         *endpoints,
         "limits: {drain_s: 30}",
-        "cache: {exact: {namespace: session}}  # repeats within one Claude Code session; try team",
+        "cache:",
+        "  exact: {namespace: session}  # repeats within one Claude Code session; try team",
+        f"  semantic: {{mode: '{reworded()}', namespace: session}}  # and rewordings that name the same",
     ]
     return "\n".join(lines) + "\n"
+
+
+def reworded() -> str:
+    """Whether rewordings are answered: where what that needs is installed."""
+    from fastgate.caching.semantic.settings import SemanticCache, missing
+
+    return "on" if missing(SemanticCache(mode="on")) is None else "off"
 
 
 def write_files(state: Path, config: str) -> Path:

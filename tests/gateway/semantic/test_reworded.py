@@ -9,10 +9,13 @@ from typing import Any
 import msgspec
 import pytest
 
+from fastgate.caching.semantic.settings import SemanticEmbedder, SemanticStore
+from fastgate.refs import Secret
 from tests.support.caching import OTHER_KEY, THIRD_KEY, cache_of, without_closing
 from tests.support.plane import CACHE, KEY, Answer, Plane, endpoint
 from tests.support.semantic import CACHE_ON, SemanticRule, cache_with
 from tests.support.sim import SimProcess
+from tests.support.vectors import DIM, Embeddings, PineconeStub, QdrantStub, serving
 
 ASKED = "Explain how the function parse_header in src/http/head.py treats a header without a value."
 REWORDED = "Please describe how the method parse_header in src/http/head.py treats a header without a value?"
@@ -200,3 +203,33 @@ def test_off_is_off(plane: Plane) -> None:
     assert kinds(plane.message(text), plane.message("Please describe the colour of the sky.")) == ["miss", "miss"]
     assert msgspec.structs.asdict(CACHE)["semantic"] is None
     assert KEY
+
+
+@pytest.mark.parametrize(("embedder", "store"), [("openai", "qdrant"), ("voyage", "pinecone"), ("openai", "local")])
+def test_services_embed_and_find(plane: Plane, simulator: SimProcess, embedder: str, store: str) -> None:
+    """What a service does not answer in time is a miss, and the call goes on."""
+    words, points = Embeddings(embedder), QdrantStub() if store == "qdrant" else PineconeStub()
+    with serving(words) as embedding_url, serving(points) as store_url:
+        in_force(
+            plane,
+            embedder=SemanticEmbedder(
+                kind=embedder, base_url=embedding_url + "/v1", api_key=Secret("sk-vectors"), model="words-1",
+                dimensions=DIM, timeout_ms=1000,
+            ),
+            store=SemanticStore()
+            if store == "local"
+            else SemanticStore(
+                kind=store, url=store_url, api_key=Secret("sk-vectors"), collection="asked", timeout_ms=1000
+            ),
+        )  # fmt: skip
+        text = f"Explain the words {embedder} and {store}."
+        assert cache_of(plane.message(text)) == "miss"
+        time.sleep(0.5)
+        assert cache_of(plane.message("Please " + text[0].lower() + text[1:])) == "hit-semantic"
+        assert cache_of(plane.message("Please do not " + text[0].lower() + text[1:])) == "miss"
+        assert cache_of(plane.message("Please " + text[0].lower() + text[1:], key=THIRD_KEY)) == "miss", "another team"
+        words.pause_s = 3.0
+        begun = time.monotonic()
+        late = plane.message("So please " + text[0].lower() + text[1:])
+        assert (late.status, cache_of(late)) == (200, "miss")
+        assert time.monotonic() - begun < 2.9

@@ -14,13 +14,39 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from fastgate.caching.answers import Answers
+    from fastgate.caching.semantic.remote import Vectors
+    from fastgate.caching.semantic.store import Store
     from fastgate.snapshot import SemanticPolicy
 
 
 def build(policy: SemanticPolicy, answers: Answers, directory: Path) -> Finder:
     local = StaticEmbedder()
-    embedder: Embedder = local
+    embedder = embedder_of(policy, local)
     notes = Notes(embedder.identity, embedder.dim, policy.entries, policy.max_wrong)
     rows = ROWS_A_NOTE * policy.entries
     journal = RedisLog(answers.shared.redis, rows) if answers.shared is not None else DiskLog(directory, rows)
-    return Finder(policy, answers, embedder, local, LocalStore(notes, journal, answers.loop))
+    here = LocalStore(notes, journal, answers.loop)
+    store: Store = here
+    if policy.store.kind != "local":
+        from fastgate.caching.semantic.remote import RemoteStore
+
+        store = RemoteStore(service_of(policy, embedder.dim), embedder.identity, here)
+    return Finder(policy, answers, embedder, local, store)
+
+
+def embedder_of(policy: SemanticPolicy, local: StaticEmbedder) -> Embedder:
+    if policy.embedder.kind == "local":
+        return local
+    from fastgate.caching.semantic.embedder_http import HttpEmbedder
+
+    return HttpEmbedder(policy.embedder)
+
+
+def service_of(policy: SemanticPolicy, dim: int) -> Vectors:
+    if policy.store.kind == "qdrant":
+        from fastgate.caching.semantic.qdrant import Qdrant
+
+        return Qdrant(policy.store, dim)
+    from fastgate.caching.semantic.pinecone import Pinecone
+
+    return Pinecone(policy.store)

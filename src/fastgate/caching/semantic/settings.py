@@ -7,6 +7,8 @@ from typing import Annotated, Literal
 import msgspec
 
 from fastgate import snapshot
+from fastgate.config_checks import BASE_URL, NAME
+from fastgate.refs import Secret
 from fastgate.strict import Range
 
 Mode = Literal["off", "shadow", "on"]
@@ -41,6 +43,40 @@ class SemanticRule(msgspec.Struct, frozen=True, kw_only=True):
     """In place of `semantic.threshold`; absent: as there."""
 
 
+class SemanticEmbedder(msgspec.Struct, frozen=True, kw_only=True):
+    """What makes a vector of a text."""
+
+    kind: Literal["local", "openai", "voyage"] = "local"
+    """local: the weights that the package wordllama ships, in the worker. openai: a server that speaks OpenAI's
+    embeddings API. voyage: Voyage AI. The last two send every question's text there, and a call waits for them."""
+    base_url: Annotated[str, BASE_URL] = ""
+    """The address before /embeddings; empty: the vendor's own."""
+    api_key: Secret | None = None
+    """Best as `${VAR}`."""
+    model: str = ""
+    """Its model, like text-embedding-3-small or voyage-code-3. Required but for local."""
+    dimensions: Annotated[int, Range(8, 4096)] = 256
+    """Length of its vectors. local has 256, whatever is said here."""
+    timeout_ms: Annotated[int, Range(1, 10_000)] = 200
+    """How long a question may wait for its vector; then it is a miss."""
+
+
+class SemanticStore(msgspec.Struct, frozen=True, kw_only=True):
+    """Where questions are kept and found. Answers stay in `cache.store`, whatever is said here."""
+
+    kind: Literal["local", "qdrant", "pinecone"] = "local"
+    """local: an index in each worker, filled from `cache.store`. qdrant and pinecone: that service, which gets the
+    texts of questions and their vectors, and which a call waits for."""
+    url: Annotated[str, BASE_URL] = ""
+    """The address of Qdrant, or of the host of Pinecone's index. Required but for local."""
+    api_key: Secret | None = None
+    """Best as `${VAR}`."""
+    collection: Annotated[str, NAME] = "fastgate"
+    """qdrant: the collection, which is made where it is missing."""
+    timeout_ms: Annotated[int, Range(1, 10_000)] = 200
+    """How long a question may wait for an answer; then it is a miss."""
+
+
 class SemanticCache(msgspec.Struct, frozen=True, kw_only=True):
     """Answers to requests that were asked before in other words. Everything but the user's last text must be equal; the
     text must be near and agree on every number, name, path, quotation and denial."""
@@ -61,6 +97,10 @@ class SemanticCache(msgspec.Struct, frozen=True, kw_only=True):
     """Share of wrong answers that a partition's verdicts may show before its threshold rises."""
     entries: Annotated[int, Range(16, ENTRIES_MAX)] = 20_000
     """Questions that each worker remembers, some 3 KB each; the oldest make room."""
+    embedder: SemanticEmbedder = SemanticEmbedder()
+    """What makes a vector of a text."""
+    store: SemanticStore = SemanticStore()
+    """Where questions are kept and found."""
     rules: tuple[SemanticRule, ...] = ()
     """Other behaviour for some namespaces, tenants or models; where the mode is off, what a rule turns on is all."""
 
@@ -77,8 +117,33 @@ def compiled(settings: SemanticCache) -> snapshot.SemanticPolicy | None:
         rules=rules,
         max_wrong=settings.max_wrong,
         entries=settings.entries,
-        embedder=snapshot.VectorService("local"),
-        store=snapshot.VectorService("local"),
+        embedder=_embedder(settings.embedder),
+        store=_store(settings.store),
+    )
+
+
+def _embedder(settings: SemanticEmbedder) -> snapshot.VectorService:
+    if settings.kind == "local":
+        return snapshot.VectorService("local")
+    return snapshot.VectorService(
+        settings.kind,
+        url=settings.base_url,
+        api_key="" if settings.api_key is None else settings.api_key.reference,
+        model=settings.model,
+        dimensions=settings.dimensions,
+        timeout_s=settings.timeout_ms / 1000,
+    )
+
+
+def _store(settings: SemanticStore) -> snapshot.VectorService:
+    if settings.kind == "local":
+        return snapshot.VectorService("local")
+    return snapshot.VectorService(
+        settings.kind,
+        url=settings.url,
+        api_key="" if settings.api_key is None else settings.api_key.reference,
+        index=settings.collection,
+        timeout_s=settings.timeout_ms / 1000,
     )
 
 
@@ -97,9 +162,13 @@ def _rule(settings: SemanticCache, rule: SemanticRule) -> snapshot.SemanticRule:
 
 
 def missing(settings: SemanticCache) -> str | None:
-    """What has to be installed for these settings, in words for whoever wrote them; None when it is there."""
+    """What these settings lack: a field, or what has to be installed; None when it is all there."""
     if compiled(settings) is None:
         return None
+    if settings.embedder.kind != "local" and not settings.embedder.model:
+        return f"an embedder of kind {settings.embedder.kind} needs a model"
+    if settings.store.kind != "local" and not settings.store.url:
+        return f"a store of kind {settings.store.kind} needs a url"
     try:
         import hnswlib  # noqa: F401 - whether it is there
 

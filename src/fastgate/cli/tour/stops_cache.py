@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from fastgate.cli.demo_world import ALICE, curl_line
+from fastgate.cli.demo_world import ALICE, curl_line, reworded
 from fastgate.cli.tour import expect
 from fastgate.cli.tour.stage import Stage
 
@@ -39,3 +39,32 @@ def cached_call(stage: Stage) -> Iterator[str]:
     row = next(row for row in stats["items"] if row["team"] == ALICE.team)
     yield f"fastgate cache stats: {row['hit']} hit, {row['miss']} miss, ratio {row['hit_ratio']}, saved ${row['saved']}"
     expect(row["hit"] >= 1, "the hit in the statistics")
+
+
+ASKED = "Set the timeout in src/app.py to 10 seconds."
+REWORDED = "Please change the timeout in src/app.py to 10 seconds"
+NEAR_MISSES = (
+    "Please change the timeout in src/app.py to 100 seconds",
+    "Do not change the timeout in src/app.py to 10 seconds",
+)
+
+
+def reworded_call(stage: Stage) -> Iterator[str]:
+    """A rewording that names the same is answered from the cache; one number or denial more, and the provider is
+    asked."""
+    if reworded() == "off":
+        yield "not shown: pip install 'fastgate[semantic]'"
+        return
+    for prompt in (ASKED, REWORDED):
+        yield curl_line(DEMO, ALICE.secret, "-i", "-H", f"'x-claude-code-session-id: {SESSION}'", prompt=prompt)
+    first, again = (stage.wire.ask(ALICE.secret, prompt, session=SESSION) for prompt in (ASKED, REWORDED))
+    expect(first.headers["x-fastgate-cache"] == "miss", "a miss first")
+    expect(again.headers["x-fastgate-cache"] == "hit-semantic", "hit-semantic for the rewording")
+    expect(again.body == first.body, "the same answer")
+    expect(again.headers["x-fastgate-cost"] == "0.000000000", "no cost")
+    expect(again.headers["x-fastgate-saved"] == first.headers["x-fastgate-cost"], "the price of the first as saved")
+    yield f"{REWORDED!r}: hit-semantic, saved ${again.headers['x-fastgate-saved']}   ({again.took_ms:.1f} ms)"
+    for prompt in NEAR_MISSES:
+        answer = stage.wire.ask(ALICE.secret, prompt, session=SESSION)
+        expect(answer.headers["x-fastgate-cache"] == "miss", f"a miss for {prompt!r}")
+        yield f"{prompt!r}: miss, and paid for ${answer.headers['x-fastgate-cost']}"

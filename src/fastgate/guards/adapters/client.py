@@ -77,11 +77,14 @@ class Client:
     def __init__(self) -> None:
         self._idle: dict[tuple[str, int, bool], list[_Line]] = {}
 
-    async def post(self, url: str, headers: Sequence[tuple[str, str]], body: bytes, timeout_s: float) -> Answer:
-        """Sends the body and reads the whole answer. ClientError if that does not happen within `timeout_s`."""
+    async def post(
+        self, url: str, headers: Sequence[tuple[str, str]], body: bytes, timeout_s: float, method: str = "POST"
+    ) -> Answer:
+        """Sends the body and reads the whole answer. ClientError if that does not happen within `timeout_s`. A method
+        other than POST must be one that may be sent twice."""
         try:
             async with asyncio.timeout(timeout_s):
-                return await self._post(url, headers, body)
+                return await self._post(method, url, headers, body)
         except TimeoutError:
             raise ClientError(f"no answer within {timeout_s:g} s") from None
         except (OSError, ssl.SSLError) as exc:
@@ -93,14 +96,15 @@ class Client:
                 raise exc.__context__ from None
             raise ClientError("what came back is no HTTP") from None
 
-    async def _post(self, url: str, headers: Sequence[tuple[str, str]], body: bytes) -> Answer:
+    async def _post(self, method: str, url: str, headers: Sequence[tuple[str, str]], body: bytes) -> Answer:
         parts = urlsplit(url)
         if parts.scheme not in ("http", "https") or not parts.hostname:
             raise ClientError("the address is no http or https URL")
         secure = parts.scheme == "https"
         place = (parts.hostname, parts.port or (443 if secure else 80), secure)
         target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
-        lines = [f"POST {target} HTTP/1.1", f"host: {parts.netloc.rpartition('@')[2]}", f"content-length: {len(body)}"]
+        lines = [f"{method} {target} HTTP/1.1", f"host: {parts.netloc.rpartition('@')[2]}"]
+        lines.append(f"content-length: {len(body)}")
         lines += [f"{name}: {value}" for name, value in headers]
         if any("\r" in line or "\n" in line for line in lines):
             raise ClientError("a header or the address holds a line break")
