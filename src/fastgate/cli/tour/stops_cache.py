@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 
 from fastgate.cli.demo_world import ALICE, curl_line, reworded
@@ -41,11 +42,14 @@ def cached_call(stage: Stage) -> Iterator[str]:
     expect(row["hit"] >= 1, "the hit in the statistics")
 
 
-ASKED = "Set the timeout in src/app.py to 10 seconds."
-REWORDED = "Please change the timeout in src/app.py to 10 seconds"
+SHARED_S = 1.0
+"""Within this every worker knows what another was asked."""
+
+ASKED = "Change the timeout in src/app.py to 10 seconds."
+REWORDED = "Please update the timeout in src/app.py to 10 seconds"
 NEAR_MISSES = (
-    "Please change the timeout in src/app.py to 100 seconds",
-    "Do not change the timeout in src/app.py to 10 seconds",
+    "Please update the timeout in src/app.py to 100 seconds",
+    "Do not update the timeout in src/app.py to 10 seconds",
 )
 
 
@@ -57,7 +61,9 @@ def reworded_call(stage: Stage) -> Iterator[str]:
         return
     for prompt in (ASKED, REWORDED):
         yield curl_line(DEMO, ALICE.secret, "-i", "-H", f"'x-claude-code-session-id: {SESSION}'", prompt=prompt)
-    first, again = (stage.wire.ask(ALICE.secret, prompt, session=SESSION) for prompt in (ASKED, REWORDED))
+    first = stage.wire.ask(ALICE.secret, ASKED, session=SESSION)
+    time.sleep(SHARED_S)
+    again = stage.wire.ask(ALICE.secret, REWORDED, session=SESSION)
     expect(first.headers["x-fastgate-cache"] == "miss", "a miss first")
     expect(again.headers["x-fastgate-cache"] == "hit-semantic", "hit-semantic for the rewording")
     expect(again.body == first.body, "the same answer")
