@@ -104,7 +104,8 @@ class Worker:
         self.lending = Lending(self.allowances, self.epoch, self.counters, self.counters.run, self.board)
         self._stages_at_ns = 0
         self.snapshot: Snapshot
-        self.adopt()
+        self._loading: asyncio.Future[Snapshot] | None = None
+        self.adopt(self.load())
         # What exists now lives as long as the process: the collector need not walk it again and again.
         gc.collect()
         gc.freeze()
@@ -114,8 +115,9 @@ class Worker:
 
     # -- the snapshot -----------------------------------------------------------------------------------------------
 
-    def adopt(self) -> None:
-        """Load the published snapshot and swap it in; calls under way keep the one they began with."""
+    def load(self) -> Snapshot:
+        """The published snapshot, ready for use. In a thread of its own once there are calls: new rules take a third of
+        a second to make ready. Raises OSError or ValueError."""
         fresh = Snapshot(snapshots.decode(self.state.snapshot.read_bytes()))
         if fresh.data.guards:
             from fastgate.guards.screen import build
@@ -125,6 +127,10 @@ class Worker:
             fresh.guards = build(
                 fresh.data.guards, self.pepper, self.state.guards_dir, before, environ=os.environ, test=not running
             )
+        return fresh
+
+    def adopt(self, fresh: Snapshot) -> None:
+        """Swap a snapshot in; calls under way keep the one they began with."""
         data = fresh.data
         if data.rules or data.throttled or (data.cascade and data.budgets):
             fresh.ladder = Ladder(data)
@@ -163,13 +169,18 @@ class Worker:
 
     def _poll(self) -> None:
         self.loop.call_later(BOARD_POLL_S, self._poll)
-        if self.board.generation != self.snapshot.generation:
-            try:
-                self.adopt()
-            except (OSError, ValueError) as exc:
-                log.error("the published snapshot cannot be read (%s); keeping %d", exc, self.snapshot.generation)
+        if self.board.generation != self.snapshot.generation and self._loading is None:
+            self._loading = self.loop.run_in_executor(None, self.load)
+            self._loading.add_done_callback(self._loaded)
         if self.allowances.selection is not None or self.allowances.accounts:
             self._poll_budgets()
+
+    def _loaded(self, loading: asyncio.Future[Snapshot]) -> None:
+        self._loading = None
+        try:
+            self.adopt(loading.result())
+        except (OSError, ValueError) as exc:
+            log.error("the published snapshot cannot be read (%s); keeping %d", exc, self.snapshot.generation)
 
     def _poll_budgets(self) -> None:
         """Stages that are in force now; money that is not needed, or runs short."""
