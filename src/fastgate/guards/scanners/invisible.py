@@ -114,6 +114,18 @@ RULES = (
         clean=("\u043f\u0440\u0438\u0432\u0435\u0442", "\u03b1 and \u03b2", "\u0394x = \u03b1t"),
     ),
     Rule(
+        id="look-alike-first-letter",
+        title="a Latin word that begins with a letter of another script",
+        pattern=rf"{CYRILLIC_ALIKE}[A-Za-z]{{3}}",
+        exact=rf"(?<![A-Za-z\x80-\xff]){CYRILLIC_ALIKE}[A-Za-z]{{3,40}}(?![\x80-\xff])",
+        before=48,
+        after=48,
+        kinds=EVERYWHERE,
+        severity="medium",
+        samples=("\u0406GNORE it", "the \u0430ccount"),
+        clean=("\u0410\u041f\u0418 REST", "\u0441 Wi-Fi", "\u0432 Linux"),
+    ),
+    Rule(
         id="styled-letters",
         title="letters of a mathematical or full-width alphabet that spell words",
         pattern=rf"{STYLED}{STYLED}{STYLED}{STYLED}",
