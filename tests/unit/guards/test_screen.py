@@ -40,8 +40,8 @@ SCANNERS = {
     "keys": Scanner(name="keys", title="keys", rules=(KEY, PEM)),
     "size": Scanner(name="size", title="size", rules=(LONG,)),
 }
-WHO = KeyRow(b"", "alice-laptop", "alice", "platform", "acme", "", {"project": "checkout"}, (), 0)
-OTHER = KeyRow(b"", "bob-laptop", "bob", "data", "globex", "", {}, (), 0)
+WHO = KeyRow(b"alice", "alice-laptop", "alice", "platform", "acme", "", {"project": "checkout"}, (), 0)
+OTHER = KeyRow(b"bob", "bob-laptop", "bob", "data", "globex", "", {}, (), 0)
 PEPPER = b"p" * 32
 
 
