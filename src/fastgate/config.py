@@ -113,6 +113,9 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     calls_in_flight: Annotated[int, Range(1, 8192)] = 8192
     """Calls in flight of one worker, over all keys. From nine tenths of it answers close their connections; beyond it
     new calls get 503 at once. 8,192 is what a worker can account for."""
+    connections: Annotated[int, Range(1, 65_536)] = 16_384
+    """Connections of one worker at once; those beyond it wait to be accepted. Each needs a file descriptor, and so does
+    each call's own to its endpoint. A change takes force at the next start."""
     unknown_usage: Literal["seen", "bound"] = "seen"
     """What a call costs whose usage the provider never stated: what was seen, or the most it can have cost."""
     budget_wait_ms: Annotated[int, Range(0, 60_000)] = 2000

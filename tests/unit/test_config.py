@@ -259,6 +259,7 @@ def test_wrong_addresses_are_refused(address):
 
 def test_every_limit_of_the_snapshot_is_configured():
     elsewhere = {"requests_per_minute", "tokens_per_minute", "parallel_calls"}  # a RateRow of every key
+    elsewhere |= {"connections"}  # the server's, from its start on
     assert set(snapshot.Limits.__struct_fields__) == set(config.Limits.__struct_fields__) - elsewhere
 
 

@@ -27,9 +27,6 @@ log = logging.getLogger("fastgate.serve")
 BACKLOG = 4096
 """Connections waiting to be accepted: Linux's own default ceiling (net.core.somaxconn)."""
 
-CONNECTIONS_MAX = 16_384
-"""Connections one worker serves at once. Granian's default, backlog / workers, leaves the rest hanging."""
-
 HEADER_READ_MS = 10_000
 """A request head must be complete within this; slow senders hold a connection no longer."""
 
@@ -161,6 +158,8 @@ def main() -> None:
     parser.add_argument("--state", required=True)
     parser.add_argument("--tls-cert", type=Path)
     parser.add_argument("--tls-key", type=Path)
+    # As `limits.connections` has it. Granian's own default, backlog / workers, leaves the rest hanging.
+    parser.add_argument("--connections", type=int, default=16_384)
     parser.add_argument("--drain-s", type=float, default=Server.drain_s)
     options = parser.parse_args()
     die_with_parent()
@@ -181,7 +180,7 @@ def main() -> None:
         http=HTTPModes.http1,
         websockets=False,
         backlog=BACKLOG,
-        backpressure=CONNECTIONS_MAX,
+        backpressure=options.connections,
         http1_settings=HTTP1Settings(header_read_timeout=HEADER_READ_MS, max_buffer_size=HEADER_BUFFER_BYTES),
         workers_kill_timeout=KILL_AFTER_S,
         ssl_cert=options.tls_cert,

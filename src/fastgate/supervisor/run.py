@@ -128,7 +128,7 @@ class Supervisor:
         place = ["--host", host, "--port", str(port), "--workers", str(prepared.workers), "--state", str(state.path)]
         if config.tls is not None:
             place += ["--tls-cert", config.tls.cert, "--tls-key", config.tls.key]
-        place += ["--drain-s", str(config.limits.drain_s)]
+        place += ["--drain-s", str(config.limits.drain_s), "--connections", str(config.limits.connections)]
         journal = {
             "FASTGATE_JOURNAL_FSYNC": config.journal.fsync,
             "FASTGATE_JOURNAL_SEGMENT_BYTES": str(config.journal.segment_bytes),
