@@ -73,6 +73,7 @@ bench: install-test
 	$(BIN)/python -m bench.slow
 	$(BIN)/python -m bench.fleet
 	$(BIN)/python -m bench.edits
+	$(BIN)/python -m bench.cache
 	$(BIN)/python -m bench.semantic
 	$(BIN)/python -m bench.load --out bench/load.json $(ARGS); status=$$?; $(BIN)/python -m bench.render; exit $$status
 

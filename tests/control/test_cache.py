@@ -84,6 +84,13 @@ def test_stats_and_purges(gateway: Gateway) -> None:
     assert cache_of(gateway, "one") == "hit"
     kept(gateway, 2)
     assert purge(gateway, team="platform", key="alice-laptop") == 2
+    status, log = admin(gateway, "GET", "/audit?limit=1000")
+    assert status == 200
+    last = log["items"][-1]
+    assert (last["action"], last["kind"], last["id"], last["actor"]) == ("purge", "cache", "answers", "admin")
+    assert {**last["after"], "before": ""} == {
+        "team": "platform", "key": "alice-laptop", "entries": 2, "before": "",
+    }  # fmt: skip
     assert cache_of(gateway, "one") == "miss"
     kept(gateway, 1)
 

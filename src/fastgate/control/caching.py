@@ -17,6 +17,7 @@ from fastgate.control.errors import OperationError, moment
 from fastgate.control.shapes_cache import CacheRow, CacheSessions, CacheStats, CacheStore, NewPurge, Purged
 from fastgate.journal.view import ratio
 from fastgate.log import Log
+from fastgate.stores.ports import Change
 from fastgate.times import NS, rfc3339
 
 if TYPE_CHECKING:
@@ -56,7 +57,15 @@ class Store(Protocol):
 class Caching:
     """Questions to the cache of one state directory."""
 
-    def __init__(self, state: StateDir, table: UsageTable, settings: Callable[[], CacheSettings | None]) -> None:
+    def __init__(
+        self,
+        state: StateDir,
+        table: UsageTable,
+        settings: Callable[[], CacheSettings | None],
+        audit: Callable[[Change, str], None],
+    ) -> None:
+        """`audit` takes each change and who made it into the log of changes."""
+        self._audit = audit
         self._state = state
         self._table = table
         self._settings = settings
@@ -112,6 +121,8 @@ class Caching:
             purge = Purge(before_ns=before_ns, **named)
             entries, questions = opened.purge(purge), opened.drop(purge.matches)
         chosen = {name: value for name, value in named.items() if value}
+        done = {**chosen, "before": rfc3339(before_ns), "entries": entries}
+        self._audit(Change("purge", "cache", "answers", None, done), actor)
         log.info("answers are forgotten", entries=entries, before=rfc3339(before_ns), actor=actor, **chosen)
         return Purged(entries=entries, questions=questions, before=rfc3339(before_ns))
 

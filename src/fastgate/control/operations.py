@@ -84,7 +84,7 @@ class Operations:
         self.leases: Leases | None = None
         """Where charges are made, which is in the process that does the background work."""
         self.budgets = Budgets(store.budgets, world.refresh, self._replay, self._figures, self._budget_members)
-        self.caching = Caching(state, self.calls.table, lambda: world.config.cache)
+        self.caching = Caching(state, self.calls.table, lambda: world.config.cache, store.note)
         self.routing = Routing(state, self.calls.table, world.published)
         self.desk = Desk(
             state.alerts_db, self._members.engine, lambda: world.config.alerts, lambda: world.published().budgets

@@ -19,9 +19,23 @@ Origin = Literal["declared", "managed"]
 """declared: comes from directory.yaml and changes there. managed: made through the command line or the API."""
 
 Action = Literal[
-    "create", "update", "remove", "rotate", "revoke", "request", "approve", "deny", "end", "test", "retry", "reap"
+    "create",
+    "update",
+    "remove",
+    "rotate",
+    "revoke",
+    "request",
+    "approve",
+    "deny",
+    "end",
+    "test",
+    "retry",
+    "reap",
+    "purge",
 ]
-SubjectKind = Literal["org", "cost_center", "team", "user", "key", "budget", "increase", "pause", "alert", "worker"]
+SubjectKind = Literal[
+    "org", "cost_center", "team", "user", "key", "budget", "increase", "pause", "alert", "worker", "cache"
+]
 
 
 class Change(msgspec.Struct, frozen=True):
