@@ -11,7 +11,7 @@ from fastgate.config_rules import TEXT, Rule, rules_problem
 from fastgate.strict import Check, Range
 
 LATER: Mapping[str, str] = {
-    "prefer": "routing by price",
+    "models": "models that a request prefers",
 }
 
 MODEL = msgspec.Meta(min_length=1, max_length=256)

@@ -7,7 +7,7 @@ A token's price is an integer of pico-dollars ($3 per million tokens is 3_000_00
 
 from cpython.unicode cimport PyUnicode_FromStringAndSize
 from cython cimport final
-from libc.stdint cimport INT64_MAX, int64_t
+from libc.stdint cimport INT64_MAX, int64_t, uint64_t
 
 from fastgate._core.usage cimport Usage
 
@@ -71,9 +71,13 @@ cdef int64_t _settle(u128 pico, int64_t fast_ppm, int64_t geo_ppm, u128 tools_na
         parts *= <u128>PPM
         if fastgate_mul_overflows(pico, geo_ppm, &pico):
             raise OverflowError("cost exceeds 2**63-1 nano-dollars")
-    nano = pico // parts
-    if nano * parts != pico:
-        nano += 1
+    if parts == <u128>PICO_PER_NANO and pico < <u128>INT64_MAX:
+        # Nearly every call: below nine million dollars and no multiplier. Division in 64 bits costs a tenth.
+        nano = <u128>((<uint64_t>pico + 999) // 1000)
+    else:
+        nano = pico // parts
+        if nano * parts != pico:
+            nano += 1
     nano += tools_nano
     if nano > <u128>INT64_MAX:
         raise OverflowError("cost exceeds 2**63-1 nano-dollars")

@@ -18,7 +18,14 @@ cdef class Offer:
     cpdef tuple fields(self)
 
 
-@cython.locals(order=list, first=int, reason=str)
+@cython.locals(offer=Offer)
+cpdef Offer offered(
+    str place, str model, bint healthy, int64_t warm, object price_nano, int64_t latency_us, int64_t rank,
+    int64_t weight, int64_t key_weight, str endpoint, object later_nano=*
+)
+
+
+@cython.locals(order=list, first=int, reason=str, keyed=cython.bint, offer=Offer)
 cpdef tuple choose(
     str strategy, list offers, int home, bint sticky, int64_t turns, uint64_t point, int64_t latency_max_us
 )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from fastgate.routing.choice import Offer, choose
+from fastgate.routing.choice import choose, offered
 
 if TYPE_CHECKING:
     from fastgate.record import Decision
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 def replay(decision: Decision) -> tuple[tuple[int, ...], str]:
     """The order and the reason that the recorded inputs give now."""
     offers = [
-        Offer(
+        offered(
             each.place,
             each.model,
             each.healthy,

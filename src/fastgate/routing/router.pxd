@@ -6,7 +6,7 @@ from fastgate._core.request cimport RequestView
 from fastgate._core.warmth cimport Conversation, WarmthTable
 from fastgate.bound cimport bound_nano
 from fastgate.call cimport Call
-from fastgate.routing.choice cimport Offer, choose
+from fastgate.routing.choice cimport Offer, choose, offered
 from fastgate.routing.health cimport Breaker
 from fastgate.routing.price cimport Turn, later_nano, turn_nano
 

@@ -16,7 +16,7 @@ from fastgate.bound import bound_nano
 from fastgate.call import Call, Candidate
 from fastgate.clock import mono_ns
 from fastgate.providers.models import endpoint_model
-from fastgate.routing.choice import HOME_GONE, NO_HOME, POINTS, Offer, choose
+from fastgate.routing.choice import HOME_GONE, NO_HOME, POINTS, Offer, choose, offered
 from fastgate.routing.health import Breaker, HealthTable
 from fastgate.routing.price import Turn, later_nano, turn_nano
 from fastgate.routing.savings import price_kind_of
@@ -190,7 +190,7 @@ class Router:
             best = max(best, warm)
             breaker, pace = place.breaker, place.pace
             offers.append(
-                Offer(
+                offered(
                     place.label,
                     "" if place.model == asked else place.model,
                     breaker.ready(mono),

@@ -8,7 +8,7 @@ from collections import Counter
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fastgate.routing.choice import HOME_GONE, NO_HOME, STRATEGIES, Offer, choose, whole_of
+from fastgate.routing.choice import HOME_GONE, NO_HOME, STRATEGIES, Offer, choose, offered, whole_of
 
 NANO = st.integers(0, 10**12)
 
@@ -26,7 +26,7 @@ def offer(place: str = "a", **changes: object) -> Offer:
         "endpoint": place.partition("/")[0],
         "later_nano": 100,
     }
-    return Offer(place=place, **fields | changes)  # type: ignore[arg-type]
+    return offered(place=place, **fields | changes)  # type: ignore[arg-type]
 
 
 @st.composite
