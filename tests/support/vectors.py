@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import math
 import re
@@ -187,8 +188,9 @@ def serving(stub: Stub) -> Iterator[str]:
             data = stub.broken if stub.broken is not None else json.dumps(told).encode()
             self.send_response(status)
             self.send_header("content-length", str(len(data)))
-            self.end_headers()
-            self.wfile.write(data)
+            with contextlib.suppress(ConnectionError):  # who asked did not wait
+                self.end_headers()
+                self.wfile.write(data)
 
         do_PUT = do_POST  # noqa: N815 - the name that http.server looks for
 

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from fastgate.caching.key import Key
     from fastgate.caching.purge import Purge
     from fastgate.caching.semantic.finder import Finder, Ref
-    from fastgate.snapshot import CachePolicy
+    from fastgate.snapshot import CachePolicy, SemanticPolicy
 
 RECENT = 256
 """Entries a worker remembers having sent to Redis: a purge that it hears of later takes them out there too."""
@@ -57,9 +57,20 @@ class Answers:
         else:
             self.shared = Shared(Redis(RedisUrl(resolve_refs(policy.store, os.environ)), loop))
         if policy.semantic is not None:
-            from fastgate.caching.semantic.build import build  # loads numpy and the weights, only where they are used
+            self._open_semantic(policy.semantic, directory / "semantic")
 
-            self.semantic = build(policy.semantic, self, directory / "semantic")
+    def _open_semantic(self, policy: SemanticPolicy, directory: Path) -> None:
+        """Loads numpy, the index and the weights, only where they are used."""
+        try:
+            from fastgate.caching.semantic.build import build
+            from fastgate.caching.semantic.words import NoWeightsError
+        except ImportError as error:
+            log.error("the semantic cache is off: a package is missing", package=error.name)
+            return
+        try:
+            self.semantic = build(policy, self, directory)
+        except NoWeightsError as error:
+            log.error("the semantic cache is off", why=error)
 
     def serves(self, policy: CachePolicy) -> bool:
         """Whether these tiers are those that the policy names."""

@@ -55,7 +55,7 @@ class Finder:
 
     async def find(self, spoken: Spoken, now_ns: int, oldest_ns: int) -> Entry | None:
         """The answer to give; None where there is none, or the mode is shadow: then the question keeps it."""
-        spoken.vector = await self.embedder.embed(spoken.text)
+        await self._embed(spoken)
         if spoken.vector is None:
             return None
         least = max(spoken.threshold, self.store.threshold(spoken.partition))
@@ -76,6 +76,11 @@ class Finder:
                 return None
         return None
 
+    async def _embed(self, spoken: Spoken) -> None:
+        if not spoken.sought:
+            spoken.sought = True
+            spoken.vector = await self.embedder.embed(spoken.text)
+
     async def _answer(self, note: Note, now_ns: int, oldest_ns: int) -> Entry | None:
         if note.expires_ns <= now_ns:
             self.store.drop(note)
@@ -94,8 +99,7 @@ class Finder:
 
     async def remember(self, spoken: Spoken, key: Key, entry: Entry) -> None:
         """Note an answer that was kept."""
-        if spoken.vector is None:
-            spoken.vector = await self.embedder.embed(spoken.text)
+        await self._embed(spoken)
         head = entry.head
         if spoken.would is not None:
             self._compare(spoken, entry)

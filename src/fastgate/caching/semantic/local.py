@@ -10,6 +10,7 @@ import asyncio
 from collections import OrderedDict, deque
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
+from time import sleep
 from typing import TYPE_CHECKING, Any
 
 import lmdb
@@ -33,6 +34,9 @@ if TYPE_CHECKING:
 
 SLICE_NS = 1_000_000
 """How long rows of other workers may keep the loop at once; a graph takes some nine in that time."""
+
+YIELD_S = 0.0001
+"""Between rows that are read at the start: the loop, which has calls by then, gets the interpreter's lock at once."""
 
 READ_AT_ONCE = 256
 """Rows read from the log at once."""
@@ -228,6 +232,7 @@ class LocalStore:
             for row in map(unpack, (blob for _, blob in rows)):
                 if row is not None:
                     notes.take(row, now_ns)
+                    sleep(YIELD_S)
         return notes, place
 
     def _replayed(self, told: asyncio.Future[tuple[Notes, int]]) -> None:

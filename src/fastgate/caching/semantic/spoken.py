@@ -38,7 +38,8 @@ class Spoken:
     """`would` is the answer that would have been given, where the mode is shadow, at this `similarity`."""
 
     __slots__ = (
-        "namespace", "partition", "reading", "scope", "shadow", "similarity", "text", "threshold", "vector", "would",
+        "namespace", "partition", "reading", "scope", "shadow", "similarity", "sought", "text", "threshold", "vector",
+        "would",
     )  # fmt: skip
 
     def __init__(self, scope: Scope, namespace: str, partition: bytes, text: str, rule: SemanticRule) -> None:
@@ -50,6 +51,8 @@ class Spoken:
         self.threshold = rule.threshold
         self.reading: Reading = read(text)
         self.vector: Vector | None = None
+        self.sought = False
+        """The embedder was asked: where there is no vector then, there is none."""
         self.would: Entry | None = None
         self.similarity = 0.0
 
