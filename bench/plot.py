@@ -16,6 +16,7 @@ COLOURS = {
     "bare": "#9db7e8",
     "fastgate": "#2f6fde",
     "budgeted": "#2a8fb5",
+    "screened": "#8a63d2",
     "guarded": "#5b4fc4",
     "cached": "#2e9e6b",
 }

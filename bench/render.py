@@ -24,15 +24,15 @@ WIDTH = 118
 
 INTRODUCTION = f"""\
 Written by `make bench`; do not edit. Every figure was measured on the machine named below, with the load generator
-(wrk) and the upstream on the same cores. **nginx** is a bare reverse proxy with one worker before the same upstream: it
-forwards and does nothing else, so it is the bar for what forwarding costs. **bare** is fastgate's server and pump with
-nothing between them: what is above it is what fastgate does. **fastgate** does its whole work on each call: identity,
-price, response headers, journal. **budgeted** also holds every call against five budgets; **guarded** looks at it with
-every built-in guard of requests too; **cached** has the exact cache as well, which then answers. All are driven in the
-same rounds, one after the other; the ratio to nginx is the median of the ratios within each round. **mock** is the
-upstream alone; below {CEILING} times nginx's rate it would be what is measured. CPU is that of all processes of a
-server, supervisor and control plane included, divided by the calls answered; no call waits for the control plane, but
-it uses the same cores."""
+(wrk) and the upstream on the same cores. **nginx** is a bare reverse proxy with one worker before the same upstream:
+it forwards and does nothing else, so it is the bar for what forwarding costs. **bare** is fastgate's server and pump
+with nothing between them: what is above it is what fastgate does. **fastgate** does its whole work on each call:
+identity, price, response headers, journal. **budgeted** also holds every call against five budgets; **screened**
+looks at it with every built-in guard of requests instead, **guarded** does both; **cached** has the exact cache as
+well, which then answers. All are driven in the same rounds, one after the other; the ratio to nginx is the median of
+the ratios within each round. **mock** is the upstream alone; below {CEILING} times nginx's rate it would be what is
+measured. CPU is that of all processes of a server, supervisor and control plane included, divided by the calls
+answered; no call waits for the control plane, but it uses the same cores."""
 
 
 def page(load: dict[str, Any] | None, micro: dict[str, Any] | None, others: Sequence[Section] = ()) -> str:

@@ -50,13 +50,14 @@ def gateway(
         "directory": "directory.yaml",
         "endpoints": [{"name": "mock", "kind": "anthropic", "base_url": upstream, "api_key": "bench-provider-key"}],
     }
-    full = target in ("guarded", "cached")
+    full = target in ("screened", "guarded", "cached")
     config["guards"] = [{"use": name, "action": "log"} for name in built_in_guards()] if full else []
     if target == "cached":
         config["cache"] = {"exact": {"enabled": True, "namespace": "org"}}
     if tls is not None:
         config["tls"] = {"cert": str(tls.cert), "key": str(tls.key)}
-    (folder / "directory.yaml").write_text(DIRECTORY % json.dumps(KEY) + ("" if target == "fastgate" else BUDGETS))
+    budgets = "" if target in ("fastgate", "screened") else BUDGETS
+    (folder / "directory.yaml").write_text(DIRECTORY % json.dumps(KEY) + budgets)
     path = folder / "fastgate.yaml"
     path.write_text(json.dumps(config))  # JSON is YAML
     command = [sys.executable, "-m", "fastgate.cli", "serve", "-c", str(path)]

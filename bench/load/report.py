@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from bench.figures import median, paired_ratio, spread
-from bench.load.rows import BUDGETED, CEILING, HEADLINE, HEADLINE_P99_MS, HEADLINE_REQUESTS_PER_S, ROWS
+from bench.load.rows import BUDGETED, CEILING, HEADLINE, HEADLINE_P99_MS, HEADLINE_REQUESTS_PER_S, ROWS, SCREENED
 
 COLUMNS = ("requests/s", "spread", "p50 ms", "p99 ms", "CPU µs/call", "of it control", "of nginx")
 
@@ -77,6 +77,12 @@ def verdicts(found: list[Line]) -> Iterator[Verdict]:
             yield Verdict(
                 f"{row.title}: with five budgets on each call {budgeted.to_plain:.2f} of without (>= {BUDGETED})",
                 budgeted.to_plain >= BUDGETED,
+            )
+        screened = by_name.get((row.name, "screened"))
+        if screened and screened.to_plain:
+            yield Verdict(
+                f"{row.title}: with every guard on each call {screened.to_plain:.2f} of without (>= {SCREENED})",
+                screened.to_plain >= SCREENED,
             )
 
 

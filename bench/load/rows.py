@@ -7,15 +7,18 @@ from typing import Literal
 
 Mock = Literal["nginx", "simulate"]
 Body = Literal["small", "large"]
-Target = Literal["mock", "nginx", "bare", "fastgate", "budgeted", "guarded", "cached"]
+Target = Literal["mock", "nginx", "bare", "fastgate", "budgeted", "screened", "guarded", "cached"]
 """bare: our server and pump with nothing between them. fastgate: identity, prices, headers and journal. budgeted:
-with five budgets that bind every call. guarded: with every built-in guard of requests too. cached: with the exact cache
-too, which then answers: no call goes upstream."""
+with five budgets that bind every call. screened: with every built-in guard of requests instead. guarded: with both.
+cached: with the exact cache too, which then answers: no call goes upstream."""
 
-GATEWAYS: tuple[Target, ...] = ("fastgate", "budgeted", "guarded", "cached")
+GATEWAYS: tuple[Target, ...] = ("fastgate", "budgeted", "screened", "guarded", "cached")
 
 BUDGETED = 0.95
 """Of its rate without budgets the gateway keeps at least so much with five budgets on every call."""
+
+SCREENED = 0.9
+"""The same with every built-in guard of requests and no budget."""
 
 CEILING = 1.5
 """The upstream alone must serve this many times what nginx proxies to it, or the row measures the upstream."""

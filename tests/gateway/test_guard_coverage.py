@@ -1,5 +1,5 @@
-"""The coverage matrix, generated: route x stream x kind of block x rule. A rule that is in force fires wherever it says
-that it looks, on every way in, streamed or not."""
+"""The coverage matrix, generated: dialect x route x stream x kind of block x rule. A rule in force fires wherever it
+says that it looks, on every way in, streamed or not."""
 
 from __future__ import annotations
 
@@ -19,7 +19,16 @@ PER_CALL = 24
 """Rules tried in one call: the record names 64 verdicts, and some samples make several rules fire."""
 
 MESSAGES = ("/v1/messages", "/v1/v1/messages", "/v1/messages/count_tokens")
-WAYS = [(path, stream) for path in MESSAGES for stream in (False, True) if not (stream and "count" in path)]
+BEDROCK = "/model/us.anthropic.claude-sonnet-4-5-20250929-v1%3A0"
+VERTEX = "/v1/projects/p/locations/us-east5/publishers/anthropic/models"
+WAYS = [
+    *((path, stream) for path in MESSAGES for stream in (False, True) if not (stream and "count" in path)),
+    (f"{BEDROCK}/invoke", False),
+    (f"{BEDROCK}/invoke-with-response-stream", True),
+    (f"{VERTEX}/claude-sonnet-4-5@20250929:rawPredict", False),
+    (f"{VERTEX}/claude-sonnet-4-5@20250929:streamRawPredict", True),
+    (f"{VERTEX}/count-tokens:rawPredict", False),
+]
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -75,6 +84,18 @@ def tool(sample: str, n: int) -> dict[str, Any]:
     return {"name": f"tool{n}", "description": f"as follows\n{sample}", "input_schema": {}}
 
 
+def head_of(path: str, stream: bool) -> dict[str, Any]:
+    """What a body has beside its content, in the dialect of the path."""
+    if path.startswith("/model/"):
+        return {"anthropic_version": "bedrock-2023-05-31", "max_tokens": 8}
+    if "count-tokens" in path:
+        return {"anthropic_version": "vertex-2023-10-16", "model": "claude-sonnet-4-5@20250929"}
+    if "/projects/" in path:
+        said: dict[str, Any] = {"anthropic_version": "vertex-2023-10-16", "max_tokens": 8}
+        return said | ({"stream": True} if stream else {})
+    return {"model": "claude-sonnet-5-5", "max_tokens": 8, "stream": stream}
+
+
 @pytest.mark.parametrize("kind", [kind for kind in KINDS if kind not in ANSWER])
 @pytest.mark.parametrize(("path", "stream"), WAYS)
 def test_every_rule_fires_in_every_block_it_looks_at(world: World, path: str, stream: bool, kind: Kind) -> None:
@@ -88,11 +109,10 @@ def test_every_rule_fires_in_every_block_it_looks_at(world: World, path: str, st
         left = tried
         while left:
             before = len(left)
-            body = {"model": "claude-sonnet-5-5", "max_tokens": 8, "stream": stream} | block(
-                kind, [rule.samples[0] for rule in left]
-            )
+            body = head_of(path, stream) | block(kind, [rule.samples[0] for rule in left])
             count = len(world.plane.records())
-            assert world.plane.request("POST", path, json.dumps(body).encode(), x_api_key=KEY).status == 200
+            sent = json.dumps(body).encode()
+            assert world.plane.request("POST", path, sent, authorization=f"Bearer {KEY}").status == 200
             record = world.plane.settled(count + 1)[-1]
             assert record.guard in ("pass", "not-scanned")
             fired |= {verdict.rule for verdict in record.verdicts if verdict.kind == kind}

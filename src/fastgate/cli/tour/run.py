@@ -14,6 +14,7 @@ from fastgate.cli.tour.stops_alerts import alert_arrives
 from fastgate.cli.tour.stops_budgets import capped, paused, raised, status_line
 from fastgate.cli.tour.stops_cache import cached_call, reworded_call
 from fastgate.cli.tour.stops_calls import client_leaves, fail_over, priced_call, streamed_call, upstream_error
+from fastgate.cli.tour.stops_guards import hidden_secret, seen_text
 from fastgate.cli.tour.stops_keys import model_not_allowed, revoked_key, typing_error, wrong_key
 from fastgate.cli.tour.stops_operations import drain, spend_adds_up
 from fastgate.cli.tour.stops_reports import proposed_budgets, reports_agree
@@ -24,6 +25,8 @@ STOPS = (
     Stop("A streamed call", streamed_call),
     Stop("A question asked twice is bought once", cached_call),
     Stop("A question in other words, and one that only looks like it", reworded_call),
+    Stop("A secret that does not leave", hidden_secret),
+    Stop("Did a model see this text?", seen_text),
     Stop("A key that nobody issued", wrong_key),
     Stop("A key with a typing error", typing_error),
     Stop("A model that the key may not use", model_not_allowed),
