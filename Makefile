@@ -75,6 +75,7 @@ bench: install-test
 	$(BIN)/python -m bench.edits
 	$(BIN)/python -m bench.cache
 	$(BIN)/python -m bench.semantic
+	$(BIN)/python -m bench.dryrun
 	$(BIN)/python -m bench.load --out bench/load.json $(ARGS); status=$$?; $(BIN)/python -m bench.render; exit $$status
 
 faults: install-test
