@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from typing import Any
 
 import msgspec
@@ -33,7 +32,7 @@ def set_policy(plane: Plane, **changes: Any) -> None:
     """Another policy in force; the plane's fixture puts the usual one back."""
     plane.cache = msgspec.structs.replace(CACHE, **changes)
     plane.publish()
-    time.sleep(0.15)
+    plane.wait_adopted()
 
 
 def twice(plane: Plane, text: str, **changes: Any) -> tuple[str, str]:

@@ -260,7 +260,7 @@ def test_clients_of_other_dialects_share_the_answers(plane: Plane, simulator: Si
 def test_what_a_guard_redacted_is_never_kept(plane: Plane, simulator: SimProcess) -> None:
     plane.guards = (GuardRow(use="secrets", action="redact"),)
     plane.publish()
-    time.sleep(0.3)
+    plane.wait_adopted()
     try:
         secret = "AKIA" + "Q3EGRDZ7KPLM5XWT"
         assert twice(plane, f"export AWS_ACCESS_KEY_ID={secret}") == ("bypass", "bypass")
@@ -269,4 +269,4 @@ def test_what_a_guard_redacted_is_never_kept(plane: Plane, simulator: SimProcess
     finally:
         plane.guards = ()
         plane.publish()
-        time.sleep(0.15)
+        plane.wait_adopted()
