@@ -56,13 +56,15 @@ npm_packages() {
     [ "${found%% *}" = "$wanted" ] || { echo "make peers: Claude Code is $found, not $wanted" >&2; exit 1; }
 }
 
+# With what its clients for Bedrock and Vertex AI need.
 python_sdk() { # MAJOR VERSION
     local venv=$peers/anthropic-$1
-    [ "$("$venv/bin/python" -c 'import anthropic; print(anthropic.__version__)' 2> /dev/null)" = "$2" ] && return
+    local asked='import anthropic, boto3, google.auth; print(anthropic.__version__)'
+    [ "$("$venv/bin/python" -c "$asked" 2> /dev/null)" = "$2" ] && return
     echo "Installing the Python SDK anthropic $2 into .peers"
     rm -rf "$venv"
     python3 -m venv "$venv"
-    "$venv/bin/python" -m pip --disable-pip-version-check install -qq "anthropic==$2"
+    "$venv/bin/python" -m pip --disable-pip-version-check install -qq "anthropic[bedrock,vertex]==$2"
 }
 
 debian
