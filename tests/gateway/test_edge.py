@@ -6,6 +6,7 @@ from __future__ import annotations
 import http.client
 import json
 import time
+from typing import Any
 
 import pytest
 
@@ -107,6 +108,44 @@ def test_paths(world: World) -> None:
         answer = plane.request(method, path, x_api_key=KEY)
         assert (answer.status, answer.json()["error"]["type"]) == (404, "not_found_error"), path
     assert len(world.calls(1)) == 1
+
+
+def listing(world: World, query: str) -> dict[str, Any]:
+    answer = world.plane.request("GET", f"/v1/models?{query}", x_api_key=KEY)
+    assert answer.status == 200, answer.body
+    found: dict[str, Any] = answer.json()
+    return found
+
+
+def test_models_come_in_pages_both_ways(world: World) -> None:
+    everything = [row["id"] for row in listing(world, "")["data"]]
+    assert len(everything) > 7
+    ahead: list[str] = []
+    query = "limit=3"
+    while True:
+        page = listing(world, query)
+        ids = [row["id"] for row in page["data"]]
+        assert (page["first_id"], page["last_id"]) == (ids[0], ids[-1])
+        ahead += ids
+        if not page["has_more"]:
+            break
+        assert len(ids) == 3
+        query = f"limit=3&after_id={page['last_id']}"
+    assert ahead == everything
+    back: list[str] = []
+    query = f"limit=3&before_id={everything[-1]}"
+    while True:
+        page = listing(world, query)
+        back = [row["id"] for row in page["data"]] + back
+        if not page["has_more"]:
+            break
+        query = f"limit=3&before_id={page['first_id']}"
+    assert back == everything[:-1]
+    assert listing(world, f"after_id={everything[-1]}")["data"] == []
+    for wrong in ("limit=0", "limit=1001", "limit=x", "limit=-1", "limit=%C2%B2", "after_id=nobody", "before_id=nobody",
+                  f"after_id={everything[0]}&before_id={everything[1]}"):  # fmt: skip
+        answer = world.plane.request("GET", f"/v1/models?{wrong}", x_api_key=KEY)
+        assert (answer.status, answer.json()["error"]["type"]) == (400, "invalid_request_error"), wrong
 
 
 def test_models_and_me(world: World) -> None:

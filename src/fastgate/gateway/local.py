@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qsl
 
 import msgspec
 
@@ -22,6 +23,10 @@ if TYPE_CHECKING:
     from fastgate.gateway.worker import Worker
     from fastgate.snapshot import KeyRow, Snapshot
 
+PAGE_MAX = 1000
+"""Models of one page at most (Anthropic's API reference, list models); there it is 20 where no limit is given. Here all
+come then: a gateway has tens."""
+
 encode = msgspec.json.Encoder().encode
 
 MODELS = "/v1/models"
@@ -37,7 +42,9 @@ async def answer(worker: Worker, scope: Any, proto: Downstream, path: str) -> bo
     headers = [("content-type", "application/json")]
     try:
         who, session = identify(worker, scope.headers.items())
-        body = encode(await me(worker, who, session) if path == ME else await view(worker, who, path))
+        body = encode(
+            await me(worker, who, session) if path == ME else await view(worker, who, path, scope.query_string)
+        )
         status = 200
     except GatewayError as exc:
         status, body = exc.status, envelope(exc, "")
@@ -60,35 +67,63 @@ def identify(worker: Worker, items: list[tuple[str, str]]) -> tuple[KeyRow, str]
     raise authentication()
 
 
-async def view(worker: Worker, who: KeyRow, path: str) -> dict[str, Any]:
+async def view(worker: Worker, who: KeyRow, path: str, query: str) -> dict[str, Any]:
     if path == MODELS:
-        return models(worker, who)
+        return page(models(worker, who), query)
     if path == PROFILES:
         return profiles(worker, who)
     if path.startswith(CALLS):
         return await recorded(worker, who, path.removeprefix(CALLS))
     wanted = path.removeprefix(MODELS + "/")
-    for row in models(worker, who)["data"]:
+    for row in models(worker, who):
         if row["id"] == wanted:
             return dict(row)
     raise not_found(path)
 
 
-def models(worker: Worker, who: KeyRow) -> dict[str, Any]:
+def models(worker: Worker, who: KeyRow) -> list[dict[str, str]]:
     """The priced models that this key may use, in Anthropic's shape. Release dates are not known here: where one is
     unknown, Anthropic's API itself gives the epoch."""
     names = served(worker.snapshot)
-    rows = [
+    return [
         {"type": "model", "id": name, "display_name": display_name(name), "created_at": "1970-01-01T00:00:00Z"}
         for name in sorted(names, reverse=True)
         if allowed(name, who.models)
     ]
+
+
+def page(rows: list[dict[str, str]], query: str) -> dict[str, Any]:
+    """The part of `rows` that `limit`, `after_id` and `before_id` ask for; all of them where nothing is asked."""
+    asked = dict(parse_qsl(query))
+    limit = asked.get("limit", str(PAGE_MAX))
+    if not (limit.isascii() and limit.isdigit() and len(limit) <= 4 and 1 <= int(limit) <= PAGE_MAX):
+        raise invalid_request(f"limit: must be a whole number from 1 to {PAGE_MAX}")
+    if "after_id" in asked and "before_id" in asked:
+        raise invalid_request("after_id, before_id: give one of them")
+    ids = [row["id"] for row in rows]
+    begin, end = 0, len(rows)
+    if "after_id" in asked:
+        begin = place_of(ids, "after_id", asked["after_id"]) + 1
+    if "before_id" in asked:
+        end = place_of(ids, "before_id", asked["before_id"])
+    more = end - begin > int(limit)
+    if "before_id" in asked:
+        rows = rows[max(begin, end - int(limit)) : end]
+    else:
+        rows = rows[begin : min(end, begin + int(limit))]
     return {
         "data": rows,
-        "has_more": False,
+        "has_more": more,
         "first_id": rows[0]["id"] if rows else None,
         "last_id": rows[-1]["id"] if rows else None,
     }
+
+
+def place_of(ids: list[str], name: str, wanted: str) -> int:
+    try:
+        return ids.index(wanted)
+    except ValueError:
+        raise invalid_request(f"{name}: no model of this listing") from None
 
 
 def served(snapshot: Snapshot) -> set[str]:
@@ -113,7 +148,7 @@ def profiles(worker: Worker, who: KeyRow) -> dict[str, Any]:
                 "type": "SYSTEM_DEFINED",
                 "models": [],
             }
-            for row in models(worker, who)["data"]
+            for row in models(worker, who)
         ]
     }
 

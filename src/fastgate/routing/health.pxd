@@ -2,7 +2,7 @@ cimport cython
 from libc.stdint cimport int64_t
 
 
-cdef Py_ssize_t NAME, FAILURES, OPEN_UNTIL, PROBE_UNTIL, OPENED, LATENCY_US, LATENCY_AT
+cdef Py_ssize_t NAME, FAILURES, OPEN_UNTIL, PROBE_UNTIL, OPENED, LATENCY_US, LATENCY_AT, SHARE
 
 
 cdef class Breaker:

@@ -1,8 +1,9 @@
 """Circuit breakers of endpoints and how soon each answers, shared by all workers through one small mapped file.
 
-An endpoint that fails five times in a row is open: calls go to others first. When its time is over one call, of any
-worker, is let through to probe it; that one's success closes it, its failure opens it for longer. An open breaker never
-refuses a call: where no endpoint is healthy the order of the configuration holds, so a lone endpoint is always tried.
+An endpoint that fails five times in a row, or about half of its calls, is open: calls go to others first. When its time
+is over one call, of any worker, is let through to probe it; that one's success closes it, its failure opens it for
+longer. An open breaker never refuses a call: where no endpoint is healthy the order of the configuration holds, so a
+lone endpoint is always tried.
 
 Each field is one aligned store of 8 bytes, so a reader sees the old or the new value. Two workers that write at once
 may lose a count or probe together: that costs one attempt, and needs no lock on a call's path. Times are monotonic.
@@ -21,9 +22,10 @@ SLOTS = 1024
 """Endpoints and keys known at a time; a deployment has tens. Those that are no longer configured keep their slot."""
 
 FIELDS = 8
-NAME, FAILURES, OPEN_UNTIL, PROBE_UNTIL, OPENED, LATENCY_US, LATENCY_AT = 0, 1, 2, 3, 4, 5, 6
+NAME, FAILURES, OPEN_UNTIL, PROBE_UNTIL, OPENED, LATENCY_US, LATENCY_AT, SHARE = 0, 1, 2, 3, 4, 5, 6, 7
 """Of a slot: digest of the name, failures in a row, when it may be probed, until when somebody probes, times opened;
-mean time to the first byte of a stream, and when that was last measured."""
+mean time to the first byte of a stream, and when that was last measured; how many attempts ended since the first
+failure (from bit 32 on), and which share of the last ones failed, in parts of WHOLE."""
 
 FAILURES_TO_OPEN = 5
 """As many failures in a row are no accident; Envoy's outlier detection has the same default."""
@@ -31,6 +33,18 @@ FAILURES_TO_OPEN = 5
 OPEN_FIRST_NS = 1_000_000_000
 OPEN_MAX_NS = 60_000_000_000
 """An endpoint stays open for a second, then twice as long each time it fails its probe, a minute at most."""
+
+WHOLE = 1 << 16
+SHARE_WEIGHT_BITS = 4
+"""The share of failures leans on the last 16 attempts or so."""
+
+OUTLIER_SHARE = WHOLE // 2
+OUTLIER_ATTEMPTS = 20
+"""Who fails so large a share, of so many attempts at least, is an outlier, though it never fails five times in a row:
+every other call would pay for an attempt in vain. Below half, another try is cheaper than a cold prompt cache."""
+
+OUTLIER_NS = 30_000_000_000
+"""How long an outlier is left alone; Envoy's base ejection time."""
 
 PROBE_NS = 10_000_000_000
 """A probe that has said nothing for this long is given up for another."""
@@ -123,12 +137,28 @@ class Breaker:
         """It answered: what went before is forgotten."""
         cells = self._cells
         if cells[FAILURES] or cells[OPEN_UNTIL]:
+            if cells[OPEN_UNTIL]:
+                cells[SHARE] = 0  # it is well again, as far as one call tells
             cells[FAILURES] = cells[OPEN_UNTIL] = cells[PROBE_UNTIL] = cells[OPENED] = 0
+        if cells[SHARE]:
+            self._count(0)
+
+    def _count(self, failed: int) -> bool:
+        """Take an attempt into the share of failures; True where that makes an outlier."""
+        cells = self._cells
+        attempts, share = cells[SHARE] >> 32, cells[SHARE] & 0xFFFF_FFFF
+        share += (failed * WHOLE >> SHARE_WEIGHT_BITS) - (share >> SHARE_WEIGHT_BITS)
+        attempts = min(attempts + 1, OUTLIER_ATTEMPTS)
+        if share < WHOLE >> 2 * SHARE_WEIGHT_BITS:  # long ago: forgotten
+            attempts = share = 0
+        cells[SHARE] = attempts << 32 | share
+        return attempts >= OUTLIER_ATTEMPTS and share >= OUTLIER_SHARE
 
     def failed(self, now_ns: int, wait_ns: int = 0) -> None:
         """It failed. `wait_ns`: it said itself for how long (retry-after), and is left alone at once."""
         cells = self._cells
         cells[FAILURES] += 1
+        outlier = self._count(1)
         probed = cells[OPEN_UNTIL] != 0 and now_ns >= cells[OPEN_UNTIL]
         if wait_ns:
             cells[OPEN_UNTIL] = now_ns + min(wait_ns, OPEN_MAX_NS)
@@ -136,4 +166,7 @@ class Breaker:
             length_ns = min(OPEN_FIRST_NS << min(cells[OPENED], 10), OPEN_MAX_NS)
             cells[OPENED] += 1
             cells[OPEN_UNTIL] = now_ns + length_ns - int(length_ns * random() / 5)  # noqa: S311  # spreads probes
+        elif outlier and not cells[OPEN_UNTIL]:
+            cells[SHARE] = 0
+            cells[OPEN_UNTIL] = now_ns + OUTLIER_NS - int(OUTLIER_NS * random() / 5)  # noqa: S311  # spreads probes
         cells[PROBE_UNTIL] = 0

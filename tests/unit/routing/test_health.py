@@ -4,12 +4,21 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
 from fastgate.routing.health import (
     FAILURES_TO_OPEN,
+    FIELDS,
     OPEN_FIRST_NS,
     OPEN_MAX_NS,
+    OUTLIER_ATTEMPTS,
+    OUTLIER_NS,
     PROBE_NS,
     SLOTS,
+    WHOLE,
+    Breaker,
     HealthTable,
 )
 
@@ -72,3 +81,50 @@ def test_a_full_table_still_gives_breakers(tmp_path: Path) -> None:
     for _ in range(FAILURES_TO_OPEN):
         table.breaker("e7").failed(NOW)
     assert not table.breaker("e7").allows(NOW) and table.breaker("e8").allows(NOW)
+
+
+def ejected(breaker: Breaker, pattern: str, times: int) -> int:
+    """After how many attempts it opened, of `pattern` (x fails) over and over; 0 where it did not."""
+    for number in range(times):
+        if pattern[number % len(pattern)] == "x":
+            breaker.failed(NOW)
+        else:
+            breaker.succeeded()
+        if breaker.is_open:
+            return number + 1
+    return 0
+
+
+@pytest.mark.parametrize(
+    ("pattern", "opens"),
+    [("xxx.", True), ("xx.", True), ("xxx..", True), ("x..", False), ("x...", False), ("x" + 19 * ".", False),
+     ("xxxx" + 40 * ".", False)],
+)  # fmt: skip
+def test_who_fails_half_of_its_calls_is_an_outlier(tmp_path: Path, pattern: str, opens: bool) -> None:
+    breaker = HealthTable(tmp_path / "health").breaker("a")
+    after = ejected(breaker, pattern, 500)
+    assert (after > 0) is opens
+    if opens:
+        assert OUTLIER_ATTEMPTS <= after <= 60
+        assert not breaker.allows(NOW + OUTLIER_NS * 7 // 10) and breaker.allows(NOW + OUTLIER_NS)
+        breaker.succeeded()
+        assert ejected(breaker, pattern, OUTLIER_ATTEMPTS - 1) == 0, "it begins anew"
+
+
+def test_all_workers_count_into_one_share(tmp_path: Path) -> None:
+    workers = [HealthTable(tmp_path / "health").breaker("a") for _ in range(4)]
+    for number in range(60):
+        worker = workers[number % 4]
+        worker.failed(NOW) if number % 3 else worker.succeeded()
+        if worker.is_open:
+            break
+    assert all(worker.is_open for worker in workers)
+
+
+@given(st.lists(st.booleans(), max_size=200))
+def test_the_share_stays_a_share(outcomes: list[bool]) -> None:
+    cells = memoryview(bytearray(FIELDS * 8)).cast("q")
+    breaker = Breaker(cells)
+    for good in outcomes:
+        breaker.succeeded() if good else breaker.failed(NOW)
+        assert 0 <= cells[FIELDS - 1] & 0xFFFF_FFFF <= WHOLE and 0 <= cells[FIELDS - 1] >> 32 <= OUTLIER_ATTEMPTS
