@@ -12,6 +12,7 @@ from fastgate.strict import Check, Range
 
 LATER: Mapping[str, str] = {
     "models": "models that a request prefers",
+    "hedge_ms": "hedged attempts",
 }
 
 MODEL = msgspec.Meta(min_length=1, max_length=256)
