@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fastgate.prices.book import Price, PriceData
-from fastgate.routing.savings import NOTHING, Savings, listed, savings
+from fastgate.routing.savings import NOTHING, Savings, listed, savings, warmer
 from fastgate.snapshot import Endpoint, HeaderNames, Snapshot, SnapshotData
 from tests.laws.test_money import compiled, rows, tokens, usage
 from tests.model import money as model
@@ -75,6 +75,16 @@ def test_causes_add_up_to_the_nano_dollar(
         assert found.downgrade_nano == 0, "the same model saves nothing by being itself"
     if here is first:
         assert found.arbitration_nano == 0, "the first endpoint, or one at its price, arbitrates nothing"
+
+
+@given(tokens(), st.integers(0, 1 << 40))
+def test_a_warmer_prompt_is_the_same_prompt(t: model.Tokens, more: int) -> None:
+    before, after = usage(t), warmer(usage(t), more)
+    classes = ("input_tokens", "cache_write_5m_tokens", "cache_write_1h_tokens", "cache_read_tokens")
+    was, now = ([getattr(use, name) for name in classes] for use in (before, after))
+    assert sum(was) == sum(now) and min(now) >= 0
+    assert now[-1] - was[-1] == min(more, sum(was[:-1]))
+    assert (before.output_tokens, before.fast, before.web_search) == (after.output_tokens, after.fast, after.web_search)
 
 
 def test_a_global_endpoint_of_vertex_has_its_own_prices() -> None:

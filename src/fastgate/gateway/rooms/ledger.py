@@ -54,7 +54,10 @@ def compare(call: Call) -> None:
     assert request is not None
     if call.usage_state != "exact" and call.snapshot.limits.unknown_usage == "bound":
         return
-    saved = savings(call.snapshot, call.model_asked or request.model, endpoint, usage, call.cost_nano)
+    asked, step, warm = call.model_asked or request.model, call.ladder, 0
+    if step is not None and step[1] == asked and not step[3]:
+        warm = step[7] - step[8]
+    saved = savings(call.snapshot, asked, endpoint, usage, call.cost_nano, warm)
     call.saved_downgrade_nano, call.saved_arbitration_nano = saved
     call.saved_nano = saved.downgrade_nano + saved.arbitration_nano
 
