@@ -36,7 +36,9 @@ SLICE_NS = 1_000_000
 """How long rows of other workers may keep the loop at once; a graph takes some nine in that time."""
 
 YIELD_S = 0.0001
-"""Between rows that are read at the start: the loop, which has calls by then, gets the interpreter's lock at once."""
+YIELD_ROWS = 8
+"""So long, after so many rows that are read at the start: the loop, which has calls by then, waits a millisecond for the
+interpreter's lock at most. A pause may last longer than it says on a busy machine, so there are not more of them."""
 
 READ_AT_ONCE = 256
 """Rows read from the log at once."""
@@ -229,9 +231,11 @@ class LocalStore:
         )
         while rows := self._journal.after(place, READ_AT_ONCE):
             place = rows[-1][0]
-            for row in map(unpack, (blob for _, blob in rows)):
+            for n, (_, blob) in enumerate(rows):
+                row = unpack(blob)
                 if row is not None:
                     notes.take(row, now_ns)
+                if n % YIELD_ROWS == 0:
                     sleep(YIELD_S)
         return notes, place
 
