@@ -37,8 +37,10 @@ SLICE_NS = 1_000_000
 
 YIELD_S = 0.0001
 YIELD_ROWS = 8
-"""So long, after so many rows that are read at the start: the loop, which has calls by then, waits a millisecond for the
-interpreter's lock at most. A pause may last longer than it says on a busy machine, so there are not more of them."""
+"""So long, after so many rows that are read at the start: the loop, which has calls by then, waits a millisecond
+for the interpreter's lock at most. A pause may last longer than it says on a busy machine, so there are not
+more of them.
+"""
 
 READ_AT_ONCE = 256
 """Rows read from the log at once."""
