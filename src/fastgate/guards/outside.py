@@ -289,18 +289,22 @@ def around_own(text: bytes, start: int, end: int) -> Iterable[tuple[int, int]]:
 
 
 def flags_of(verdict: vendors.Verdict, text: str) -> tuple[Flag, ...]:
-    """A vendor's verdict with places in bytes: those it named, those where its text differs, or all of the block."""
+    """A vendor's verdict with places in bytes: those it named or where its text differs, and all of the block for each
+    category that has none."""
     if verdict.outcome != "flag":
         return ()
     spans = [(span.label, span.start, span.end) for span in verdict.spans]
-    label = verdict.categories[0] if verdict.categories else ""
-    if not spans and verdict.text is not None:
+    unplaced = verdict.unplaced
+    if not spans and not unplaced and verdict.text is not None:
+        label = verdict.categories[0] if verdict.categories else ""
         spans = [(label, start, end) for start, end in changes(text, verdict.text)]
     if not spans:
-        size = len(text.encode("utf-8", "surrogateescape"))
-        return tuple(Flag(each, 0, size, whole=True) for each in verdict.categories or ("flagged",))
-    places = byte_places(text, sorted({at for _, start, end in spans for at in (start, end)}))
-    return tuple(Flag(each, places[start], places[end], whole=False) for each, start, end in sorted(set(spans)))
+        unplaced = unplaced or verdict.categories or ("flagged",)
+    places = byte_places(text, sorted({at for _, start, end in spans for at in (start, end)} | {len(text)}))
+    return (
+        *(Flag(each, places[start], places[end], whole=False) for each, start, end in sorted(set(spans))),
+        *(Flag(each, 0, places[len(text)], whole=True) for each in unplaced),
+    )
 
 
 def byte_places(text: str, places: Sequence[int]) -> dict[int, int]:

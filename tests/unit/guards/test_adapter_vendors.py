@@ -243,7 +243,7 @@ CASES = {
         "/judge",
         {"outcome": "pass"},
         {"outcome": "flag", "categories": ["pii"], "spans": [{"start": 5, "end": 16, "label": "EMAIL_ADDRESS"}]},
-        ("pii",),
+        ("EMAIL_ADDRESS",),
         SPAN,
     ),
     "bedrock-guardrails": Case(

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fastgate.guards.adapters.adapter import Adapter
+from fastgate.guards.adapters.adapter import Adapter, merged
 from fastgate.guards.adapters.client import Client
 from fastgate.guards.adapters.vendors import REDACTING, VENDORS, adapter_of, settings_of
 from fastgate.guards.adapters.verdict import Span, flagged
@@ -107,9 +107,21 @@ def test_of_a_rewritten_text_what_is_gone_is_meant() -> None:
     text = "mail jo@corp.net now: é"
     (flag,) = flags_of(flagged("pii", text="mail [EMAIL] now: é"), text)
     assert text.encode()[flag.start : flag.end] == b"jo@corp.net" and not flag.whole
-    (flag,) = flags_of(flagged("x", spans=(Span(22, 23, "e"),)), text)
+    (flag,) = flags_of(flagged("e", spans=(Span(22, 23, "e"),)), text)
     assert text.encode()[flag.start : flag.end] == "é".encode()
     assert flags_of(flagged("bad"), "é")[0] == ("bad", 0, 2, True)
+
+
+def test_a_category_without_a_place_is_not_lost_beside_one_that_has_one() -> None:
+    card = (Span(0, 4, "card"),)
+    expected = (("card", 0, 4, False), ("injection", 0, 6, True))
+    assert flags_of(flagged("injection", "card", spans=card), "1234 x") == expected
+    rewritten = flags_of(flagged("card", "injection", text="# x"), "1234 x")
+    assert rewritten == (("card", 0, 6, True), ("injection", 0, 6, True)), "whose place is the change?"
+    parted = merged([(0, "1234 ", flagged("card", spans=card)), (5, "x", flagged("card"))])
+    assert flags_of(parted, "1234 x") == (("card", 0, 4, False), ("card", 0, 6, True))
+    mixed = merged([(0, "1234 ", flagged("card", spans=card)), (5, "x", flagged("card", text="y"))])
+    assert flags_of(mixed, "1234 x")[-1] == ("card", 0, 6, True)
 
 
 def test_placeholders_are_never_hidden_again() -> None:

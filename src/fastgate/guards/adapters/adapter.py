@@ -88,9 +88,11 @@ def merged(found: Sequence[tuple[int, str, Verdict]]) -> Verdict:
         return unscanned or PASS
     categories = tuple(dict.fromkeys(name for _, _, verdict in flags for name in verdict.categories))
     spans = tuple(Span(at + s.start, at + s.end, s.label) for at, _, verdict in flags for s in verdict.spans)
-    rewritten = unscanned is None and all(verdict.text is not None for _, _, verdict in flags)
+    rewritten = unscanned is None and all(verdict.text is not None and not verdict.spans for _, _, verdict in flags)
     text = "".join(part if verdict.text is None else verdict.text for _, part, verdict in found) if rewritten else None
-    return Verdict("flag", categories, spans, text, unscanned.why if unscanned else "")
+    beside = [verdict._replace(text=None) for _, _, verdict in flags] if spans else []
+    whole = tuple(dict.fromkeys(name for verdict in beside for name in verdict.unplaced))
+    return Verdict("flag", categories, spans, text, unscanned.why if unscanned else "", whole)
 
 
 class MediaVendor(Vendor, Protocol):

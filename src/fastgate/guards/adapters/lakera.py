@@ -38,4 +38,4 @@ class Lakera:
         spans = tuple(
             Span(each["start"], each["end"], str(each["detector_type"])) for each in found.get("payload") or ()
         )
-        return flagged(*(kinds or ["flagged"]), spans=spans)
+        return flagged(*(kinds or [span.label for span in spans] or ["flagged"]), spans=spans)

@@ -26,6 +26,18 @@ class Verdict(NamedTuple):
     """The text as the vendor would have it, where it rewrites."""
     why: str = ""
     """Of `not_scanned`: what went wrong, without the text and without keys."""
+    whole: tuple[str, ...] = ()
+    """Of a text in parts: categories that have no place in one of them, whatever they have in another."""
+
+    @property
+    def unplaced(self) -> tuple[str, ...]:
+        """Categories that hiding places would not be rid of. A rewritten text is the place of one category only: of
+        more it does not tell which it has dealt with."""
+        if not self.spans and self.text is not None and len(self.categories) <= 1:
+            return self.whole
+        placed = {span.label for span in self.spans}
+        unplaced = (*self.whole, *(name for name in self.categories if name not in placed))
+        return tuple(dict.fromkeys(unplaced)) or (() if self.spans else ("flagged",))
 
 
 PASS = Verdict("pass")

@@ -52,4 +52,7 @@ class Webhook:
         if found["outcome"] != "flag":
             raise ValueError(found["outcome"])
         spans = tuple(Span(each["start"], each["end"], str(each["label"])) for each in found.get("spans") or ())
-        return flagged(*map(str, found.get("categories") or ["flagged"]), spans=spans, text=found.get("text"))
+        names = [str(name) for name in found.get("categories") or ()]
+        if spans and len(names) <= 1:
+            names = [span.label for span in spans]  # a lone category is what all the spans are of
+        return flagged(*(names or ["flagged"]), spans=spans, text=found.get("text"))
