@@ -58,6 +58,8 @@ class Tenants(RuleBasedStateMachine):
         self.directory = tempfile.TemporaryDirectory()
         self.given: dict[bytes, tuple[Any, str, str, str]] = {}
         self.serial = 0
+        self.asked: list[tuple[str, ...]] = []
+        """What was asked so far, in the order of `put`; asked again in other words more often than chance would."""
         self.open()
 
     def open(self) -> None:
@@ -84,6 +86,19 @@ class Tenants(RuleBasedStateMachine):
         session=st.sampled_from(["s1", "s2"]),
     )
     def ask(self, who: str, width: str, named: str, model: str, system: str, text: str, session: str) -> None:
+        self.asked.append((who, width, named, model, system, text, session))
+        self.put(who, width, named, model, system, text, session)
+
+    @rule(data=st.data())
+    def ask_again(self, data: st.DataObject) -> None:
+        """The same in other words, by the same caller or by another."""
+        if self.asked:
+            who, width, named, model, system, text, session = data.draw(st.sampled_from(self.asked))
+            other = data.draw(st.sampled_from([who, who, *sorted(TENANTS)]))
+            words = data.draw(st.sampled_from(WORDINGS[MEANINGS[text]]))
+            self.put(other, width, named, model, system, words, session)
+
+    def put(self, who: str, width: str, named: str, model: str, system: str, text: str, session: str) -> None:
         row = TENANTS[who]
         body = json.dumps({"model": model, "system": system, "messages": [{"role": "user", "content": text}]}).encode()
         canonical = read_canonical(body)
