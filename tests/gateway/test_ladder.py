@@ -142,6 +142,17 @@ def test_a_throttled_model_is_left_once_its_endpoints_are_exhausted(house: House
     assert record.ladder is not None and record.ladder.rule == -3
 
 
+@pytest.mark.parametrize("stream", [True, False])
+def test_one_throttled_attempt_before_a_good_answer_moves_nothing(house: House, stream: bool) -> None:
+    """The answer that was bought is the client's: it is not thrown away for a cheaper one."""
+    house.first.script(Behaviour(status=429), n=1)
+    answer = house.ask(stream=stream)
+    assert (answer.status, house.models()) == (200, [OPUS, OPUS])
+    record = house.record()
+    assert (answer.headers["x-fastgate-model-used"], record.model_used) == (OPUS, OPUS)
+    assert "throttled" not in record.routed
+
+
 def test_it_goes_down_to_the_last_model_and_then_says_what_the_provider_said(house: House) -> None:
     house.script(Behaviour(status=529), n=2)
     answer = house.ask()

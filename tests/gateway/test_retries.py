@@ -144,6 +144,14 @@ def test_a_lone_endpoint_is_tried_again_after_a_pause(pair: Pair, tmp_path: obje
     assert record.cost_nano == record.attempts[-1].cost_nano
 
 
+@pytest.mark.parametrize("wait", ["inf", "nan", "1e308", "-5", "soon"])
+def test_no_retry_after_is_taken_at_its_word(pair: Pair, wait: str) -> None:
+    pair.first.script(Behaviour(status=529, retry_after=wait), n=1)
+    assert pair.ask().status == 200
+    record = pair.plane.settled(pair.seen + 1)[-1]
+    assert [attempt.status for attempt in record.attempts] == [529, 200]
+
+
 def test_when_attempts_are_used_up_the_last_refusal_comes_as_it_came(pair: Pair) -> None:
     pair.first.script(Behaviour(status=529), n=9)
     pair.second.script(Behaviour(status=429, message="slow down", retry_after="1"), n=9)

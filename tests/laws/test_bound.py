@@ -68,6 +68,7 @@ def a_call(body: dict[str, Any], **changes: Any) -> Any:
     call = {
         "body": raw, "request": read_request(raw), "session": "s", "lines": b"anthropic-beta: a\r\n",
         "principal": SimpleNamespace(key="k"), "head": SimpleNamespace(agent=""), "model_used": body["model"],
+        "endpoint": SimpleNamespace(name="a"),
         "usage": None, "usage_state": "none",
     }  # fmt: skip
     return SimpleNamespace(**call | changes)
@@ -100,7 +101,7 @@ def test_no_bill_is_above_the_bound_whatever_is_known(
     prefixes.keep(a_call(first, usage=data.draw(bills(tokens, 5, fast=False)), usage_state="exact"))
     call = a_call(second)
     plain_nano = bound_nano(call.request, row, second["max_tokens"])
-    known = prefixes.tell(call, {call.model_used})
+    known = prefixes.tell(call, {("a", call.model_used)})
     bound = bound_nano(call.request, row, second["max_tokens"])
     assert bound <= plain_nano
     assert known or bound == plain_nano
@@ -122,7 +123,7 @@ MORE = LONG | {"messages": [*LONG["messages"], {"role": "assistant", "content": 
 def told(first: Any, second: Any) -> tuple[int, int]:
     prefixes = Prefixes()
     prefixes.keep(first)
-    prefixes.tell(second, {second.model_used})
+    prefixes.tell(second, {(second.endpoint.name, second.model_used)})
     return second.request.known_tokens, second.request.text_bytes - second.request.known_bytes
 
 
@@ -139,10 +140,13 @@ def test_the_next_turn_of_a_long_conversation_is_bound_by_what_it_was_and_what_i
         a_call(MORE, head=SimpleNamespace(agent="sub")),
         a_call(MORE, principal=SimpleNamespace(key="other")),
         a_call(MORE, lines=b"anthropic-beta: b\r\n"),
+        a_call(MORE, endpoint=SimpleNamespace(name="b")),
     ):
         assert told(answered, other) == unknown
     assert told(a_call(LONG, usage=usage, usage_state="partial"), a_call(MORE)) == unknown
-    assert not Prefixes().tell(a_call(MORE), {"claude-opus-5-5", "claude-haiku-4-5"})
+    assert not Prefixes().tell(a_call(MORE), {("a", "claude-opus-5-5"), ("b", "claude-opus-5-5")})
+    again = a_call(MORE, usage=usage, usage_state="exact")
+    assert told(again, a_call(LONG)) == (0, len(encoded(LONG))), "gone back to an earlier turn"
     for changed in (MORE | {"system": "t" * 20_000}, MORE | {"thinking": {"type": "adaptive"}}):
         assert told(answered, a_call(changed)) == (0, len(encoded(changed)))
 
@@ -153,11 +157,11 @@ def test_what_is_remembered_has_an_end() -> None:
     body = LONG | {"system": "s" * (KEPT_BYTES // 20)}
     for n in range(40):
         prefixes.keep(a_call(body, session=f"s{n % 30}", usage=usage, usage_state="exact"))
-    assert prefixes.tell(a_call(body, session="s9"), {body["model"]})
-    assert not prefixes.tell(a_call(body, session="s10"), {body["model"]})
+    assert prefixes.tell(a_call(body, session="s9"), {("a", body["model"])})
+    assert not prefixes.tell(a_call(body, session="s10"), {("a", body["model"])})
     small = LONG | {"system": "", "messages": [{"role": "user", "content": "x" * (BODY_BYTES_MIN // 2)}]}
     prefixes.keep(a_call(small, session="small", usage=usage, usage_state="exact"))
-    assert not prefixes.tell(a_call(small, session="small"), {body["model"]})
+    assert not prefixes.tell(a_call(small, session="small"), {("a", body["model"])})
 
 
 def test_dearer_forms_are_bound_as_such() -> None:

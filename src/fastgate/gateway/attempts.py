@@ -63,11 +63,15 @@ def header(pump: Pump, name: str) -> str:
     return next((value for key, value in pump.headers if key == name), "")
 
 
+WAIT_MAX_S = 86_400.0
+"""Longest wait that is believed; what a provider says may be any number, also none that is finite."""
+
+
 def wait_of(pump: Pump) -> float:
     """Seconds that a provider asks us to wait, 0 where it does not. A date is not read: providers send seconds."""
     text = header(pump, "retry-after")
     try:
-        return max(0.0, float(text)) if text else 0.0
+        return min(max(0.0, float(text)), WAIT_MAX_S) if text else 0.0
     except ValueError:
         return 0.0
 

@@ -34,7 +34,7 @@ Members = dict[str, msgspec.Raw]
 _members = msgspec.json.Decoder(Members).decode
 _messages = msgspec.json.Decoder(list[msgspec.Raw]).decode
 
-Key = tuple[str, str, str, str]
+Key = tuple[str, str, str, str, str]
 
 
 class Known(NamedTuple):
@@ -57,25 +57,25 @@ class Prefixes:
         usage, body = call.usage, call.body
         if not BODY_BYTES_MIN <= len(body) <= BODY_BYTES_MAX:
             return
-        if call.usage_state != "exact" or usage is None or not call.session:
+        if call.usage_state != "exact" or usage is None or not call.session or call.endpoint is None:
             return
-        key = key_of(call, call.model_used)
+        key = key_of(call, call.endpoint.name, call.model_used)
         before = self._known.pop(key, None)
-        self._bytes += len(body) - (len(before.body) if before is not None else 0)
+        self._bytes += len(body) + len(call.lines) - (size_of(before) if before is not None else 0)
         prompt = usage.input_tokens + usage.cache_write_5m_tokens + usage.cache_write_1h_tokens
         self._known[key] = Known(body, call.lines, prompt + usage.cache_read_tokens)
         while self._bytes > KEPT_BYTES:
             oldest = next(iter(self._known))
-            self._bytes -= len(self._known.pop(oldest).body)
+            self._bytes -= size_of(self._known.pop(oldest))
 
-    def tell(self, call: Call, models: set[str]) -> bool:
-        """Say in the call's request what is known of its beginning; whether anything is. `models` are those that may
-        answer it: where there are several, a token is not the same to all."""
+    def tell(self, call: Call, places: set[tuple[str, str]]) -> bool:
+        """Say in the call's request what is known of its beginning; whether anything is. `places` are the endpoints and
+        models that may answer it: where there are several, a token is not the same to all."""
         request = call.request
         assert request is not None
-        if not call.session or len(models) != 1:
+        if not call.session or len(places) != 1:
             return False
-        known = self._known.get(key_of(call, *models))
+        known = self._known.get(key_of(call, *next(iter(places))))
         if known is None or request.known_bytes or betas(known.lines) != betas(call.lines):
             return False
         new_bytes = differing(known.body, call.body)
@@ -86,11 +86,15 @@ class Prefixes:
         return True
 
 
-def key_of(call: Call, model: str) -> Key:
-    """Whose conversation it is. Sub-agents have their own; another model counts other tokens."""
+def key_of(call: Call, endpoint: str, model: str) -> Key:
+    """Whose conversation it is. Sub-agents have their own; another model, or endpoint, counts other tokens."""
     who = call.principal
     assert who is not None
-    return who.key, call.session, call.head.agent, model
+    return who.key, call.session, call.head.agent, endpoint, model
+
+
+def size_of(known: Known) -> int:
+    return len(known.body) + len(known.lines)
 
 
 def betas(lines: bytes) -> list[bytes]:
@@ -99,9 +103,10 @@ def betas(lines: bytes) -> list[bytes]:
 
 
 def differing(old: bytes, new: bytes) -> int:
-    """Bytes of the messages in `new` that `old` does not begin with; -1 where anything else of the prompt differs.
+    """Bytes of the messages in `new` behind those of `old`; -1 where `old` is not all there, or anything else differs.
 
-    Messages are whole: each is tokens of its own, so those of the beginning are no more than all of `old` was.
+    Messages are whole, so those of the beginning are what all of `old` was. A part of them may be more: thinking that
+    a provider leaves out before a new turn counts again where the conversation goes back into the turn before.
     """
     try:
         before, now = _members(old), _members(new)
@@ -115,4 +120,6 @@ def differing(old: bytes, new: bytes) -> int:
         if was != becomes:
             break
         same += 1
+    if same < len(first):
+        return -1
     return sum(len(message) for message in second[same:])

@@ -1,8 +1,9 @@
 """Whether two texts ask for the same, as far as their words can say: the guard without which no near text is a hit.
 
 No vector tells a rewording from its opposite: "raise it from 10 to 20" and "from 20 to 10" are the same bag of words.
-So names, numbers and denials must be the same in the same order, and every other word that says something must stand
-in both texts, itself or as a synonym that is not its opposite. What cannot be told is no agreement.
+So names, numbers and denials must be the same in the same order, every other word that says something must stand in
+both texts, itself or as a synonym that is not its opposite, and all of them in one order: "delete a.py and keep b.py"
+and "keep a.py and delete b.py" have nothing else to tell them apart. What cannot be told is no agreement.
 """
 
 from __future__ import annotations
@@ -19,12 +20,6 @@ SYNONYM = 0.5
 REPLACED_MAX = 12
 """Words of a text that synonyms may stand for; a text that has more of them anew is another text."""
 
-DIRECTIONS = lexicon.words(
-    "from to into onto with by than before after over under above below between via through against instead versus vs "
-    "if unless until since because without but or"
-)
-"""Words that give others their part: beside them the order of words is part of what is said."""
-
 
 class Vectors(Protocol):
     """What knows how alike two words are."""
@@ -36,6 +31,8 @@ def disagreement(one: Reading, other: Reading, vectors: Vectors | None) -> str:
     """Why the texts are not the same request; empty when they agree. `vectors` None: lists alone give synonyms."""
     if one.names != other.names:
         return "names"
+    if one.places != other.places:
+        return "order"
     if one.words == other.words and one.kind == other.kind:
         return ""
     if one.kind != other.kind:
@@ -63,9 +60,7 @@ def unmatched(one: Reading, other: Reading, vectors: Vectors | None) -> str:
                 return "words"
             places[n] = place
             free.remove(place)
-    if places != sorted(places) and (DIRECTIONS.intersection(one.words) or DIRECTIONS.intersection(other.words)):
-        return "order"
-    return ""
+    return "order" if places != sorted(places) else ""
 
 
 def may_stand_for(one: str, other: str, exact: set[str], vectors: Vectors | None) -> bool:

@@ -12,11 +12,11 @@ def words(text: str) -> frozenset[str]:
 
 
 SILENT = words(
-    "a an the this that these those there here it its it's i i'm i'd i've i'll me my mine we we're our ours us you "
-    "your yours you're he she they them their his her is are am be being been do does doing have has having had get "
-    "gets getting got can could would will shall may might of in on at for as and also so then just really actually "
-    "basically simply quickly quick please pls kindly thanks thank thx cheers hi hiya hello hey good morning "
-    "afternoon evening ok okay right sure well um uh sorry advance question wondering wonder wanted want wants like "
+    "a an the this that these those there here it its it's i i'm i'd i've i'll me my mine we we're our ours you "
+    "your yours you're is are am be being been do does doing have has having had get "
+    "gets getting got can could would shall might of in on at for as and also so then just really actually "
+    "basically simply quickly quick please pls kindly thanks thank thx cheers hi hiya hello hey good "
+    "ok okay right sure well um uh sorry advance question wondering wonder wanted want wants like "
     "know tell let help helping able possible possibly how what which whats what's how's way ways steps step process "
     "go going about some any exactly now currently claude assistant er silly s d ll m re ve what're who's where's "
     "when's how'd 'd"

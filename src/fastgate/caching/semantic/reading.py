@@ -55,17 +55,20 @@ ASKED = re.compile(
 
 
 class Reading(NamedTuple):
-    """`names` in order, `words` in order (lower case), `proper` those of them that stand for one thing alone."""
+    """`names` in order, `words` in order (lower case), `proper` those of them that stand for one thing alone; `places`:
+    how many of the words stand before each name."""
 
     kind: str
     names: tuple[str, ...]
     words: tuple[str, ...]
     proper: frozenset[str]
     past: bool
+    places: tuple[int, ...] = ()
 
 
 def read(text: str) -> Reading:
     names: list[str] = []
+    places: list[int] = []
     said: list[str] = []
     proper: set[str] = set()
     end = 0
@@ -73,6 +76,7 @@ def read(text: str) -> Reading:
     if not any(map(str.islower, text)):
         text = text.lower()
     for found in TOKENS.finditer(text):
+        places += [len(said)] * (len(names) - len(places))
         sort, token = found.lastgroup, found[0]
         fresh = fresh or bool(SENTENCE_END.search(text[end : found.start()]))
         end = found.end()
@@ -99,7 +103,8 @@ def read(text: str) -> Reading:
             names.append(token.rstrip(".,:;!?") if sort in ("url", "path", "name") else token)
     lowered = text.lower().replace("\u2019", "'")
     past = bool(re.search(r"\b(?:was|were|did|had|yesterday|ago)\b", lowered))
-    return Reading(kind_of(lowered), tuple(names), tuple(said), frozenset(proper), past)
+    places += [len(said)] * (len(names) - len(places))
+    return Reading(kind_of(lowered), tuple(names), tuple(said), frozenset(proper), past, tuple(places))
 
 
 def take_word(token: str, fresh: bool, names: list[str], said: list[str], proper: set[str]) -> bool:

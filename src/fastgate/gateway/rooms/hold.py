@@ -84,7 +84,7 @@ def keep(call: Call, draw: Draw, held: Hold) -> None:
 async def ask(call: Call, plan: list[Candidate], draw: Draw, lending: Lending, replan: Plan) -> list[Candidate]:
     """The way past the store: this worker's own allowances did not do."""
     limits = call.snapshot.limits
-    if lending.prefixes.tell(call, {model for *_, model in plan}):
+    if lending.prefixes.tell(call, {(endpoint.name, model) for endpoint, _, _, model in plan}):
         plan = replan(call)
     while True:
         row, need_nano = plan[0][1], plan[0][2]

@@ -15,8 +15,9 @@ def settle(call: Call) -> None:
     price_answer(call)
     if call.usage is not None and (call.model_asked or call.endpoint is not call.snapshot.endpoints[0]):
         compare(call)
-    if len(call.attempts) > 1:
-        call.attempts[-1] = (*call.attempts[-1][:5], call.cost_nano)
+    if call.attempted_nano or len(call.attempts) > 1:
+        if call.meter is not None and call.attempts:  # else it is buried: its cost stands there already
+            call.attempts[-1] = (*call.attempts[-1][:5], call.cost_nano)
         call.cost_nano += call.attempted_nano
 
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from fastgate._core.credit import Credit
 from fastgate.clock import mono_ns
-from fastgate.errors import GatewayError, Kind, endpoint_down
+from fastgate.errors import GatewayError, Kind, client_gone, endpoint_down
 from fastgate.gateway import answer
 from fastgate.gateway.attempts import (
     AGAIN,
@@ -111,6 +111,7 @@ async def carry(call: Call, plan: list[Candidate], upstreams: Upstreams, flight:
 def accepted(call: Call, pool: Pool, begun_ns: int, why: str) -> None:
     """Note an attempt whose answer is the client's. `why`: what came between, where it is not the one planned first."""
     note_attempt(call, begun_ns, "")
+    call.throttled = False  # an earlier attempt was; this one has an answer
     pool.breaker.succeeded()
     pump = call.pump
     if call.decision is not None and pump is not None and pump.streaming:
@@ -165,6 +166,8 @@ def bury(call: Call) -> None:
     if not call.attempts:
         return
     leave(call)
+    if call.meter is None:
+        return  # it was never sent, or is buried already
     endpoint, model, status, error, spent_us, _ = call.attempts[-1]
     cost_nano = attempt_cost(call, error)
     call.attempts[-1] = (endpoint, model, status, error, spent_us, cost_nano)
@@ -188,6 +191,9 @@ async def attempt(call: Call, pool: Pool, flight: FlightTable) -> None:
     head, body = wire.request(call)
     while True:
         pump = pool.take() or await pool.dial()
+        if call.watched is not None and call.watched.done():
+            pool.give(pump)
+            raise client_gone()  # while it waited for money or for the connection: nothing is bought for nobody
         await begin(call, pool, pump, head, body, flight)
         if not (pump.failure == "reset" and pump.exchanges > 1 and not pump.received):
             break

@@ -138,3 +138,23 @@ def test_no_text_takes_long_to_read() -> None:
 def test_opposites_are_found_in_every_form() -> None:
     for one, other in (("adding", "removes"), ("enabled", "disables"), ("uploads", "downloading"), ("lock", "unlock")):
         assert are_opposites(root(one), root(other)), (one, other)
+
+
+SWAPS = (
+    ("Don't delete the users table, drop the orders table", "Delete the users table, don't drop the orders table"),
+    ("Delete a.py and keep b.py", "Keep a.py and delete b.py"),
+    ("Explain `foo` and delete `bar`", "Delete `foo` and explain `bar`"),
+    ("Set timeout 10 and retries 20", "Set retries 10 and timeout 20"),
+    ("Use tabs and do not use spaces in this file", "Do not use tabs and use spaces in this file"),
+    ("Can a user delete an admin?", "Can an admin delete a user?"),
+    ("Does the client call the server?", "Does the server call the client?"),
+    ("Summarise the tax rules for freelancers in the US", "Summarise the tax rules for freelancers"),
+    ("Translate to French: I love you", "Translate to French: they love her"),
+    ("Should I take this pill in the morning?", "Should I take this pill in the evening?"),
+)
+
+
+@pytest.mark.parametrize(("one", "other"), SWAPS)
+def test_the_same_words_in_another_order_are_another_request(one: str, other: str) -> None:
+    assert disagreement(read(one), read(other), None)
+    assert disagreement(read(other), read(one), None)
