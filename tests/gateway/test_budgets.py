@@ -315,7 +315,9 @@ def test_a_call_that_leaves_a_throttled_model_is_held_and_charged_on_the_budgets
     answer = house.send("throttled", model=SONNET)
     assert (answer.status, answer.headers["x-fastgate-model-used"]) == (200, HAIKU)
     assert answer.headers["x-fastgate-routed"] == f"throttled;{SONNET}"
-    shown = json.loads(house.gateway.cli("calls", "show", answer.headers["x-fastgate-call-id"], "--json").out)
+    show = ("calls", "show", answer.headers["x-fastgate-call-id"], "--json")
+    until(lambda: house.gateway.cli(*show).code == 0, 5, "it is recorded")
+    shown = house.gateway.cli(*show).json
     assert house.settled("haikus") == int(Decimal(shown["cost"]).scaleb(9)) > 0
     assert house.settled("sonnets", 0) == 0
     house.simulator.unscript()
