@@ -44,8 +44,14 @@ class Finder:
         self.local = local
         self.store = store
         self._comparing: set[asyncio.Future[bool]] = set()
+        self._closed = False
+
+    def closed(self) -> bool:
+        """Other settings are in force; calls that began under these neither find nor leave anything any more."""
+        return self._closed
 
     def close(self) -> None:
+        self._closed = True
         for comparing in self._comparing:
             comparing.cancel()
         self.store.close()
@@ -56,10 +62,12 @@ class Finder:
     async def find(self, spoken: Spoken, now_ns: int, oldest_ns: int) -> Entry | None:
         """The answer to give; None where there is none, or the mode is shadow: then the question keeps it."""
         await self._embed(spoken)
-        if spoken.vector is None:
+        if spoken.vector is None or self.closed():
             return None
         least = max(spoken.threshold, self.store.threshold(spoken.partition))
         for candidate in await self.store.near(spoken):
+            if self.closed():
+                return None
             note = candidate.note
             if candidate.similarity < least:
                 break
@@ -100,6 +108,8 @@ class Finder:
     async def remember(self, spoken: Spoken, key: Key, entry: Entry) -> None:
         """Note an answer that was kept."""
         await self._embed(spoken)
+        if self.closed():
+            return
         head = entry.head
         if spoken.would is not None:
             self._compare(spoken, entry)

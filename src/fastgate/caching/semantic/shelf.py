@@ -1,4 +1,4 @@
-"""The index of one tenant and namespace: an HNSW graph over what was asked there.
+"""The index of one tenant and namespace: an HNSW graph over what was asked there, once that is more than a few.
 
 A point is the text's vector and, beside it, a direction made from everything that must be equal: the partition and what
 the text names. Points of another partition are far away whatever they say, so the nearest few are those of this one,
@@ -28,8 +28,10 @@ LINKS, EF_BUILD, EF_SEARCH = 16, 100, 64
 """HNSW's M, efConstruction and ef: at 100,000 points a near repeat is found in 99 of 100 cases, in a tenth of a
 millisecond."""
 
-ROOM_MIN = 64
-"""Points that a new index has room for; it doubles."""
+FLAT_MAX = 256
+"""Items that are searched one by one. A graph of a single point takes 2.6 MB (hnswlib's locks, one for each of 65,536
+labels), and most shelves are a session's: small ones have none.
+"""
 
 NEAR_MAX = 4
 """Candidates looked at. They are of one partition and name the same, so the best of them agree or none does."""
@@ -46,16 +48,15 @@ class Shelf:
     def __init__(self, dim: int) -> None:
         self.items: dict[int, Item] = {}
         self.searches = 0
-        """How often the graph was asked; `looked`: how many candidates it brought."""
+        """How often it was asked; `looked`: how many candidates that brought."""
         self.looked = 0
         self._dim = dim
         self._next = 0
         self._dead = 0
-        self._room = ROOM_MIN
-        self._graph = hnswlib.Index("l2", dim + PLACE_DIM)
-        self._graph.init_index(ROOM_MIN, M=LINKS, ef_construction=EF_BUILD, allow_replace_deleted=True)
-        self._graph.set_ef(EF_SEARCH)
-        self._graph.set_num_threads(1)
+        self._room = 2 * FLAT_MAX
+        self._flat: dict[int, Any] = {}
+        self._graph: Any = None
+        """Made when there are more than FLAT_MAX items; until then the points are in `_flat`."""
 
     def __len__(self) -> int:
         return len(self.items)
@@ -63,7 +64,11 @@ class Shelf:
     def add(self, item: Item, vector: Vector) -> int:
         """Its label."""
         label, self._next = self._next, self._next + 1
-        if self._dead:
+        if self._graph is None:
+            self._flat[label] = self._point(item, vector)
+            if len(self._flat) > FLAT_MAX:
+                self._make_graph()
+        elif self._dead:
             self._dead -= 1
             self._graph.add_items(self._point(item, vector), [label], replace_deleted=True)
         else:
@@ -79,7 +84,11 @@ class Shelf:
         self.items[label] = item
 
     def drop(self, label: int) -> None:
-        if self.items.pop(label, None) is not None:
+        if self.items.pop(label, None) is None:
+            return
+        if self._graph is None:
+            del self._flat[label]
+        else:
             self._graph.mark_deleted(label)
             self._dead += 1
 
@@ -98,6 +107,12 @@ class Shelf:
                     yield 1.0 - float(distance) / 2, int(label), item
 
     def _asked(self, point: Any, count: int) -> Iterator[tuple[Any, Any]]:
+        if self._graph is None:
+            labels = np.fromiter(self._flat, np.int64, len(self._flat))
+            apart = np.square(np.stack(list(self._flat.values())) - point).sum(axis=1)
+            nearest = np.argsort(apart, kind="stable")[:count]
+            yield labels[nearest], apart[nearest]
+            return
         while count:
             try:
                 labels, distances = self._graph.knn_query(point, k=count)
@@ -106,6 +121,14 @@ class Shelf:
             else:
                 yield labels[0], distances[0]
                 return
+
+    def _make_graph(self) -> None:
+        self._graph = hnswlib.Index("l2", self._dim + PLACE_DIM)
+        self._graph.init_index(self._room, M=LINKS, ef_construction=EF_BUILD, allow_replace_deleted=True)
+        self._graph.set_ef(EF_SEARCH)
+        self._graph.set_num_threads(1)
+        self._graph.add_items(np.stack(list(self._flat.values())), list(self._flat))
+        self._flat.clear()
 
     def _point(self, item: Item, vector: Vector) -> Any:
         return np.concatenate((vector, direction(item.note.partition, item.reading)))

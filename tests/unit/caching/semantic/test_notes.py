@@ -20,7 +20,7 @@ from fastgate.caching.semantic.local import LocalStore, Notes
 from fastgate.caching.semantic.log_disk import DiskLog
 from fastgate.caching.semantic.note import Note, Verdict, pack, unpack
 from fastgate.caching.semantic.reading import read
-from fastgate.caching.semantic.shelf import Item, Shelf
+from fastgate.caching.semantic.shelf import FLAT_MAX, Item, Shelf
 from fastgate.caching.semantic.spoken import Spoken
 from fastgate.snapshot import SemanticRule
 
@@ -78,19 +78,33 @@ def test_the_graph_answers_and_finds_what_a_scan_finds() -> None:
     assert (shelf.searches, shelf.looked <= 4 * 200) == (200, True)
 
 
-def test_what_is_dropped_is_not_found_and_its_room_is_used_again() -> None:
+@pytest.mark.parametrize("size", [100, 3 * FLAT_MAX], ids=["flat", "graph"])
+def test_what_is_dropped_is_not_found_and_its_room_is_used_again(size: int) -> None:
     shelf = Shelf(DIM)
-    labels = [shelf.add(Item(note(n), read(f"text of number {n}")), vector(n)) for n in range(100)]
-    for label in labels[:90]:
+    labels = [shelf.add(Item(note(n), read(f"text of number {n}")), vector(n)) for n in range(size)]
+    room = shelf._room
+    for label in labels[: size - 10]:
         shelf.drop(label)
-    for n in range(200, 290):
+    for n in range(2 * size, 3 * size - 10):
         shelf.add(Item(note(n), read(f"text of number {n}")), vector(n))
-    assert len(shelf) == 100
-    assert shelf._room == 128
-    for n in (0, 50, 89):
+    assert (len(shelf), shelf._room) == (size, room)
+    for n in (0, size // 2, size - 11):
         assert not list(shelf.near(b"p", read(f"text of number {n}"), vector(n)))
-    for n in (95, 205, 289):
+    for n in (size - 5, 2 * size + 5, 3 * size - 11):
         assert next(shelf.near(b"p", read(f"text of number {n}"), vector(n)))[2].note.find == n.to_bytes(16, "big")
+
+
+def test_a_small_shelf_has_no_graph_and_a_large_one_brings_the_same() -> None:
+    """A graph of one point takes 2.6 MB, and a session's shelf rarely holds more than a few."""
+    shelf = Shelf(DIM)
+    for n in range(FLAT_MAX):
+        shelf.add(Item(note(n), read("text of number 1")), vector(n))
+    asked = (b"p", read("text of number 1"), vector(7))
+    before = [label for _, label, _ in shelf.near(*asked)]
+    assert shelf._graph is None
+    shelf.add(Item(note(FLAT_MAX), read("another text")), vector(FLAT_MAX))
+    assert shelf._graph is not None and not shelf._flat
+    assert next(label for _, label, _ in shelf.near(*asked)) == before[0] == 7
 
 
 # -- what is held -----------------------------------------------------------------------------------------------------
