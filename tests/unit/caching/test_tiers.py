@@ -256,16 +256,18 @@ def blocking(server: RedisServer) -> Any:
 async def test_redis_away_is_no_answer_and_comes_back(tmp_path: Path) -> None:
     with redis_server(tmp_path) as mine:
         redis = Redis(RedisUrl(mine.url), asyncio.get_running_loop())
-        await connected(redis)
-        mine.stop()
-        begun = time.monotonic()
-        assert await redis.ask("GET", "x") is None
-        assert time.monotonic() - begun < 5
-        assert redis.away > 0
-        mine.start()
-        await connected(redis)
-        redis.close()
-        await asyncio.sleep(0.05)
+        try:
+            await connected(redis)
+            mine.stop()
+            begun = time.monotonic()
+            assert await redis.ask("GET", "x") is None
+            assert time.monotonic() - begun < 5
+            assert redis.away > 0
+            mine.start()
+            await connected(redis)
+        finally:
+            redis.close()
+            await asyncio.sleep(0.05)
 
 
 @pytest.mark.parametrize(("url", "expected"), [
