@@ -44,15 +44,16 @@ def kill_some_worker(plane: Plane) -> None:
         os.kill(random.choice(pids), signal.SIGKILL)
 
 
-def test_kill_9_during_stores_leaves_no_entry_that_differs(simulator: SimProcess, tmp_path: Path) -> None:
-    plane = Plane(tmp_path, (endpoint(simulator.url),), workers=2, cache=CACHE).start()
+def ask_while_workers_die(plane: Plane, wording: str) -> dict[str, bytes]:
+    """What clients got in whole answers, by question; the plane is stopped then. `wording` has {lane}, {number}, and
+    {ask}, which tells the simulator how long an answer is."""
     got: dict[str, bytes] = {}
     stop = threading.Event()
 
     def ask(lane: int) -> None:
         number = 0
         while not stop.is_set():
-            text = f"[[sim:text tokens={50 + number % 400}]] {lane}-{number}"
+            text = wording.format(ask=f"[[sim:text tokens={50 + number % 400}]]", lane=lane, number=number)
             number += 1
             try:
                 answer = plane.message(text, stream=True)
@@ -72,6 +73,12 @@ def test_kill_9_during_stores_leaves_no_entry_that_differs(simulator: SimProcess
     for thread in lanes:
         thread.join()
     plane.stop()
+    return got
+
+
+def test_kill_9_during_stores_leaves_no_entry_that_differs(simulator: SimProcess, tmp_path: Path) -> None:
+    plane = Plane(tmp_path, (endpoint(simulator.url),), workers=2, cache=CACHE).start()
+    got = ask_while_workers_die(plane, "{ask} {lane}-{number}")
     disk = Disk(plane.state.cache_dir, CACHE.disk_bytes)
     bodies = {entry.body for find, _, _ in disk.heads() if (entry := disk.get(find)) is not None}
     facts = disk.facts()
@@ -170,32 +177,7 @@ def test_kill_9_leaves_no_question_with_an_answer_that_was_not_its(simulator: Si
     from tests.support.semantic import CACHE_ON
 
     plane = Plane(tmp_path, (endpoint(simulator.url),), workers=2, cache=CACHE_ON).start()
-    got: dict[str, bytes] = {}
-    stop = threading.Event()
-
-    def ask(lane: int) -> None:
-        number = 0
-        while not stop.is_set():
-            text = f"explain ticket {lane}-{number} [[sim:text tokens={50 + number % 400}]]"
-            number += 1
-            try:
-                answer = plane.message(text, stream=True)
-                if answer.status == 200:
-                    got[text] = without_closing(answer.body)
-            except (OSError, http.client.HTTPException, AssertionError):
-                time.sleep(0.05)
-
-    lanes = [threading.Thread(target=ask, args=(lane,)) for lane in range(4)]
-    for thread in lanes:
-        thread.start()
-    for _ in range(KILLS):
-        time.sleep(0.35)
-        kill_some_worker(plane)
-    time.sleep(0.5)
-    stop.set()
-    for thread in lanes:
-        thread.join()
-    plane.stop()
+    got = ask_while_workers_die(plane, "explain ticket {lane}-{number} {ask}")
     again = Plane(tmp_path, (endpoint(simulator.url),), workers=2, cache=CACHE_ON).start()
     try:
         time.sleep(3.0)  # the log is read meanwhile

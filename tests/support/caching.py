@@ -3,15 +3,48 @@
 from __future__ import annotations
 
 import json
+import time
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import msgspec
 
-from tests.support.plane import CACHE, OTHER_KEY, Answer, Plane
+from fastgate.snapshot import CachePolicy
+from tests.support.plane import CACHE, KEY, OTHER_KEY, Answer, Plane, endpoint, key_row
+from tests.support.sim import SimProcess
 
-__all__ = ["OTHER_KEY", "THIRD_KEY", "cache_of", "closing_of", "set_policy", "twice", "without_closing"]
+__all__ = [
+    "OTHER_KEY", "THIRD_KEY", "cache_of", "closing_of", "lent", "set_policy", "shared", "twice", "without_closing",
+]  # fmt: skip
 
 THIRD_KEY = "sk-test-carol-0123456789abcdef0123456789"
+
+
+def shared(folder: Path, simulator: SimProcess, policy: CachePolicy) -> Iterator[Plane]:
+    """A plane for a module: alice and bob of team platform, carol of team data."""
+    made = Plane(folder, (endpoint(simulator.url),), cache=policy)
+    made.keys = [
+        key_row(made.pepper, KEY),
+        key_row(made.pepper, OTHER_KEY, key="bob-laptop", user="bob"),
+        key_row(made.pepper, THIRD_KEY, key="carol-laptop", user="carol", team="data"),
+    ]
+    made.publish()
+    yield made.start()
+    made.stop()
+
+
+def lent(plane: Plane, simulator: SimProcess, policy: CachePolicy) -> Iterator[Plane]:
+    """It for one test; what the test changed is put back."""
+    simulator.fresh()
+    keys = plane.keys
+    yield plane
+    simulator.unscript()
+    plane.wait_idle()
+    if plane.cache != policy or plane.keys is not keys:
+        plane.cache, plane.keys = policy, keys
+        plane.publish()
+        time.sleep(0.15)
 
 
 def cache_of(answer: Answer) -> str:

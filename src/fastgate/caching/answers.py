@@ -11,6 +11,8 @@ from collections import deque
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import lmdb
+
 from fastgate.caching.disk import Disk
 from fastgate.caching.entry import Entry, EntryError
 from fastgate.caching.memory import Memory
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
     from fastgate.caching.key import Key
     from fastgate.caching.purge import Purge
     from fastgate.caching.semantic.finder import Finder, Ref
+    from fastgate.caching.semantic.log_disk import DiskLog
     from fastgate.snapshot import CachePolicy, SemanticPolicy
 
 RECENT = 256
@@ -37,7 +40,11 @@ log = Log("cache")
 class Answers:
     """The tiers of one worker, for as long as the configuration names the same ones."""
 
-    def __init__(self, policy: CachePolicy, directory: Path, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(
+        self, policy: CachePolicy, directory: Path, loop: asyncio.AbstractEventLoop, before: Answers | None = None
+    ) -> None:
+        """`before` are the tiers in use until now: a process opens a file once, so what both name is taken over. They
+        are closed once these stand; where these cannot be opened (OSError, ValueError) they serve on as they are."""
         self.policy = policy
         self.loop = loop
         self.memory = Memory(policy.memory_bytes)
@@ -49,17 +56,34 @@ class Answers:
         self._heard = 0
         self._hearing: asyncio.Task[None] | None = None
         self.semantic: Finder | None = None
+        self.notes: DiskLog | None = None
+        """The log of reworded questions, on disk."""
         self._recent: deque[tuple[bytes, Entry]] = deque(maxlen=RECENT)
-        if policy.store == "embedded":
-            self.disk = Disk(directory, policy.disk_bytes)
-            self.writer = Writer(self.disk, loop)
-            self.listen()
-        else:
-            self.shared = Shared(Redis(RedisUrl(resolve_refs(policy.store, os.environ)), loop))
-        if policy.semantic is not None:
-            self._open_semantic(policy.semantic, directory / "semantic")
+        try:
+            self._open(directory, before)
+        except BaseException:
+            self.close(keeping=before)
+            raise
+        if before is not None:
+            before.close(keeping=self)
 
-    def _open_semantic(self, policy: SemanticPolicy, directory: Path) -> None:
+    def _open(self, directory: Path, before: Answers | None) -> None:
+        policy = self.policy
+        if policy.store != "embedded":
+            self.shared = Shared(Redis(RedisUrl(resolve_refs(policy.store, os.environ)), self.loop))
+        elif before is not None and before.disk is not None:
+            self.disk, self.writer = before.disk, before.writer
+        else:
+            self.disk = Disk(directory, policy.disk_bytes)
+            self.writer = Writer(self.disk, self.loop)
+        if policy.semantic is not None:
+            self._open_semantic(policy.semantic, directory / "semantic", before)
+        if self.disk is not None:
+            if self.disk.limit != policy.disk_bytes:
+                self.disk.resize(policy.disk_bytes)
+            self.listen()
+
+    def _open_semantic(self, policy: SemanticPolicy, directory: Path, before: Answers | None) -> None:
         """Loads numpy, the index and the weights, only where they are used."""
         try:
             from fastgate.caching.semantic.build import build
@@ -67,6 +91,8 @@ class Answers:
         except ImportError as error:
             log.error("the semantic cache is off: a package is missing", package=error.name)
             return
+        if before is not None and self.disk is not None:
+            self.notes = before.notes
         try:
             self.semantic = build(policy, self, directory)
         except NoWeightsError as error:
@@ -77,13 +103,17 @@ class Answers:
         mine = self.policy
         return tiers_of(mine) == tiers_of(policy)
 
-    def close(self) -> None:
+    def close(self, keeping: Answers | None = None) -> None:
+        """Gives everything up but what `keeping` has as well."""
         if self.semantic is not None:
             self.semantic.close()
+        if self.notes is not None and (keeping is None or keeping.notes is not self.notes):
+            self.notes.close()
         if self._hearing is not None:
             self._hearing.cancel()
-        if self.writer is not None and self.disk is not None:
-            self.writer.close()
+        if self.disk is not None and (keeping is None or keeping.disk is not self.disk):
+            if self.writer is not None:
+                self.writer.close()
             self.disk.close()
         if self.shared is not None:
             self.shared.redis.close()
@@ -101,6 +131,9 @@ class Answers:
             entry = self.disk.get(key.find)
         except EntryError as error:
             self._damaged(key.find, error)
+            return None
+        except lmdb.Error as error:
+            log.error("the cache's file cannot be read", why=error)
             return None
         return self._adopt(key, entry, now_ns, oldest_ns)
 

@@ -18,14 +18,11 @@ import lmdb
 
 from fastgate.caching import purge as purges
 from fastgate.caching.entry import Blob, Entry, EntryError, Head, pack, unpack, unpack_head
-from fastgate.caching.mark import Mark
+from fastgate.caching.file import File
 from fastgate.caching.purge import SENTENCES_KEPT, Purge
 
 HEADROOM = 64 * 1024 * 1024
 """Of the map, above the limit: a write copies the pages it changes before the old ones are free."""
-
-READERS_MAX = 1024
-"""Reader slots: one for each thread of each worker that reads, and the commands beside them."""
 
 EVICT_AT_ONCE = 64
 """Entries evicted before the file's size is looked at again."""
@@ -49,36 +46,40 @@ class Disk:
     """One open environment. A process opens a path once."""
 
     def __init__(self, path: Path, limit: int) -> None:
-        self.limit = limit
-        self._mark = Mark(path)
-        self._env = lmdb.open(
-            str(path),
-            map_size=limit + HEADROOM,
-            max_dbs=3,
-            max_readers=READERS_MAX,
-            mode=0o600,
-            sync=False,  # the kernel writes it out; what a power failure may leave is thrown away (mark.py)
-        )
-        self._env.reader_check()
-        self._entries = self._env.open_db(b"entries")
-        self._ages = self._env.open_db(b"ages")
-        self._facts = self._env.open_db(b"facts")
+        self._file = File(path, limit, HEADROOM, (b"entries", b"ages", b"facts"))
+        self._env = self._file.env
+        self._entries, self._ages, self._facts = self._file.tables
+
+    @property
+    def limit(self) -> int:
+        return self._file.limit
+
+    def resize(self, limit: int) -> None:
+        """Another limit (File.resize); what is above it goes with the next write."""
+        self._file.resize(limit)
 
     def close(self) -> None:
-        self._env.sync(True)
-        self._env.close()
-        self._mark.remove()
+        self._file.close()
 
     # -- reading ----------------------------------------------------------------------------------------------------
 
     def get(self, find: bytes) -> Entry | None:
         """The entry, copied out of the map once. Raises EntryError for a damaged one."""
+        try:
+            return self._get(find)
+        except lmdb.MapResizedError:
+            return self._file.read(lambda: self._get(find))
+
+    def _get(self, find: bytes) -> Entry | None:
         with self._env.begin(db=self._entries, buffers=True) as txn:
             blob = txn.get(find)
             return None if blob is None else unpack(blob)
 
     def purge_count(self) -> int:
         """How many purges there were ever; readers compare it with what they last saw."""
+        return self._file.read(self._purge_count)
+
+    def _purge_count(self) -> int:
         with self._env.begin(db=self._facts) as txn:
             return number(txn.get(b"n"))
 
@@ -90,7 +91,7 @@ class Disk:
         """Counts since the file was made, and its use."""
         with self._env.begin() as txn:
             counts = {name: number(txn.get(name.encode(), db=self._facts)) for name in ("damaged", "evicted")}
-            return counts | {"entries": txn.stat(self._entries)["entries"], "bytes": self._used(txn)}
+            return counts | {"entries": txn.stat(self._entries)["entries"], "bytes": self._file.used(txn)}
 
     def heads(self) -> Iterator[tuple[bytes, Head, int]]:
         """Every entry's find, head and stored size, by find; a page at a time, so that no reader stands for long."""
@@ -114,17 +115,12 @@ class Disk:
                 yield bytes(cursor.key()), head_in(blob), len(blob)
                 more = cursor.next()
 
-    def _used(self, txn: Any) -> int:
-        stats = [txn.stat(db) for db in (self._entries, self._ages, self._facts)]
-        kinds = ("branch_pages", "leaf_pages", "overflow_pages")
-        return sum(stat["psize"] * sum(stat[kind] for kind in kinds) for stat in stats)
-
     # -- writing ----------------------------------------------------------------------------------------------------
 
     def write(self, batch: Iterable[Write], now_ns: int) -> None:
         """Stores entries, but for those that a purge forgot before they came; evicts the oldest to stay in bounds."""
         try:
-            with self._env.begin(write=True, buffers=True) as txn:
+            with self._file.writing, self._env.begin(write=True, buffers=True) as txn:
                 sentences = told(txn.get(b"purges", db=self._facts))
                 for find, entry in batch:
                     if not any(sentence.matches(entry.head) for sentence in sentences):
@@ -137,7 +133,7 @@ class Disk:
 
     def shrink(self) -> None:
         """Make room by itself, where a write found none."""
-        with self._env.begin(write=True, buffers=True) as txn:
+        with self._file.writing, self._env.begin(write=True, buffers=True) as txn:
             self._evict_some(txn, EVICT_AT_ONCE)
 
     def _put(self, txn: Any, find: bytes, entry: Entry) -> None:
@@ -163,7 +159,7 @@ class Disk:
                 self._drop_aged(txn, age)
 
     def _evict(self, txn: Any) -> None:
-        while self._used(txn) > self.limit and self._evict_some(txn, EVICT_AT_ONCE):
+        while self._file.used(txn) > self.limit and self._evict_some(txn, EVICT_AT_ONCE):
             pass
 
     def _evict_some(self, txn: Any, count: int) -> int:
@@ -193,7 +189,7 @@ class Disk:
 
     def drop_damaged(self, finds: Iterable[bytes]) -> None:
         """Takes damaged entries out and counts them; one that was replaced meanwhile stays."""
-        with self._env.begin(write=True, buffers=True) as txn:
+        with self._file.writing, self._env.begin(write=True, buffers=True) as txn:
             for find in finds:
                 blob = txn.get(find, db=self._entries)
                 if blob is not None and is_damaged(blob):
@@ -202,7 +198,7 @@ class Disk:
 
     def purge(self, sentence: Purge) -> int:
         """Says the sentence, so that workers and late answers obey it, then drops what it matches here; how many."""
-        with self._env.begin(write=True, buffers=True) as txn:
+        with self._file.writing, self._env.begin(write=True, buffers=True) as txn:
             sentences = [*told(txn.get(b"purges", db=self._facts)), sentence][-SENTENCES_KEPT:]
             txn.put(b"purges", purges.encode(sentences), db=self._facts)
             self._count(txn, b"n", 1)
@@ -216,7 +212,7 @@ class Disk:
         return dropped + self._drop_matching(gone, sentence)
 
     def _drop_matching(self, finds: list[bytes], sentence: Purge) -> int:
-        with self._env.begin(write=True, buffers=True) as txn:
+        with self._file.writing, self._env.begin(write=True, buffers=True) as txn:
             held = ((find, head_in(txn.get(find, db=self._entries) or b"")) for find in finds)
             return sum(self._drop(txn, find) for find, head in held if head is not None and sentence.matches(head))
 

@@ -138,7 +138,8 @@ class Caching:
         if self._log is None and folder.exists():
             from fastgate.caching.semantic.log_disk import ROWS_A_NOTE, DiskLog
 
-            self._log = DiskLog(folder, ROWS_A_NOTE * settings.semantic.entries)
+            semantic = settings.semantic
+            self._log = DiskLog(folder, ROWS_A_NOTE * semantic.entries, semantic.embedder.dimensions)
         return Opened(self._disk, self._log, lambda: None)
 
 

@@ -130,15 +130,16 @@ class Worker:
         return fresh
 
     def adopt(self, fresh: Snapshot) -> None:
-        """Swap a snapshot in; calls under way keep the one they began with."""
+        """Swap a snapshot in; calls under way keep the one they began with. Raises OSError or ValueError, and then the
+        one in force stays as it is."""
         data = fresh.data
         if data.rules or data.throttled or (data.cascade and data.budgets):
             fresh.ladder = Ladder(data)
         if len(fresh.endpoints) > 1 or fresh.ladder is not None:
             fresh.router = self._router(fresh)
+        self._adopt_cache(fresh.cache)  # may fail: before anything else is changed
         self.rates.adopt(fresh)
         self.upstreams.adopt(fresh, self.rates)
-        self._adopt_cache(fresh.cache)
         self.allowances.adopt(fresh.data.budgets)
         self.snapshot = snapshots.current = fresh
         self.pressure.limit = fresh.limits.calls_in_flight
@@ -157,9 +158,7 @@ class Worker:
             return
         from fastgate.caching.answers import Answers  # loads LMDB and Redis's parser, only where they are used
 
-        if self.answers is not None:
-            self.answers.close()
-        self.answers = Answers(policy, self.state.cache_dir, self.loop)
+        self.answers = Answers(policy, self.state.cache_dir, self.loop, before=self.answers)
 
     @property
     def cached(self) -> Answers:

@@ -1,37 +1,21 @@
-"""One simulator and one data plane with an exact cache a module: alice and bob of team platform, carol of team data."""
+"""One simulator and one data plane with an exact cache a module."""
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 
 import pytest
 
-from tests.support.caching import OTHER_KEY, THIRD_KEY
-from tests.support.plane import CACHE, KEY, Plane, endpoint, key_row
+from tests.support.caching import lent, shared
+from tests.support.plane import CACHE, Plane
 from tests.support.sim import SimProcess
 
 
 @pytest.fixture(scope="module")
 def shared_plane(simulator: SimProcess, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Plane]:
-    made = Plane(tmp_path_factory.mktemp("plane"), (endpoint(simulator.url),), cache=CACHE)
-    made.keys = [
-        key_row(made.pepper, KEY),
-        key_row(made.pepper, OTHER_KEY, key="bob-laptop", user="bob"),
-        key_row(made.pepper, THIRD_KEY, key="carol-laptop", user="carol", team="data"),
-    ]
-    made.publish()
-    yield made.start()
-    made.stop()
+    yield from shared(tmp_path_factory.mktemp("plane"), simulator, CACHE)
 
 
 @pytest.fixture
 def plane(shared_plane: Plane, simulator: SimProcess) -> Iterator[Plane]:
-    simulator.fresh()
-    yield shared_plane
-    simulator.unscript()
-    shared_plane.wait_idle()
-    if shared_plane.cache != CACHE:
-        shared_plane.cache = CACHE
-        shared_plane.publish()
-        time.sleep(0.15)
+    yield from lent(shared_plane, simulator, CACHE)

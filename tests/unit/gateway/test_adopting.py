@@ -6,20 +6,34 @@ import asyncio
 import gc
 import threading
 import time
+from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from fastgate.gateway.worker import Worker
 from fastgate.guards import screen
 from fastgate.snapshot import GuardRow
-from tests.support.plane import Plane, endpoint
+from tests.support.plane import CACHE, Plane, endpoint
+from tests.support.semantic import policy_of
+from tests.unit.caching.test_tiers import entry, find_of
 
 BUILD_S = 0.4
 """What making new rules ready takes on a busy machine."""
 BLOCKED_S = BUILD_S / 2
 """Were it done on the loop, nothing else would run for longer than this."""
+
+
+def alone(run: Callable[[], Coroutine[Any, Any, Any]]) -> Any:
+    """A worker has its process to itself: what it did to the collector is undone."""
+    thresholds = gc.get_threshold()
+    try:
+        return asyncio.run(run())
+    finally:
+        gc.unfreeze()
+        gc.set_threshold(*thresholds)
 
 
 @pytest.mark.promise("P-30", bound="a worker that loads new rules goes on with its calls meanwhile")
@@ -51,11 +65,69 @@ def test_the_loop_goes_on_while_new_rules_are_made_ready(tmp_path: Path, monkeyp
         finally:
             worker.close()
 
-    thresholds = gc.get_threshold()
-    try:
-        longest_s = asyncio.run(run())
-    finally:  # a worker has its process to itself
-        gc.unfreeze()
-        gc.set_threshold(*thresholds)
+    longest_s = alone(run)
     assert threads and threading.get_ident() not in threads
     assert longest_s < BLOCKED_S
+
+
+class Ask:
+    """The key of an answer of test_tiers."""
+
+    def __init__(self, number: int) -> None:
+        self.find, self.proof = find_of(number), number.to_bytes(32, "big")
+
+
+@pytest.mark.parametrize("bad", ["variable", "file"])
+def test_a_cache_that_cannot_be_opened_leaves_the_one_in_force(tmp_path: Path, bad: str) -> None:
+    first = CACHE if bad == "variable" else msgspec.structs.replace(CACHE, store="redis://127.0.0.1:9/0")
+    plane = Plane(tmp_path, (endpoint("http://127.0.0.1:9"),), cache=first)
+
+    async def run() -> None:
+        worker = Worker(plane.state, asyncio.get_running_loop())
+        try:
+            before, answers = worker.snapshot, worker.cached
+            if bad == "variable":
+                plane.cache = msgspec.structs.replace(CACHE, store="${NO_SUCH_VARIABLE}")
+            else:
+                plane.state.cache_dir.mkdir(parents=True)
+                (plane.state.cache_dir / "data.mdb").write_bytes(b"no database" * 4096)
+                plane.cache = CACHE
+            plane.endpoints = (endpoint("http://127.0.0.1:10"),)
+            plane.publish()
+            with pytest.raises((OSError, ValueError)):
+                worker.adopt(worker.load())
+            assert worker.snapshot is before
+            assert worker.cached is answers
+            assert worker.upstreams.pool(before.endpoints[0], before.limits).port == 9
+            if answers.disk is not None:
+                await answers.keep(find_of(1), entry(1))  # type: ignore[misc]  # it has a writer, so a future
+                answers.memory.drop(find_of(1))
+                assert answers.look(Ask(1), time.time_ns(), 0) is not None  # type: ignore[arg-type]
+        finally:
+            worker.close()
+
+    alone(run)
+
+
+def test_other_sizes_keep_what_is_there(tmp_path: Path) -> None:
+    plane = Plane(tmp_path, (endpoint("http://127.0.0.1:9"),), cache=CACHE)
+
+    async def run() -> None:
+        worker = Worker(plane.state, asyncio.get_running_loop())
+        try:
+            await worker.cached.keep(find_of(1), entry(1))  # type: ignore[misc]  # as above
+            smaller = CACHE.disk_bytes // 2
+            for disk_bytes, entries in ((smaller, None), (2 * smaller, 1000), (smaller, 3000), (smaller, None)):
+                semantic = None if entries is None else policy_of(entries=entries)
+                plane.cache = msgspec.structs.replace(CACHE, disk_bytes=disk_bytes, semantic=semantic)
+                plane.publish()
+                worker.adopt(worker.load())
+                answers = worker.cached
+                assert answers.disk is not None and answers.disk.limit == disk_bytes
+                assert (answers.semantic is not None) == (entries is not None)
+                assert answers.look(Ask(1), time.time_ns(), 0) is not None  # type: ignore[arg-type]
+                await answers.keep(find_of(2), entry(2))  # type: ignore[misc]
+        finally:
+            worker.close()
+
+    alone(run)

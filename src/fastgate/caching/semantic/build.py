@@ -23,15 +23,25 @@ def build(policy: SemanticPolicy, answers: Answers, directory: Path) -> Finder:
     local = StaticEmbedder()
     embedder = embedder_of(policy, local)
     notes = Notes(embedder.identity, embedder.dim, policy.entries, policy.max_wrong)
-    rows = ROWS_A_NOTE * policy.entries
-    journal = RedisLog(answers.shared.redis, rows) if answers.shared is not None else DiskLog(directory, rows)
-    here = LocalStore(notes, journal, answers.loop)
+    here = LocalStore(notes, journal_of(policy, answers, directory, embedder.dim), answers.loop)
     store: Store = here
     if policy.store.kind != "local":
         from fastgate.caching.semantic.remote import RemoteStore
 
         store = RemoteStore(service_of(policy, embedder.dim), embedder.identity, here)
     return Finder(policy, answers, embedder, local, store)
+
+
+def journal_of(policy: SemanticPolicy, answers: Answers, directory: Path, dim: int) -> DiskLog | RedisLog:
+    """The log; the file is that of the answers, which close it, and which may have taken it over from others."""
+    rows = ROWS_A_NOTE * policy.entries
+    if answers.shared is not None:
+        return RedisLog(answers.shared.redis, rows)
+    if answers.notes is None:
+        answers.notes = DiskLog(directory, rows, dim)
+    else:
+        answers.notes.resize(rows, dim)
+    return answers.notes
 
 
 def embedder_of(policy: SemanticPolicy, local: StaticEmbedder) -> Embedder:

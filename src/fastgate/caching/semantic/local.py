@@ -10,6 +10,7 @@ import asyncio
 from collections import OrderedDict, deque
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
+from heapq import heappop, heappush
 from time import sleep
 from typing import TYPE_CHECKING, Any
 
@@ -45,6 +46,9 @@ more of them.
 READ_AT_ONCE = 256
 """Rows read from the log at once."""
 
+EXPIRED_AT_ONCE = 64
+"""Notes that are dropped each tenth of a second because they have expired; a graph takes some microseconds for each."""
+
 JUDGED_MAX = 4096
 """Partitions whose verdicts are remembered."""
 
@@ -64,6 +68,8 @@ class Notes:
         self.shelves: dict[Place, Shelf] = {}
         self.judged: OrderedDict[bytes, Calibration] = OrderedDict()
         self._held: OrderedDict[bytes, tuple[Place, int]] = OrderedDict()
+        self._ends: list[tuple[int, bytes]] = []
+        """When notes expire, soonest first. What was taken anew or dropped leaves its time behind until that comes."""
 
     def __len__(self) -> int:
         return len(self._held)
@@ -84,6 +90,7 @@ class Notes:
             if held.note.text == row.text and held.note.partition == row.partition:
                 self.shelves[place].replace(label, Item(row, held.reading))
                 self._held.move_to_end(row.find)
+                heappush(self._ends, (row.expires_ns, row.find))
                 return
             self.drop(row.find)
         item = Item(row, read(row.text) if reading is None else reading)
@@ -94,8 +101,18 @@ class Notes:
         if vector is None:
             vector = np.frombuffer(row.vector, np.float16).astype(np.float32)
         self._held[row.find] = place, shelf.add(item, vector)
+        heappush(self._ends, (row.expires_ns, row.find))
         while len(self._held) > self.limit:
             self.drop(next(iter(self._held)))
+
+    def expire(self, now_ns: int, count: int) -> None:
+        """Drop up to so many notes that have expired: their answers are given no more."""
+        while count and self._ends and self._ends[0][0] <= now_ns:
+            _, find = heappop(self._ends)
+            held = self._held.get(find)
+            if held is not None and self.shelves[held[0]].items[held[1]].note.expires_ns <= now_ns:
+                self.drop(find)
+            count -= 1
 
     def drop(self, find: bytes) -> None:
         held = self._held.pop(find, None)
@@ -139,7 +156,7 @@ class LocalStore:
         self._on_disk = hasattr(journal, "last")
         self._place: Any = 0 if self._on_disk else b"0-0"
         self._waiting: deque[Row] = deque()
-        self._taking = False
+        self._taking = self._closing = False
         self._reading: asyncio.Future[Any] | None = None
         self._thread = ThreadPoolExecutor(1, "cache-notes")
         if self._on_disk:
@@ -149,9 +166,8 @@ class LocalStore:
             self.ready = True
 
     def close(self) -> None:
+        self._closing = True
         self._thread.shutdown(wait=True)
-        if self._on_disk:
-            self._journal.close()
 
     # -- the port ---------------------------------------------------------------------------------------------------
 
@@ -181,6 +197,7 @@ class LocalStore:
     # -- what others write ------------------------------------------------------------------------------------------
 
     def listen(self) -> None:
+        self.notes.expire(wall_ns(), EXPIRED_AT_ONCE)
         if self._reading is not None and not self._reading.done():
             return
         if not self._on_disk:
@@ -231,7 +248,7 @@ class LocalStore:
             0,
             wall_ns(),
         )
-        while rows := self._journal.after(place, READ_AT_ONCE):
+        while not self._closing and (rows := self._journal.after(place, READ_AT_ONCE)):
             place = rows[-1][0]
             for n, (_, blob) in enumerate(rows):
                 row = unpack(blob)

@@ -7,15 +7,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import lmdb
 
-from fastgate.caching.disk import READERS_MAX
-from fastgate.caching.mark import Mark
-from fastgate.caching.semantic.note import Row, unpack
+from fastgate.caching.file import File
+from fastgate.caching.semantic.note import Note, Row, unpack
+from fastgate.clock import wall_ns
 
-ROW_BYTES = 4096
-"""What a row takes on disk, generously: a text, 256 half floats, ids."""
+PAGE_BYTES = 4096
+
+SAID_BYTES = 3 * 1024
+"""What a row takes beside its vector, generously: a text, a scope, ids."""
 
 HEADROOM = 32 * 1024 * 1024
 
@@ -25,37 +28,50 @@ ROWS_A_NOTE = 2
 DROP_AT_ONCE = 512
 """Rows that one transaction of a purge looks at, so that writers wait a millisecond."""
 
+STALE_AT_ONCE = 16
+"""Oldest rows that each write looks at, to take out notes that have expired."""
+
+
+def log_bytes(rows_max: int, dim: int) -> int:
+    """What so many notes of that many dimensions take, in whole pages: LMDB gives a large row pages of its own, and
+    keeps a sixteenth at most to find them."""
+    row = -(-(SAID_BYTES + 2 * dim) // PAGE_BYTES) * PAGE_BYTES
+    return rows_max * (row + row // 16)
+
 
 class DiskLog:
-    """One open environment."""
+    """One open environment, for `rows_max` rows with vectors of `dim` dimensions."""
 
-    def __init__(self, path: Path, rows_max: int) -> None:
+    def __init__(self, path: Path, rows_max: int, dim: int) -> None:
         self.rows_max = rows_max
-        self._mark = Mark(path)
-        self._env = lmdb.open(
-            str(path),
-            map_size=rows_max * ROW_BYTES + HEADROOM,
-            max_dbs=2,
-            max_readers=READERS_MAX,
-            mode=0o600,
-            sync=False,  # as the entries: what a power failure may leave is thrown away (mark.py)
-        )
-        self._env.reader_check()
-        self._rows = self._env.open_db(b"rows")
-        self._facts = self._env.open_db(b"facts")
+        self._file = File(path, log_bytes(rows_max, dim), HEADROOM, (b"rows", b"facts"))
+        self._env = self._file.env
+        self._rows, self._facts = self._file.tables
+
+    def resize(self, rows_max: int, dim: int) -> None:
+        """Other bounds (File.resize); what is above them goes with the next write."""
+        limit = log_bytes(rows_max, dim)
+        if limit != self._file.limit:
+            self._file.resize(limit)
+        self.rows_max = rows_max
 
     def close(self) -> None:
-        self._env.sync(True)
-        self._env.close()
-        self._mark.remove()
+        self._file.close()
 
     def last(self) -> int:
         """The number of the newest row that was ever written, 0 for none."""
+        return self._file.read(self._last)
+
+    def _last(self) -> int:
         with self._env.begin(db=self._facts) as txn:
             return int.from_bytes(txn.get(b"n") or b"", "big")
 
     def after(self, number: int, count: int) -> list[tuple[int, bytes]]:
-        """Up to `count` rows past that number, in order."""
+        """Up to `count` rows past that number, in order. By any thread."""
+        with self._file.reading:
+            return self._file.read(lambda: self._after(number, count))
+
+    def _after(self, number: int, count: int) -> list[tuple[int, bytes]]:
         with self._env.begin(db=self._rows) as txn, txn.cursor() as cursor:
             if not cursor.set_range((number + 1).to_bytes(8, "big")):
                 return []
@@ -63,17 +79,41 @@ class DiskLog:
             return [(int.from_bytes(key, "big"), blob) for _, (key, blob) in found]
 
     def append(self, blobs: list[bytes]) -> None:
-        """Adds rows, and drops the oldest beyond the bound."""
-        with self._env.begin(write=True, db=self._rows) as txn:
+        """Adds rows; notes that have expired go, and the oldest rows beyond the bounds. Raises lmdb.Error."""
+        try:
+            self._append(blobs)
+        except lmdb.MapFullError:  # a reader that died pinned what was freed
+            self._env.reader_check()
+            with self._file.writing, self._env.begin(write=True, db=self._rows) as txn:
+                self._drop_oldest(txn, DROP_AT_ONCE)
+            self._append(blobs)
+
+    def _append(self, blobs: list[bytes]) -> None:
+        with self._file.writing, self._env.begin(write=True, db=self._rows) as txn:
             number = int.from_bytes(txn.get(b"n", db=self._facts) or b"", "big")
             for blob in blobs:
                 number += 1
                 txn.put(number.to_bytes(8, "big"), blob, append=True)
             txn.put(b"n", number.to_bytes(8, "big"), db=self._facts)
-            surplus = txn.stat(self._rows)["entries"] - self.rows_max
-            with txn.cursor() as cursor:
-                while surplus > 0 and cursor.first() and cursor.delete():
-                    surplus -= 1
+            self._drop_expired(txn, wall_ns())
+            self._drop_oldest(txn, txn.stat(self._rows)["entries"] - self.rows_max)
+            while self._file.used(txn) > self._file.limit and self._drop_oldest(txn, STALE_AT_ONCE):
+                pass
+
+    def _drop_expired(self, txn: Any, now_ns: int) -> None:
+        with txn.cursor() as cursor:
+            oldest = list(zip(range(STALE_AT_ONCE), cursor.iternext(), strict=False))
+        for _, (key, blob) in oldest:
+            row = unpack(blob)
+            if row is None or (isinstance(row, Note) and row.expires_ns <= now_ns):
+                txn.delete(key)
+
+    def _drop_oldest(self, txn: Any, count: int) -> int:
+        dropped = 0
+        with txn.cursor() as cursor:
+            while dropped < count and cursor.first() and cursor.delete():
+                dropped += 1
+        return dropped
 
     def rows(self) -> Iterator[tuple[int, Row]]:
         """Every row that can be read, a few at a time."""
@@ -89,6 +129,6 @@ class DiskLog:
         gone = [number for number, row in self.rows() if matches(row)]
         dropped = 0
         for first in range(0, len(gone), DROP_AT_ONCE):
-            with self._env.begin(write=True, db=self._rows) as txn:
+            with self._file.writing, self._env.begin(write=True, db=self._rows) as txn:
                 dropped += sum(txn.delete(number.to_bytes(8, "big")) for number in gone[first : first + DROP_AT_ONCE])
         return dropped

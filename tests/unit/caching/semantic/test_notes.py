@@ -169,7 +169,7 @@ def test_rows_are_what_was_written_or_nothing() -> None:
 
 
 def test_the_log_is_bounded_and_followed(tmp_path: Path) -> None:
-    log = DiskLog(tmp_path / "log", 50)
+    log = DiskLog(tmp_path / "log", 50, DIM)
     for n in range(120):
         log.append([pack(note(n))])
     assert log.last() == 120
@@ -194,7 +194,8 @@ async def until(condition: Any) -> None:
 async def test_workers_follow_each_other_and_a_new_one_reads_it_all(tmp_path: Path) -> None:
     loop = asyncio.get_running_loop()
     path = tmp_path / "log"
-    one = LocalStore(notes(), DiskLog(path, 1000), loop)
+    log = DiskLog(path, 1000, DIM)
+    one = LocalStore(notes(), log, loop)
     await until(lambda: one.ready)
     for n in range(30):
         row = note(n)
@@ -210,12 +211,64 @@ async def test_workers_follow_each_other_and_a_new_one_reads_it_all(tmp_path: Pa
     await until(heard)
     assert len(one.notes) == 30
     one.close()
-    two = LocalStore(notes(), DiskLog(path, 1000), loop)
+    log.close()
+    log = DiskLog(path, 1000, DIM)
+    two = LocalStore(notes(), log, loop)
     await until(lambda: two.ready)
     assert (len(two.notes), two.threshold(b"p")) == (30, CLOSED)
     two.obey([Purge(before_ns=time.time_ns() + HOUR_NS, org="acme")])
     assert len(two.notes) == 0
     two.close()
+    log.close()
+
+
+@pytest.mark.parametrize("dim", [256, 1900, 4096])
+def test_the_log_holds_as_many_rows_whatever_the_embedder(tmp_path: Path, dim: int) -> None:
+    rows_max = 6000
+    log = DiskLog(tmp_path / "log", rows_max, dim)
+    blob = pack(note(1, text="words " * 100, vector=bytes(2 * dim)))
+    for _ in range(0, 2 * rows_max, 100):
+        log.append([blob] * 100)
+    assert len(log.after(0, 2 * rows_max)) == rows_max
+    log.close()
+
+
+def test_a_log_whose_rows_are_larger_than_planned_drops_the_oldest_and_goes_on(tmp_path: Path) -> None:
+    log = DiskLog(tmp_path / "log", 1000, DIM)
+    huge = pack(note(1, vector=bytes(256 * 1024)))
+    for _ in range(200):
+        log.append([huge])
+    held = [number for number, _ in log.after(0, 1000)]
+    assert held[-1] == log.last() == 200
+    assert 0 < len(held) < 100
+    log.resize(4000, DIM)
+    for _ in range(100):
+        log.append([huge])
+    assert len(log.after(0, 1000)) > len(held)
+    log.close()
+
+
+def test_notes_that_have_expired_leave_memory_and_the_log(tmp_path: Path) -> None:
+    held = notes()
+    now_ns = time.time_ns()
+    for n in range(20):
+        held.take(note(n, expires_ns=now_ns + (1 + n % 2) * HOUR_NS), now_ns)
+    held.take(note(1, expires_ns=now_ns + 3 * HOUR_NS, started_ns=now_ns + HOUR_NS), now_ns)  # answered anew
+    held.expire(now_ns, 100)
+    assert len(held) == 20
+    held.expire(now_ns + HOUR_NS, 4)
+    assert len(held) == 16
+    held.expire(now_ns + 2 * HOUR_NS, 100)
+    assert [place for place, _ in held._held.values()] == [(("org", "acme"), "")]
+    held.expire(now_ns + 3 * HOUR_NS, 100)
+    assert not held.shelves
+
+    log = DiskLog(tmp_path / "log", 1000, DIM)
+    for n in range(8):
+        log.append([pack(note(n, expires_ns=now_ns + n % 2 * HOUR_NS))])
+    log.append([pack(note(9))])
+    assert [number for number, _ in log.after(0, 100)] == [2, 4, 6, 8, 9]
+    log.close()
 
 
 # -- the threshold ----------------------------------------------------------------------------------------------------

@@ -105,7 +105,7 @@ async def until(condition: Any) -> None:
 
 async def test_a_store_keeps_finds_and_forgets(service: tuple[Points, Any], tmp_path: Path) -> None:
     stub, vectors = service
-    local = LocalStore(Notes("words", DIM, 100, 0.005), DiskLog(tmp_path / "log", 100), asyncio.get_running_loop())
+    local = LocalStore(Notes("words", DIM, 100, 0.005), DiskLog(tmp_path / "log", 100, DIM), asyncio.get_running_loop())
     store = RemoteStore(vectors, "words", local)
     kept = [
         note("explain the file a.py"), note("delete the file a.py"), note("explain the file b.py"),
@@ -143,7 +143,7 @@ def spoken_note() -> Note:
 async def test_a_store_that_lies_or_fails_answers_nothing(service: tuple[Points, Any], tmp_path: Path) -> None:
     """Whoever owns the store cannot put a note into another partition, nor one that was altered."""
     stub, vectors = service
-    local = LocalStore(Notes("words", DIM, 100, 0.005), DiskLog(tmp_path / "log", 100), asyncio.get_running_loop())
+    local = LocalStore(Notes("words", DIM, 100, 0.005), DiskLog(tmp_path / "log", 100, DIM), asyncio.get_running_loop())
     store = RemoteStore(vectors, "words", local)
     kept = note("explain the file a.py")
     store.put(kept, read(kept.text), vector_of(kept))
