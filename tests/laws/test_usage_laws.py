@@ -63,7 +63,7 @@ class UsageMachine(RuleBasedStateMachine):
     @rule(most=st.integers(1, 4))
     def take_some(self, most: int) -> None:
         for epoch in self.ingestor.news():
-            self.table.take(self.ingestor.reader, epoch, most)
+            self.table.take(self.ingestor.feed, epoch, most)
 
     @rule()
     def take_all(self) -> None:

@@ -204,7 +204,7 @@ def test_housekeeping_forgets_epochs_that_are_gone(tmp_path: Path, table: UsageT
     age(journal_dir, writers[0].epoch, 401, 1)
     os.utime(journal_dir / writers[2].epoch, ns=(1, 1))
     ingestor.keep_house(NOW_NS)
-    assert ingestor.reader.epochs() == [writers[1].epoch]
+    assert ingestor.feed.epochs() == [writers[1].epoch]
     assert set(table.positions()) == {writers[1].epoch}
     assert table.finished_epochs() == {writers[1].epoch}
     assert ingestor.catch_up() == 0

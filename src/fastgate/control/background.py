@@ -12,6 +12,7 @@ from collections.abc import Callable
 from fastgate.config import Journal
 from fastgate.control.alerts.watch import Watch
 from fastgate.control.charging import Charging
+from fastgate.control.feed import CallFeed
 from fastgate.control.history import History
 from fastgate.control.ingest import Ingestor
 from fastgate.control.leases import Leases
@@ -64,16 +65,15 @@ class Background:
         state = operations.state
         self.counters = ControlCounters(Database(state.counters_db, durable=journal.fsync == "always"))
         history = History(operations.calls.table)
-        self._charging = Charging(
-            self.counters, history, state.journal_dir, state.flight_dir, lambda: operations.world.budgets
-        )
+        feed = CallFeed(state.journal_dir)
+        self._charging = Charging(self.counters, history, feed, state.flight_dir, lambda: operations.world.budgets)
         operations.leases = Leases(state, self.counters, self._charging, self.reap, operations.note)
         self.stages = Stages(self.counters, state.stages, operations.board)
         self.stages.listeners.append(operations.desk.on_stage)
         self._charges = 0
         self._ingestor = Ingestor(
             operations.calls.table,
-            state.journal_dir,
+            feed,
             retention_days=journal.retention_days,
             others=lambda: {LEDGER: self._charging.positions()},
         )

@@ -12,14 +12,12 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
-import msgspec
-
 from fastgate import clock
+from fastgate.control.feed import CallFeed, Found
 from fastgate.control.history import History
-from fastgate.journal import KIND_CALL, START, JournalReader, Position, Record
+from fastgate.journal import START, Position
 from fastgate.journal.format import segment_path, segments_of
 from fastgate.log import Log
-from fastgate.record import CallRecord
 from fastgate.selection import Match, Selection, step_of
 from fastgate.snapshot import BudgetRow, KeyRow
 from fastgate.stores.counters_control import ControlCounters
@@ -42,35 +40,37 @@ FLIGHT = ".flight"
 
 log = Log("charging")
 
-_NEEDED = frozenset(
-    ("id", "at_ns", "org", "team", "user", "key", "cost_center", "tags", "session", "model_used", "cost_nano", "cells")
-)
-_PASSED_OVER = (int, bool)
-"""Types that cost less to decode than to set aside."""
-
-
-def _kind_of(field: Any) -> Any:
-    return field.type if field.name in _NEEDED or field.type in _PASSED_OVER else msgspec.Raw
-
-
-_Charged: Any = msgspec.defstruct(
-    "_Charged",
-    [
-        (field.name, _kind_of(field), *(() if field.default is msgspec.NODEFAULT else (field.default,)))
-        for field in msgspec.structs.fields(CallRecord)
-    ],
-    array_like=True,
-    gc=False,
-)
-"""A CallRecord of which only what a charge needs is decoded."""
-
-_decode = msgspec.msgpack.Decoder(_Charged).decode
-
 Extent = tuple[int, int, bool]
 
 Standing = Literal["alive", "frozen", "unreadable", "dead"]
 """alive: as far as anybody knows. frozen: no word for the time of a lease, but its process is there. unreadable: dead,
 and the table of its calls in flight is damaged. dead: and what it had in flight is recorded."""
+
+
+class Unheld:
+    """The budgets of one kind of calls that those name no cell of. Its cells are the same from one call to the next,
+    until the first of their periods ends."""
+
+    __slots__ = ("_cells", "_from_ns", "_matches", "_until_ns")
+
+    def __init__(self, matches: Sequence[Match]) -> None:
+        self._matches = matches
+        self._cells: tuple[CellKey, ...] = ()
+        self._from_ns = self._until_ns = 0
+
+    def at(self, at_ns: int) -> tuple[CellKey, ...]:
+        """The cells that a call begun at `at_ns` falls into."""
+        if not self._from_ns <= at_ns < self._until_ns:
+            steps = [step_of(row, at_ns) for row, _ in self._matches]
+            self._from_ns = max((start_ns for start_ns, _ in steps), default=at_ns)
+            self._until_ns = min((end_ns for _, end_ns in steps), default=at_ns + 1)
+            self._cells = tuple(
+                [
+                    CellKey(row.id, row.created_ns, cell, start_ns)
+                    for (row, cell), (start_ns, _) in zip(self._matches, steps, strict=True)
+                ]
+            )
+        return self._cells
 
 
 class Charging:
@@ -81,21 +81,21 @@ class Charging:
         self,
         counters: ControlCounters,
         history: History,
-        journal_dir: Path,
+        feed: CallFeed,
         flight_dir: Path,
         rows: Callable[[], tuple[BudgetRow, ...]],
     ) -> None:
         self.counters = counters
         self.history = history
         self.changed: set[int] = set()
-        self._reader = JournalReader(journal_dir)
+        self._feed = feed
         self._flight_dir = flight_dir
         self._rows = rows
         self._lock = threading.Lock()
         self._looking = threading.Lock()
         self._selection = Selection(())
         self._seeded: set[tuple[str, int]] = counters.seeded()
-        self._kinds: dict[tuple[Any, ...], list[Match]] = {}
+        self._kinds: dict[tuple[Any, ...], Unheld] = {}
         self._budget_of: dict[int, tuple[str, int]] = {}
         places = counters.places()
         if not places:
@@ -169,7 +169,7 @@ class Charging:
     def _seed(self, row: BudgetRow) -> None:
         """Count what was spent before the budget was known. Not before the usage table is as far as the charges are:
         what is missing there would never be counted."""
-        spent = self.history.before(row, self._places, self._reader.epochs())
+        spent = self.history.before(row, self._places, self._feed.epochs())
         if spent is None:
             return
         self.counters.seed(row.id, row.created_ns, spent)
@@ -180,7 +180,7 @@ class Charging:
 
     def _news(self) -> list[tuple[str, Extent]]:
         found = []
-        for epoch in self._reader.epochs():
+        for epoch in self._feed.epochs():
             if epoch not in self._finished:
                 extent = self._extent(epoch)
                 if extent != self._taken.get(epoch):
@@ -190,8 +190,8 @@ class Charging:
     def _take(self, epoch: str, extent: Extent) -> int:
         closed = not extent[2]
         position = self._places.get(epoch, START)
-        batch = self._reader.read(epoch, position, BATCH_RECORDS, closed=closed)
-        charges = [charge for charge in map(self._charge, batch.records) if charge is not None]
+        batch = self._feed.calls(epoch, position, BATCH_RECORDS, closed=closed)
+        charges = [charge for charge in map(self._charge, batch.found) if charge is not None]
         finished = closed and not batch.more and batch.position != START
         if batch.position != position or finished:
             self.changed.update(self.counters.apply(epoch, _place(batch.position), finished, charges))
@@ -201,27 +201,20 @@ class Charging:
             self._taken.pop(epoch, None)
         elif not batch.more:
             self._taken[epoch] = extent
-        return len(batch.records)
+        return len(batch.found)
 
-    def _charge(self, record: Record) -> Charge | None:
-        if record.kind != KIND_CALL:
-            return None
-        try:
-            call = _decode(record.body)
-        except msgspec.MsgspecError as error:
-            log.error("a record cannot be charged", sequence=record.sequence, why=str(error))
-            return None
-        if not call.cost_nano:
+    def _charge(self, found: Found) -> Charge | None:
+        record, call, why = found
+        if why:
+            log.error("a record cannot be charged", sequence=record.sequence, why=why)
+        if call is None or not call.cost_nano:
             return None
         _, epoch, n = call.id.split("-")
-        cells = tuple(call.cells)
-        others = tuple([_key(match, call.at_ns) for match in self._unheld(call, cells)])
-        return Charge(epoch, int(n), cells, others, call.cost_nano)
+        others = self._unheld(call, call.cells).at(call.at_ns) if self._selection.rows else ()
+        return Charge(epoch, int(n), call.cells, others, call.cost_nano)
 
-    def _unheld(self, call: Any, cells: tuple[int, ...]) -> list[Match]:
+    def _unheld(self, call: Any, cells: tuple[int, ...]) -> Unheld:
         """The budgets that select the call and that it names no cell of."""
-        if not self._selection.rows:
-            return []
         session = call.session if self._selection.by_session else ""
         kind = (
             cells,
@@ -240,11 +233,13 @@ class Charging:
                 self._kinds.clear()
             who = KeyRow(b"", call.key, call.user, call.team, call.org, call.cost_center, call.tags, (), 0)
             named = {self._budget(cell) for cell in cells}
-            found = self._kinds[kind] = [
-                match
-                for match in self._selection.matches(who, call.tags, session, call.model_used)
-                if (budget := (match.row.id, match.row.created_ns)) in self._seeded and budget not in named
-            ]
+            found = self._kinds[kind] = Unheld(
+                [
+                    match
+                    for match in self._selection.matches(who, call.tags, session, call.model_used)
+                    if (budget := (match.row.id, match.row.created_ns)) in self._seeded and budget not in named
+                ]
+            )
         return found
 
     def _budget(self, cell: int) -> tuple[str, int]:
@@ -255,11 +250,11 @@ class Charging:
         return found or ("", 0)
 
     def _extent(self, epoch: str) -> Extent:
-        is_open = self._reader.is_open(epoch)
-        segments = segments_of(self._reader.journal_dir, epoch)
+        is_open = self._feed.is_open(epoch)
+        segments = segments_of(self._feed.journal_dir, epoch)
         if not segments:
             return 0, 0, True
-        return segments[-1], segment_path(self._reader.journal_dir, epoch, segments[-1]).stat().st_size, is_open
+        return segments[-1], segment_path(self._feed.journal_dir, epoch, segments[-1]).stat().st_size, is_open
 
     # -- leases of those who do not answer --------------------------------------------------------------------------
 
@@ -278,7 +273,7 @@ class Charging:
                 return {}
             freed = {}
             for epoch in dead:
-                if epoch in self._finished or not segments_of(self._reader.journal_dir, epoch):
+                if epoch in self._finished or not segments_of(self._feed.journal_dir, epoch):
                     freed[epoch] = self.counters.release(epoch)
                     log.info("a worker is gone; what it had not spent is free", epoch=epoch, nano=freed[epoch])
             return freed
@@ -287,7 +282,7 @@ class Charging:
         """What is known of a worker that has leased money. Of one whose table could not be read whole nobody knows what
         it has spent, so it is not dead for good before that is charged."""
         flight = self._flight_dir / f"{epoch}{FLIGHT}"
-        if flight.exists() or self._reader.is_open(epoch):
+        if flight.exists() or self._feed.is_open(epoch):
             return "frozen" if state == "doubtful" else "alive"
         if state != "reaped" and flight.with_suffix(DAMAGED).exists():
             return "unreadable"
@@ -312,7 +307,7 @@ class Charging:
     def keep_house(self) -> None:
         """What is long charged is forgotten."""
         self.counters.forget_seen()
-        left = set(self._reader.epochs())
+        left = set(self._feed.epochs())
         gone: Sequence[str] = [epoch for epoch in self._finished if epoch not in left]
         with self._lock:
             self.counters.forget_journals(gone)
@@ -323,7 +318,3 @@ class Charging:
 
 def _place(position: Position) -> Place:
     return position.segment, position.offset, position.sequence
-
-
-def _key(match: Match, at_ns: int) -> CellKey:
-    return CellKey(match.row.id, match.row.created_ns, match.cell, step_of(match.row, at_ns)[0])

@@ -12,8 +12,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from fastgate import clock
+from fastgate.control.feed import CallFeed
 from fastgate.control.usage import DAY_NS, RETENTION_DAYS, UsageTable
-from fastgate.journal import JournalReader
 from fastgate.journal.format import segment_path, segments_of
 from fastgate.journal.retention import Positions, retire_segments
 from fastgate.stores.ports import StoreError
@@ -36,18 +36,18 @@ Extent = tuple[int, int, bool]
 
 
 class Ingestor:
-    """Brings the calls of `journal_dir` into `table`. `behind` says whether there was more than one step could take."""
+    """Brings the calls of the journals into `table`. `behind` says whether there was more than one step could take."""
 
     def __init__(
         self,
         table: UsageTable,
-        journal_dir: Path,
+        journals: Path | CallFeed,
         *,
         retention_days: int = RETENTION_DAYS,
         others: Callable[[], Mapping[str, Positions]] = dict,
     ) -> None:
         self.table = table
-        self.reader = JournalReader(journal_dir)
+        self.feed = journals if isinstance(journals, CallFeed) else CallFeed(journals)
         self.retention_days = retention_days
         self.behind = True
         self._others = others
@@ -65,7 +65,7 @@ class Ingestor:
         self.behind = False
         for epoch in self.news():
             extent = self._extent(epoch)
-            taken = self.table.take(self.reader, epoch)
+            taken = self.table.take(self.feed, epoch)
             count += taken.records
             for damage in taken.damage:
                 log.error("the journal is damaged: %s", damage)
@@ -91,8 +91,8 @@ class Ingestor:
         pruned = self.table.prune(now_ns, self.retention_days)
         consumers = {CONSUMER: self.table.positions(), **(others or {})}
         before_ns = now_ns - self.retention_days * DAY_NS
-        retired = retire_segments(self.reader.journal_dir, consumers, before_ns)
-        left = set(self.reader.epochs())
+        retired = retire_segments(self.feed.journal_dir, consumers, before_ns)
+        left = set(self.feed.epochs())
         self.table.forget_epochs(epoch for epoch in self._finished if epoch not in left)
         self._finished &= left
         if pruned or retired:
@@ -120,11 +120,11 @@ class Ingestor:
             await asyncio.sleep(pause_s)
 
     def _unfinished(self) -> list[str]:
-        return [epoch for epoch in self.reader.epochs() if epoch not in self._finished]
+        return [epoch for epoch in self.feed.epochs() if epoch not in self._finished]
 
     def _extent(self, epoch: str) -> Extent:
-        is_open = self.reader.is_open(epoch)
-        segments = segments_of(self.reader.journal_dir, epoch)
+        is_open = self.feed.is_open(epoch)
+        segments = segments_of(self.feed.journal_dir, epoch)
         if not segments:
             return 0, 0, True  # nothing to take yet, whoever has it open
-        return segments[-1], segment_path(self.reader.journal_dir, epoch, segments[-1]).stat().st_size, is_open
+        return segments[-1], segment_path(self.feed.journal_dir, epoch, segments[-1]).stat().st_size, is_open

@@ -22,10 +22,11 @@ from sqlalchemy.dialects.sqlite import insert as upsert
 from fastgate import clock
 from fastgate.bulk import burst
 from fastgate.control import usage_queries as queries
+from fastgate.control.feed import CallFeed, Found
 from fastgate.control.sightings import Seen, find, sighting_rows
 from fastgate.control.usage_queries import Filters, SpendRow
 from fastgate.control.usage_schema import HEAD, calls, damage, offsets, sightings
-from fastgate.journal import KIND_CALL, START, Damage, JournalReader, Position, Record
+from fastgate.journal import START, Damage, Position, Record
 from fastgate.journal.format import segment_path
 from fastgate.journal.reader import BATCH_RECORDS, body_at
 from fastgate.journal.view import call_view
@@ -64,22 +65,7 @@ _INSERT_CALL = f"INSERT INTO calls ({_NAMES}) VALUES ({_MARKS}) ON CONFLICT (id)
 
 _INSERT_SIGHTING = "INSERT INTO sightings (call, n, mark, kind, path) VALUES (?, ?, ?, ?, ?) ON CONFLICT DO NOTHING"
 
-_COUNTED = frozenset((*_COLUMNS, "usage", "prefix", "usage_state", "head_us", "tools", "sightings"))
-_Counted: Any = msgspec.defstruct(
-    "_Counted",
-    [
-        (field.name, field.type if field.name in _COUNTED else msgspec.Raw, field.default)
-        if field.default is not msgspec.NODEFAULT
-        else (field.name, field.type if field.name in _COUNTED else msgspec.Raw)
-        for field in msgspec.structs.fields(CallRecord)
-    ],
-    array_like=True,
-    gc=False,
-)
-"""A CallRecord of which only what has a column is decoded: counting a call costs half."""
-
 _decode = msgspec.msgpack.Decoder(CallRecord).decode
-_decode_counted = msgspec.msgpack.Decoder(_Counted).decode
 _json = msgspec.json.Encoder().encode
 
 Row = tuple[Any, ...]
@@ -122,37 +108,36 @@ class UsageTable:
 
     # -- from the journal -------------------------------------------------------------------------------------------
 
-    def take(self, reader: JournalReader, epoch: str, max_records: int = BATCH_RECORDS) -> Taken:
+    def take(self, feed: CallFeed, epoch: str, max_records: int = BATCH_RECORDS) -> Taken:
         """Count the calls of one epoch that are not counted yet, at most `max_records` of them, in one transaction."""
-        closed = not reader.is_open(epoch)
+        closed = not feed.is_open(epoch)
         with burst(), writing(self.engine) as connection:
             position, finished = _offset(connection, epoch)
             if finished:
                 return Taken(0, [], False, True)
-            batch = reader.read(epoch, position, max_records, closed=closed)
-            broken = self._insert(connection, epoch, batch.records)
+            batch = feed.calls(epoch, position, max_records, closed=closed)
+            broken = self._insert(connection, epoch, batch.found)
             found = _note_damage(connection, epoch, [*batch.damage, *broken])
             # A folder without a segment says nothing: its writer may be about to make the first.
             finished = closed and not batch.more and batch.position != START
             if batch.position != position or finished:
                 _set_offset(connection, epoch, batch.position, finished)
-        return Taken(len(batch.records), found, batch.more, finished)
+        return Taken(len(batch.found), found, batch.more, finished)
 
-    def _insert(self, connection: Connection, epoch: str, found: Sequence[Record]) -> list[Damage]:
+    def _insert(self, connection: Connection, epoch: str, found: Sequence[Found]) -> list[Damage]:
         """Insert the calls among `found`; returns the records that no call can be made of."""
         rows: list[Row] = []
         seen: list[Row] = []
         sources: list[Record] = []
         broken: list[Damage] = []
-        for record in found:
-            if record.kind == KIND_CALL:
-                try:
-                    counted = _decode_counted(record.body)
-                    rows.append((*_row(counted, epoch, record), *self._judged(counted)))
-                    seen += sighting_rows(counted.id, counted.sightings)
-                    sources.append(record)
-                except msgspec.MsgspecError as error:
-                    broken.append(_unusable(self.journal_dir, epoch, record, str(error)))
+        for record, call, why in found:
+            if call is not None:
+                rows.append((*_row(call, epoch, record), *self._judged(call)))
+                if call.sightings:
+                    seen += sighting_rows(call.id, call.sightings)
+                sources.append(record)
+            elif why:
+                broken.append(_unusable(self.journal_dir, epoch, record, why))
         if seen:
             connection.exec_driver_sql(_INSERT_SIGHTING, seen)
         try:
@@ -298,7 +283,7 @@ def _unusable(journal_dir: Path, epoch: str, record: Record, why: str) -> Damage
 
 
 def _row(call: Any, epoch: str, record: Record) -> Row:
-    """The columns of `calls`, in the order of _COLUMNS and but for those of the guardian, of a `_Counted` call."""
+    """The columns of `calls`, in the order of _COLUMNS and but for those of the guardian."""
     usage = call.usage
     return (
         call.id,

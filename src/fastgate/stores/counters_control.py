@@ -55,12 +55,23 @@ class ControlCounters(WorkerCounters):
             # Calls of one worker mostly fall into the same cells: what is moved is summed up first.
             taken: dict[tuple[str, int], int] = {}
             added: dict[CellKey, int] = {}
+            held: dict[tuple[str, tuple[int, ...]], int] = {}
+            unheld: dict[int, int] = {}
+            alike: dict[int, tuple[CellKey, ...]] = {}
             for charge in _new(db, charges):
-                for cell in charge.cells:
-                    at = charge.epoch, cell
-                    taken[at] = taken.get(at, 0) + charge.cost_nano
-                for key in charge.others:
-                    added[key] = added.get(key, 0) + charge.cost_nano
+                at = charge.epoch, charge.cells
+                held[at] = held.get(at, 0) + charge.cost_nano
+                if charge.others:
+                    # Calls of a kind share one tuple, and `charges` keeps it: no need to hash what it is of.
+                    kind = id(charge.others)
+                    alike[kind] = charge.others
+                    unheld[kind] = unheld.get(kind, 0) + charge.cost_nano
+            for (of, cells), nano in held.items():
+                for cell in cells:
+                    taken[of, cell] = taken.get((of, cell), 0) + nano
+            for kind, nano in unheld.items():
+                for key in alike[kind]:
+                    added[key] = added.get(key, 0) + nano
             for (of, cell), nano in taken.items():
                 changed[cell] = changed.get(cell, 0) + _take_from_lease(db, of, cell, nano)
             for key, nano in added.items():

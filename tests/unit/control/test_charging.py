@@ -12,6 +12,7 @@ import pytest
 
 from fastgate.clock import wall_ns
 from fastgate.control.charging import HELD_UP_STEPS, Charging
+from fastgate.control.feed import CallFeed
 from fastgate.control.history import History
 from fastgate.control.ingest import Ingestor
 from fastgate.control.stages import Stages
@@ -45,7 +46,8 @@ class House:
         (path / "flight").mkdir()
         (path / "journal").mkdir()
         self.table = UsageTable(path / "usage.sqlite")
-        self.ingestor = Ingestor(self.table, path / "journal")
+        self.feed = CallFeed(path / "journal")
+        self.ingestor = Ingestor(self.table, self.feed)
         self.counters = ControlCounters(Database(path / "counters.sqlite"))
         self.writer = JournalWriter.create(path / "journal")
         self.board = Board()
@@ -54,9 +56,8 @@ class House:
         self.start()
 
     def start(self) -> None:
-        self.charging = Charging(
-            self.counters, History(self.table), self.path / "journal", self.path / "flight", lambda: self.rows
-        )
+        history, flight = History(self.table), self.path / "flight"
+        self.charging = Charging(self.counters, history, self.feed, flight, lambda: self.rows)
 
     def call(self, cost: int, **changes: Any) -> None:
         self.n += 1

@@ -16,11 +16,12 @@ from fastgate.clock import wall_ns
 from fastgate.control import shapes, world
 from fastgate.control.calls import Query, filters_of
 from fastgate.control.errors import OperationError
+from fastgate.control.feed import CallFeed
 from fastgate.control.metrics import CallCounters, metric
 from fastgate.control.operations import Operations
 from fastgate.control.shapes import NewKey
 from fastgate.control.usage_queries import Filters
-from fastgate.journal import KIND_CALL, JournalReader, JournalWriter
+from fastgate.journal import KIND_CALL, JournalWriter
 from fastgate.journal.view import call_view
 from fastgate.record import Attempt, CallRecord, Usage
 from fastgate.state import StateBusyError, StateDir
@@ -93,9 +94,9 @@ def count(operations: Operations, *records: CallRecord) -> None:
     for one in records:
         writer.append(KIND_CALL, msgspec.msgpack.encode(one))
     writer.close()
-    reader = JournalReader(operations.state.journal_dir)
-    for epoch in reader.epochs():
-        operations.calls.table.take(reader, epoch)
+    feed = CallFeed(operations.state.journal_dir)
+    for epoch in feed.epochs():
+        operations.calls.table.take(feed, epoch)
 
 
 # -- one writer -------------------------------------------------------------------------------------------------------

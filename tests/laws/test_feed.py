@@ -1,0 +1,126 @@
+"""Law of the feed: whoever reads, in whatever steps, gets what the journal itself gives, decoded."""
+
+import tempfile
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from fastgate.control import feed as feeds
+from fastgate.control.feed import CallFeed
+from fastgate.journal import KIND_CALL, START, JournalReader, JournalWriter, Position, call_id
+from fastgate.journal.format import segment_path, segments_of
+from tests.support.flights import encode, record
+
+READERS = 2
+
+
+class Read(NamedTuple):
+    """One reader goes on by at most `most` records."""
+
+    who: int
+    most: int
+
+
+class Write(NamedTuple):
+    """So many calls are appended; of the last a byte may rot before anybody reads it, or it is no call."""
+
+    count: int
+    rotten: bool
+    strange: bool
+
+
+RARELY = st.sampled_from([False, False, False, True])
+
+STEPS = st.lists(
+    st.builds(Read, st.integers(0, READERS - 1), st.integers(1, 9))
+    | st.builds(Write, st.integers(1, 6), RARELY, RARELY),
+    min_size=1,
+    max_size=30,
+)
+
+
+def write(writer: JournalWriter, journal_dir: Path, step: Write, n: int) -> int:
+    for left in reversed(range(step.count)):
+        n += 1
+        last = not left
+        body = b"\xc1" if last and step.strange else encode(record(call_id(writer.epoch, n), cost_nano=n))
+        writer.append(KIND_CALL, body)
+    if step.rotten:
+        path = segment_path(journal_dir, writer.epoch, segments_of(journal_dir, writer.epoch)[-1])
+        with path.open("r+b") as file:
+            file.seek(-1, 2)
+            (byte,) = file.read(1)
+            file.seek(-1, 2)
+            file.write(bytes([byte ^ 0x55]))
+    return n
+
+
+@given(steps=STEPS, kept=st.integers(1, 12), segment_bytes=st.sampled_from([1, 2_000, 1 << 20]))
+def test_every_reader_gets_what_the_journal_gives(steps: list[Read | Write], kept: int, segment_bytes: int) -> None:
+    with tempfile.TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
+        patch.setattr(feeds, "KEPT_CALLS", kept)
+        journal_dir = Path(folder)
+        writer = JournalWriter.create(journal_dir, segment_bytes=segment_bytes)
+        feed, plain = CallFeed(journal_dir), JournalReader(journal_dir)
+        at, expected = [START] * READERS, [START] * READERS
+        n = 0
+
+        def compare(who: int, most: int, *, closed: bool) -> bool:
+            found = feed.calls(writer.epoch, at[who], most, closed=closed)
+            there = plain.read(writer.epoch, expected[who], most, closed=closed)
+            assert [one.record for one in found.found] == there.records
+            assert (found.damage, found.more) == (there.damage, there.more)
+            assert found.position.sequence == there.position.sequence
+            for one in found.found:
+                assert (one.call is None) == (one.record.body == b"\xc1") == bool(one.why)
+                assert one.call is None or (one.call.id, one.call.cost_nano) == named(writer.epoch, one.call.cost_nano)
+            at[who], expected[who] = found.position, there.position
+            return there.more
+
+        for step in steps:
+            if isinstance(step, Write):
+                n = write(writer, journal_dir, step, n)
+            else:
+                compare(step.who, step.most, closed=False)
+        writer.close()
+        for who in range(READERS):
+            while compare(who, 5, closed=True):
+                pass
+
+
+def named(epoch: str, n: int) -> tuple[str, int]:
+    return call_id(epoch, n), n
+
+
+def test_a_record_is_decoded_once_for_both(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    decoded = []
+    real = feeds._decode
+    monkeypatch.setattr(feeds, "_decode", lambda body: decoded.append(body) or real(body))
+    writer = JournalWriter.create(tmp_path)
+    feed = CallFeed(tmp_path)
+    one, other = START, START
+    for n in range(1, 21):
+        writer.append(KIND_CALL, encode(record(call_id(writer.epoch, n))))
+        if n % 2:
+            one = feed.calls(writer.epoch, one).position
+        if n % 5 == 0:
+            other = feed.calls(writer.epoch, other).position
+    assert feed.calls(writer.epoch, one).position == feed.calls(writer.epoch, other).position
+    assert len(decoded) == 20
+    writer.close()
+
+
+def test_little_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(feeds, "KEPT_CALLS", 3)
+    monkeypatch.setattr(feeds, "KEPT_EPOCHS", 2)
+    feed = CallFeed(tmp_path)
+    for _ in range(4):
+        writer = JournalWriter.create(tmp_path)
+        for n in range(1, 10):
+            writer.append(KIND_CALL, encode(record(call_id(writer.epoch, n))))
+        assert len(feed.calls(writer.epoch, Position(0, 0, 0)).found) == 9
+        writer.close()
+    assert [len(kept.found) for kept in feed._kept.values()] == [3, 3]
