@@ -242,6 +242,7 @@ def test_no_interleaving_breaks_the_ledger() -> None:
 
 
 @pytest.mark.faults
+@pytest.mark.slow
 @pytest.mark.timeout(1200)
 def test_ten_thousand_interleavings() -> None:
     check_all(range(SHORT, SCHEDULES))

@@ -133,6 +133,7 @@ class Plane:
     prices: PriceSettings = field(default_factory=PriceSettings)
     ladder: dict[str, Any] = field(default_factory=dict)
     """rules, throttled, opt_out of the snapshot."""
+    python_path: str = "src"
     generation: int = 0
     port: int = field(default_factory=free_port)
 
@@ -185,7 +186,7 @@ class Plane:
         command += ["--workers", str(self.workers), "--state", str(self.state.path)]
         if self.tls is not None:
             command += ["--tls-cert", str(self.tls.cert), "--tls-key", str(self.tls.key)]
-        env = {**os.environ, "PYTHONPATH": "src"}
+        env = {**os.environ, "PYTHONPATH": self.python_path}
         self.log = open(self.directory / "plane.log", "wb")  # noqa: SIM115
         self.process = subprocess.Popen(command, env=env, stdout=self.log, stderr=self.log)
         deadline = time.monotonic() + START_S

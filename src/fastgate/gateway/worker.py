@@ -28,6 +28,7 @@ from fastgate.gateway.pressure import Pressure
 from fastgate.gateway.rates import Rates
 from fastgate.gateway.records import Records
 from fastgate.gateway.upstream import Upstreams
+from fastgate.gateway.watchdog import Watchdog
 from fastgate.journal import JournalWriter, new_epoch
 from fastgate.journal.format import SEGMENT_BYTES
 from fastgate.keys import Digester, load_pepper
@@ -110,6 +111,7 @@ class Worker:
         gc.collect()
         gc.freeze()
         gc.set_threshold(GC_ALLOCATIONS, 20, 50)
+        self.watchdog = Watchdog()
         loop.call_later(TICK_S, self._tick)
         loop.call_later(BOARD_POLL_S, self._poll)
 
@@ -168,6 +170,7 @@ class Worker:
 
     def _poll(self) -> None:
         self.loop.call_later(BOARD_POLL_S, self._poll)
+        self.watchdog.beat()
         if self.board.generation != self.snapshot.generation and self._loading is None:
             self._loading = self.loop.run_in_executor(None, self.load)
             self._loading.add_done_callback(self._loaded)
@@ -266,6 +269,7 @@ class Worker:
 
     def close(self) -> None:
         """Give everything up; what is still in flight is told by its slots."""
+        self.watchdog.close()
         if self.answers is not None:
             self.answers.close()
         self.counters.close()
