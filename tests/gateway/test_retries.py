@@ -135,6 +135,28 @@ def test_the_client_never_sees_an_early_failure(pair: Pair, fault: str, stream: 
     assert (record.attempts[0].cost_nano > 0) == (fault in BILLED_INPUT)
 
 
+def test_a_failed_attempt_of_unknown_usage_is_charged_its_bound_where_that_is_configured(tmp_path: Path) -> None:
+    limits = msgspec.structs.replace(RETRYING, unknown_usage="bound")
+    with running(tmp_path / "a") as first, running(tmp_path / "b") as second:
+        endpoints = (endpoint(first.url, "a"), endpoint(second.url, "b"))
+        plane = Plane(tmp_path / "plane", endpoints, limits=limits).start()
+        try:
+            pair = Pair(first, second, plane)
+            first.script(FAULTS["error event after message_start"], n=1)
+            assert pair.ask(max_tokens=1000).status == 200
+            (record,) = plane.settled(1)
+            (served,) = second.calls()
+            broken, answered = record.attempts
+            assert answered.cost_nano == priced(served)
+            assert broken.cost_nano >= 1000 * ROW.cost(Usage.of(output_tokens=1)), "as much output as it may have made"
+            assert record.cost_nano == broken.cost_nano + answered.cost_nano
+            first.script(FAULTS["overloaded"], n=1)
+            assert pair.ask(max_tokens=1000).status == 200
+            assert plane.settled(2)[-1].attempts[0].cost_nano == 0, "a refusal is not billed, whatever is configured"
+        finally:
+            plane.stop()
+
+
 def test_a_lone_endpoint_is_tried_again_after_a_pause(pair: Pair, tmp_path: object) -> None:
     pair.first.script(Behaviour(status=529), n=2)
     pair.second.script(Behaviour(status=500), n=1)

@@ -37,7 +37,7 @@ class Fleet:
     def __init__(self, upstreams: dict[str, SimProcess], plane: Plane) -> None:
         self.upstreams, self.plane = upstreams, plane
 
-    def ask(self, session: str, turn: int = 1, agent: str = "", **more: Any) -> Answer:
+    def ask(self, session: str, turn: int = 1, agent: str = "", kind: str = "", **more: Any) -> Answer:
         """Turn number `turn` of a session's conversation, on a connection of its own: any worker may get it."""
         messages = []
         for number in range(turn - 1):
@@ -45,6 +45,7 @@ class Fleet:
         messages.append({"role": "user", "content": "go on [[sim:text tokens=40]]"})
         user = json.dumps({"device_id": "d", "session_id": session})
         headers = {"x_claude_code_session_id": session} | ({"x_claude_code_agent_id": agent} if agent else {})
+        headers |= {"x_claude_code_request_class": kind} if kind else {}
         changes = {"messages": messages, "system": SYSTEM, "metadata": {"user_id": user}}
         answer = self.plane.message("", stream=True, headers=headers, **changes | more)
         self.plane.wait_idle()
@@ -172,6 +173,17 @@ def test_a_sub_agent_begins_where_its_session_is_and_has_a_home_of_its_own(fleet
     assert [(record.agent, record.endpoint) for record in fleet.records(session)] == [
         ("", "b"), ("a1", "b"), ("a1", "a"), ("", "b"), ("a1", "a"),
     ]  # fmt: skip
+
+
+def test_a_title_that_moves_does_not_move_its_session(fleet: Fleet, session: str) -> None:
+    fleet.ask(session)
+    fleet.upstreams["a"].script(Behaviour(status=529), n=1)
+    fleet.ask(session, kind="auxiliary", system="Name this conversation.")
+    fleet.ask(session, 2)
+    title, turn = fleet.records(session)[1:]
+    assert [title.endpoint, turn.endpoint] == ["b", "a"]
+    assert turn.decision is not None
+    assert turn.decision.offers[0].warm_tokens > 0, "nor what is known to be warm of it"
 
 
 def test_cheapest_begins_at_the_cheapest_and_prices_as_the_ledger_charges(fleet: Fleet, session: str) -> None:

@@ -1,5 +1,5 @@
 """Law of the flight table: after any run of claims, amendments, figures and releases, a kill leaves exactly the calls
-that are in flight, each with its newest note and figures."""
+that are in flight, each with its newest note and that attempt's figures."""
 
 import shutil
 import tempfile
@@ -44,7 +44,7 @@ class FlightMachine(RuleBasedStateMachine):
     def amend(self, data: st.DataObject, what: Any) -> None:
         slot = data.draw(st.sampled_from(sorted(self.model.taken)))
         self.table.amend(slot, fit_note(what))
-        self.model.taken[slot].note = what
+        self.model.taken[slot].amend(what)
 
     @rule(data=st.data(), usage=usages, output_bytes=counts)
     @precondition(lambda self: self.model.taken)
@@ -53,6 +53,7 @@ class FlightMachine(RuleBasedStateMachine):
         self.table.note_usage(slot, Usage.of(**usage), output_bytes)
         self.model.taken[slot].usage = usage
         self.model.taken[slot].output_bytes = output_bytes
+        self.model.taken[slot].sent = True
 
     @rule(data=st.data())
     @precondition(lambda self: self.model.taken)

@@ -15,12 +15,17 @@ class Entry:
     note: Any
     usage: dict[str, int] = field(default_factory=dict)
     output_bytes: int = 0
+    sent: bool = True
+
+    def amend(self, note: Any) -> None:
+        """Another attempt: what was used so far is in the note."""
+        self.note, self.usage, self.output_bytes, self.sent = note, {}, 0, False
 
     def told(self) -> tuple[Any, ...]:
         """In the order of journal.flight.FlightSlot."""
         figures, tools = (tuple(self.usage.get(name, 0) for name in names) for names in (FIGURES, TOOLS))
         flags = tuple(bool(self.usage.get(name, 0)) for name in FLAGS)
-        return (self.n, self.at_ns, self.note, figures, tools, self.output_bytes, *flags)
+        return (self.n, self.at_ns, self.note, figures, tools, self.output_bytes, *flags, self.sent)
 
 
 class Table:

@@ -110,7 +110,7 @@ def test_a_claimed_slot_starts_from_nothing(table: FlightTable) -> None:
     )  # fmt: skip
 
 
-def test_amend_puts_another_note_in_force_and_keeps_the_figures(table: FlightTable) -> None:
+def test_amend_puts_another_note_in_force_and_begins_an_attempt(table: FlightTable) -> None:
     slot = table.claim(1, 1, fit_note(note(endpoint="a")))
     table.note_usage(slot, Usage.of(input_tokens=5), 0)
     for endpoint in ("b", "c", "d"):
@@ -120,7 +120,7 @@ def test_amend_puts_another_note_in_force_and_keeps_the_figures(table: FlightTab
     assert dead is not None
     with dead:
         (call,), _ = dead.calls()
-    assert (call.note.endpoint, call.note.spent_nano, call.tokens[0]) == ("d", 7, 5)
+    assert (call.note.endpoint, call.note.spent_nano, call.tokens[0], call.sent) == ("d", 7, 0, False)
 
 
 def test_misuse_is_refused(table: FlightTable, tmp_path: Path) -> None:

@@ -255,6 +255,27 @@ def test_a_free_route_stays_free_and_earlier_attempts_are_kept(house: House) -> 
     assert (undialled.attempts, undialled.cost_nano) == ([], 0)
 
 
+@pytest.mark.parametrize("unknown_usage", ["seen", "bound"])
+def test_an_attempt_that_was_still_to_be_sent_costs_nothing_and_the_one_before_it_once(
+    house: House, unknown_usage: reaper.UnknownUsage
+) -> None:
+    table, journal = house.worker()
+    stated = SeenUsage.of(input_tokens=100_000, output_tokens=10, seen=True, final=False)
+    for n in (1, 2):
+        slot = table.claim(n, 1, fit_note(note(request_bytes=4000, bound_nano=2_000_000_000)))
+        table.note_usage(slot, stated, 0)
+        table.amend(slot, fit_note(note(request_bytes=4000, bound_nano=2_000_000_000, spent_nano=1_000_000)))
+        if n == 2:
+            table.note_usage(slot, SeenUsage.of(input_tokens=7, seen=True, final=True), 0)
+    table.close()
+    journal.close()
+    house.recover(unknown_usage)
+    dialling, answered = house.records()
+    assert (dialling.cost_nano, dialling.usage_state, dialling.usage.input_tokens) == (1_000_000, "none", 0)
+    assert (answered.usage_state, answered.usage.input_tokens) == ("exact", 7)
+    assert answered.cost_nano == 1_000_000 + PRICE.cost(SeenUsage.of(input_tokens=7))
+
+
 def test_impossible_figures_are_charged_at_the_bound(house: House) -> None:
     table, journal = house.worker()
     table.claim(1, 1, fit_note(note()))

@@ -125,7 +125,7 @@ cdef class FlightTable:
         slot.flags = 0
         memset(slot.live, 0, sizeof(slot.live))
         self.put(slot, 0, blob)
-        slot.area = 0
+        slot.area = slot.live_of = 0
         ordered()
         slot.state = TAKEN
         ordered()
@@ -134,13 +134,14 @@ cdef class FlightTable:
         return index
 
     def amend(self, int slot, bytes blob):
-        """Put another note in force for the call in `slot`: it goes to another endpoint, model or price now.
-        Live figures stay until the next `note`."""
+        """Put another note in force for the call in `slot`: its next attempt begins, to this endpoint, model and price.
+        Live figures are the former attempt's from now on, which the note accounts for; of this one none is sent until
+        the next `note`."""
         cdef Slot *entry = self.taken(slot)
-        cdef int area = 1 - entry.area
+        cdef int area = (entry.area & 1) ^ 1
         self.put(entry, area, blob)
         ordered()
-        entry.area = area
+        entry.area = <uint8_t>((entry.area & ~1) + 2 | area)
 
     def release(self, int slot):
         """The journal has the call: free its slot."""
@@ -170,6 +171,8 @@ cdef class FlightTable:
             usage.seen * SEEN | usage.final * FINAL | usage.malformed * MALFORMED
             | usage.fast * FAST | usage.us_geo * US_GEO | usage.priority * PRIORITY
         )
+        ordered()  # until now the figures were a former attempt's
+        entry.live_of = entry.area >> 1
 
     def note_usage(self, int slot, Usage usage, int64_t output_bytes):
         """`note` for callers in Python, such as the one that reads a whole JSON answer."""

@@ -122,6 +122,8 @@ cdef class Pump:
         self.deadline_ns = self.last_ns + first_byte_ns
         self.waiter = self.loop.create_future()
         self.ended = None
+        if slot >= 0:  # sent, from here on: whatever was noted before is of another attempt
+            flight.note(slot, meter.usage, 0)
         send_now(self.fd, self.transport, head, body)
         return self.waiter
 

@@ -189,9 +189,9 @@ def record_of(slot: FlightSlot, epoch: str, unknown_usage: UnknownUsage) -> Call
 
 def charge(slot: FlightSlot, unknown_usage: UnknownUsage) -> tuple[Usage, UsageState, int]:
     """Usage, how sure it is, and its price: what was seen, at least what the bytes seen must have cost, and the bound
-    where the configuration wants that. Counting tokens is free."""
+    where the configuration wants that. Counting tokens is free, and what was not sent yet."""
     note = slot.note
-    if not note.price or note.route == "count_tokens":
+    if not note.price or note.route == "count_tokens" or not slot.sent:
         return Usage(), "none", 0
     exact = slot.final and not slot.malformed
     usage = _usage_of(slot, exact=exact, request_bytes=note.request_bytes)

@@ -108,9 +108,12 @@ def attempt_cost(call: Call, error: str) -> int:
     else:
         return 0
     try:
-        return row.cost(usage)
+        cost_nano = row.cost(usage)
     except OverflowError:
         return call.bound_nano
+    if call.snapshot.limits.unknown_usage == "bound" and not (usage.final and not usage.malformed):
+        return max(cost_nano, call.bound_nano)
+    return cost_nano
 
 
 def estimated(call: Call, output_tokens: int) -> Usage:

@@ -40,7 +40,7 @@ CLIP_CHARS = 48
 """What is kept of each string that a client or an operator chose freely, when the note is too long for its slot."""
 
 _HEADER = struct.Struct("=8sIIII12s4xqQQ")
-_SLOT = struct.Struct("=BBxxIQq2I2I9q")
+_SLOT = struct.Struct("=BBBxIQq2I2I9q")
 _STAMP = struct.Struct("=Qq")
 _RESCUERS_AT = 64
 _RESCUERS_MAX = (HEADER_BYTES - _RESCUERS_AT) // 8
@@ -111,6 +111,8 @@ class FlightSlot(NamedTuple):
     fast: bool
     us_geo: bool
     priority: bool
+    sent: bool
+    """False: the attempt of the note was still to be sent."""
 
 
 _encode = msgspec.msgpack.Encoder().encode
@@ -275,10 +277,9 @@ def _read_header(fd: int, path: Path) -> FlightHeader:
 def _read_slot(chunk: bytes, at: int) -> FlightSlot | None:
     """The taken slot at `at`, or None when its checksum or its note is wrong."""
     figures: tuple[Any, ...] = _SLOT.unpack_from(chunk, at)
-    area, flags, n, at_ns = figures[1:5]
-    if area > 1:
-        return None
-    size, checksum = figures[5 + area], figures[7 + area]
+    attempt, live_of, flags, n, at_ns = figures[1:6]
+    area = attempt & 1
+    size, checksum = figures[6 + area], figures[8 + area]
     start = at + _NOTES_AT + area * NOTE_BYTES
     blob = chunk[start : start + size]
     if size > NOTE_BYTES or crc32c(blob + _STAMP.pack(n, at_ns)) != checksum:
@@ -287,7 +288,9 @@ def _read_slot(chunk: bytes, at: int) -> FlightSlot | None:
         note = _decode(blob)
     except msgspec.MsgspecError:
         return None
-    live = figures[9:]
+    sent = live_of == attempt >> 1
+    live = figures[10:] if sent else (0,) * 9
+    flags = flags if sent else 0
     return FlightSlot(
         n,
         at_ns,
@@ -301,6 +304,7 @@ def _read_slot(chunk: bytes, at: int) -> FlightSlot | None:
         bool(flags & FLAG_FAST),
         bool(flags & FLAG_US_GEO),
         bool(flags & FLAG_PRIORITY),
+        sent,
     )
 
 

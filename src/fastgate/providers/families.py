@@ -22,8 +22,8 @@ class Family(NamedTuple):
     effort: bool = False
 
 
-WINDOW = 200_000
-"""The context window without a beta; the one of a million is another product of some models, not relied on here."""
+WINDOW, LARGE_WINDOW = 200_000, 1_000_000
+"""Context windows as the price data state them (a test compares); one that needs a beta is not relied on."""
 
 FAMILIES = (
     ("claude-3-7-sonnet", Family(64_000, WINDOW)),
@@ -32,12 +32,14 @@ FAMILIES = (
     ("claude-opus-4", Family(32_000, WINDOW)),
     ("claude-opus-4-[01]", Family(32_000, WINDOW)),
     ("claude-opus-4-5", Family(64_000, WINDOW, effort=True)),
-    ("claude-opus-4-*", Family(128_000, WINDOW, adaptive=True, effort=True)),
-    ("claude-sonnet-4-[6-9]", Family(64_000, WINDOW, adaptive=True, effort=True)),
+    ("claude-opus-4-*", Family(128_000, LARGE_WINDOW, adaptive=True, effort=True)),
+    ("claude-sonnet-4-[6-9]", Family(64_000, LARGE_WINDOW, adaptive=True, effort=True)),
     ("claude-sonnet-4*", Family(64_000, WINDOW)),
     ("claude-haiku-4*", Family(64_000, WINDOW)),
 )
-"""Anthropic's models overview; that older families get no `system` messages is what Claude Code itself does."""
+"""Output limits are those of Anthropic's models overview, which no data that we have repeats: one that is too small
+costs output, one too large an error of the provider. That older families get no `system` messages is what Claude Code
+itself does."""
 
 
 def family_limits(model: str) -> Family | None:

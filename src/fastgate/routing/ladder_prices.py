@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from fastgate.routing.router import party_of
+
 if TYPE_CHECKING:
     from fastgate.call import Call
     from fastgate.routing.router import Router
@@ -17,7 +19,8 @@ def prompt_tokens(router: Router, call: Call, model: str) -> tuple[int, int]:
     request, who = call.request, call.principal
     assert request is not None
     assert who is not None
-    known = router.warmth.find(who.key, call.session, call.head.agent) if call.session else None
+    party = party_of(call.head.agent, call.head.request_class)
+    known = router.warmth.find(who.key, call.session, party) if call.session else None
     prompt = router.turn(call, request, known).prompt
     if known is None:
         return prompt, prompt

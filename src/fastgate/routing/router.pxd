@@ -48,7 +48,7 @@ cdef class Router:
     cpdef list arrange(self, Call call, list places)
 
     @cython.locals(
-        own=Conversation, home=Conversation, key=str, turn=Turn, system_bytes=int64_t, offers=list, offer=Offer, at=int,
+        own=Conversation, home=Conversation, key=str, party=str, turn=Turn, system_bytes=int64_t, offers=list, offer=Offer, at=int,
         left_ns=int64_t, until_ns=int64_t, turns=int64_t, label=str, index=int, point=uint64_t, order=list, reason=str,
         flags=int, place=Place,
     )
@@ -64,3 +64,6 @@ cdef class Router:
     cpdef Turn turn(self, Call call, RequestView request, Conversation known)
 
     cpdef object learn(self, Call call)
+
+
+cpdef str party_of(str agent, str request_class)

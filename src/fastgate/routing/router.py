@@ -31,6 +31,9 @@ session is as likely to end."""
 PACE_MS = 20_000
 """Between two turns of a conversation whose pace is not known yet: a tool loop, not a person."""
 
+ASIDE = "aside"
+"""In place of an agent: ids of Claude Code's agents are hexadecimal."""
+
 MODELS_KEPT = 1024
 """Models whose places are kept ready; a client that invents models must not fill memory."""
 
@@ -142,8 +145,9 @@ class Router:
         own = home = None
         if call.session:
             key = call.principal.key if call.principal is not None else ""
-            own = home = self.warmth.find(key, call.session, call.head.agent)
-            if own is None and call.head.agent:  # a sub-agent begins where its session is
+            party = party_of(call.head.agent, call.head.request_class)
+            own = home = self.warmth.find(key, call.session, party)
+            if own is None and party:  # a sub-agent, or an aside, begins where its session is
                 home = self.warmth.find(key, call.session, "")
         turn = self.turn(call, request, own)
         system_bytes = request.system_end - request.system_start
@@ -232,7 +236,7 @@ class Router:
             self.warmth.learn(
                 who.key,
                 call.session,
-                call.head.agent,
+                party_of(call.head.agent, call.head.request_class),
                 call.head.request_class,
                 number,
                 call.model_used,
@@ -241,6 +245,13 @@ class Router:
                 call.at_ns,
                 call.usage if call.usage_state == "exact" else None,
             )
+
+
+def party_of(agent: str, request_class: str) -> str:
+    """Whose conversation within its session a call goes on with: its sub-agent's, or the session's own, empty. Titles
+    and the like share no prompt with the session, and must not steer it: where the client names their class, they are
+    an aside."""
+    return agent or (ASIDE if request_class == "auxiliary" else "")
 
 
 def marks_cache(body: bytes, request: RequestView) -> bool:
