@@ -20,7 +20,8 @@ from granian.constants import HTTPModes, Interfaces, Loops, RuntimeModes, TaskIm
 from fastgate._core.flight import FlightTable
 from fastgate._core.meter import Meter
 from fastgate._core.pump import Pump
-from fastgate.gateway.serve import BACKLOG, CONNECTIONS_MAX
+from fastgate.config import Limits
+from fastgate.gateway.serve import BACKLOG
 from fastgate.proc import die_with_parent
 
 UPSTREAM = "FASTGATE_BENCH_UPSTREAM"
@@ -81,7 +82,7 @@ def main() -> None:
         http=HTTPModes.http1,
         websockets=False,
         backlog=BACKLOG,
-        backpressure=CONNECTIONS_MAX,
+        backpressure=Limits().connections,
     ).serve()
 
 

@@ -26,4 +26,15 @@ cpdef object check_status(Call call, Pump pump, object endpoint)
 cpdef object note_attempt(Call call, int64_t begun_ns, str error)
 
 
-cpdef object give_back(Call call)
+cpdef object renew(Call call)
+
+
+@cython.locals(model=str)
+cpdef object choose(Call call, tuple candidate)
+
+
+@cython.locals(pump=Pump)
+cpdef object accepted(Call call, object pool, int64_t begun_ns, str why)
+
+
+cpdef object tell(Call call, str what)

@@ -16,7 +16,7 @@ from fastgate.journal.flight import encode_note
 if TYPE_CHECKING:
     from fastgate._core.flight import FlightTable
     from fastgate._core.pump import Pump
-    from fastgate.call import Call
+    from fastgate.call import Call, Candidate
     from fastgate.gateway.upstream import Pool
     from fastgate.snapshot import Endpoint
 
@@ -32,6 +32,13 @@ FAILURES = {
     Kind.STREAM_ERROR: "broke its stream off with an error",
     Kind.CANCELLED: "was still answering when this gateway had to stop",
 }
+
+
+def choose(call: Call, candidate: Candidate) -> None:
+    """What the next attempt is made with, and what it is priced at."""
+    call.endpoint, call.price, call.bound_nano, model = candidate
+    if model != call.model_used:
+        call.model = model
 
 
 def claim(call: Call, flight: FlightTable) -> None:
@@ -83,11 +90,35 @@ def broken_off(call: Call, pool: Pool) -> NoReturn:
     failed(Kind.STREAM_ERROR.value if meter.errored else Kind.TRUNCATED.value, pool.endpoint)
 
 
-def give_back(call: Call) -> None:
-    """Return the connection of an attempt before this one."""
+def renew(call: Call) -> None:
+    """Before an attempt: return the connection of the one before it, and forget what that one came to."""
     if call.pump is not None and call.pool is not None:
         call.pool.give(call.pump)
         call.pump = call.pool = None
+    call.outcome = "ok"
+    call.error = ""
+    call.left_out = ()
+    call.recast = None
+
+
+def accepted(call: Call, pool: Pool, begun_ns: int, why: str) -> None:
+    """Note an attempt whose answer is the client's. `why`: what came between, where it is not the one planned first."""
+    note_attempt(call, begun_ns, "")
+    call.throttled = False  # an earlier attempt was; this one has an answer
+    pool.breaker.succeeded()
+    pump = call.pump
+    if call.decision is not None and pump is not None and pump.streaming:
+        now_ns = mono_ns()
+        pool.pace.answered((now_ns - begun_ns) // 1000, now_ns)
+    if call.home and call.home != pool.label:
+        tell(call, f"hop;{call.home};{why or call.reason}")
+    if call.left_out:
+        tell(call, f"left-out;{','.join(call.left_out)}")
+
+
+def tell(call: Call, what: str) -> None:
+    """Add to what the `-routed` header and the record say of the call's way."""
+    call.routed = f"{call.routed};{what}" if call.routed else what
 
 
 def check_status(call: Call, pump: Pump, endpoint: Endpoint) -> None:

@@ -23,7 +23,7 @@ import logging
 from typing import TYPE_CHECKING, Any
 
 from fastgate.errors import GatewayError, Kind, internal
-from fastgate.gateway import answer
+from fastgate.gateway import answer, body
 from fastgate.gateway.rooms import cache, edge, guard, hold, identity, journal, ladder, ledger, policy, relay, route
 
 if TYPE_CHECKING:
@@ -40,7 +40,8 @@ async def run(call: Call, worker: Worker, items: list[tuple[str, str]]) -> None:
     try:
         edge.open_call(call, items)
         identity.identify(call, worker.digester)
-        await edge.read_body(call)
+        call.body = await body.receive(call, call.snapshot.limits.body_bytes)
+        edge.open_body(call)
         policy.admit(call, worker.rates)
         if call.snapshot.guards is not None:
             await guard.screen(call)
@@ -57,7 +58,7 @@ async def run(call: Call, worker: Worker, items: list[tuple[str, str]]) -> None:
             if call.asked is not None:
                 await cache.store(call, worker.cached)
     except GatewayError as exc:
-        error = await edge.discard_body(call, exc) if call.principal is None else exc
+        error = await body.discard(call, exc) if call.principal is None else exc
         call.fail(exc)
     except asyncio.CancelledError:
         call.outcome, call.error = "cancelled", Kind.CANCELLED.value

@@ -94,14 +94,11 @@ class Wire:
             lines = without_line(lines, b"anthropic-version:")
             has_version = False
         query = call.query
-        head = b"%b%b%b%b%bcontent-length: %d\r\n\r\n" % (
-            self._begin[call.route],
-            b"?" + query.encode() if query else b"",
-            self._fixed,
-            b"" if has_version else self._version,
-            lines,
-            len(body),
-        )
+        begin = self._begin[call.route]
+        if query:
+            begin += b"?" + query.encode()
+        version = b"" if has_version else self._version
+        head = b"".join((begin, self._fixed, version, lines, b"content-length: %d\r\n\r\n" % len(body)))
         return head, body
 
     async def ready(self) -> None:

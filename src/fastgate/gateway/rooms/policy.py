@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from fnmatch import fnmatchcase
+from functools import lru_cache
 
 from fastgate.budgets import selected
 from fastgate.call import Call
@@ -21,7 +22,12 @@ PARALLEL_WAIT_S = 2
 """Nobody knows when a call ends: as soon as a short one may."""
 PARALLEL = 2
 
+ALLOWED_KEPT = 4096
+"""Verdicts kept on a model and a list of globs. A deployment has tens of them; a client that invents model ids must not
+fill memory."""
 
+
+@lru_cache(maxsize=ALLOWED_KEPT)
 def allowed(model: str, globs: tuple[str, ...]) -> bool:
     """An empty list allows every model; matching is case-sensitive, as model ids are."""
     return not globs or any(fnmatchcase(model, glob) for glob in globs)

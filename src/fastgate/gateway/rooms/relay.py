@@ -25,7 +25,7 @@ from fastgate.gateway.attempts import (
     wait_of,
     worth_another,
 )
-from fastgate.gateway.exchange import begin, broken_off, claim, conclude, give_back, note_attempt
+from fastgate.gateway.exchange import accepted, begin, broken_off, choose, claim, conclude, note_attempt, renew
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -64,12 +64,11 @@ async def carry(call: Call, plan: list[Candidate], upstreams: Upstreams, flight:
         for candidate in upstreams.ordered(plan, down):
             if left == 0:
                 break
-            bury(call)
+            if call.attempts:
+                bury(call)
             if call.hold is not None and not await covered(call, call.hold, candidate[2], extend):
                 continue
-            call.endpoint, call.price, call.bound_nano, model = candidate
-            if model != call.model_used:
-                call.model = model
+            choose(call, candidate)
             pool = upstreams.pool(candidate[0], limits)
             if pool.gate is not None and not enter(call, pool.gate):
                 asked_s = pool.gate.wait_ns / 1e9
@@ -108,26 +107,6 @@ async def carry(call: Call, plan: list[Candidate], upstreams: Upstreams, flight:
     call.outcome, call.error = "upstream_error", Kind.UPSTREAM_STATUS.value
 
 
-def accepted(call: Call, pool: Pool, begun_ns: int, why: str) -> None:
-    """Note an attempt whose answer is the client's. `why`: what came between, where it is not the one planned first."""
-    note_attempt(call, begun_ns, "")
-    call.throttled = False  # an earlier attempt was; this one has an answer
-    pool.breaker.succeeded()
-    pump = call.pump
-    if call.decision is not None and pump is not None and pump.streaming:
-        now_ns = mono_ns()
-        pool.pace.answered((now_ns - begun_ns) // 1000, now_ns)
-    if call.home and call.home != pool.label:
-        tell(call, f"hop;{call.home};{why or call.reason}")
-    if call.left_out:
-        tell(call, f"left-out;{','.join(call.left_out)}")
-
-
-def tell(call: Call, what: str) -> None:
-    """Add to what the `-routed` header and the record say of the call's way."""
-    call.routed = f"{call.routed};{what}" if call.routed else what
-
-
 def lost(call: Call, pool: Pool, failure: GatewayError | None, begun_ns: int, asked_s: float) -> None:
     """Note an attempt that failed, and what it says about its endpoint."""
     error = failure.kind.value if failure is not None else Kind.UPSTREAM_STATUS.value
@@ -163,8 +142,6 @@ def leave(call: Call) -> None:
 
 def bury(call: Call) -> None:
     """Before another attempt: what the one before it may have cost is kept. The last one's is the ledger's to find."""
-    if not call.attempts:
-        return
     leave(call)
     if call.meter is None:
         return  # it was never sent, or is buried already
@@ -183,8 +160,7 @@ async def covered(call: Call, hold: Hold, bound_nano: int, extend: Extend) -> bo
 
 async def attempt(call: Call, pool: Pool, flight: FlightTable) -> None:
     """One try at one endpoint; a kept connection that turns out closed is replaced once."""
-    give_back(call)
-    call.outcome, call.error, call.left_out, call.recast = "ok", "", (), None
+    renew(call)
     wire = pool.wire
     if wire.credential is not None:
         await wire.ready()

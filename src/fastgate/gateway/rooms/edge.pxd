@@ -1,0 +1,24 @@
+cimport cython
+
+from fastgate._core.head cimport RequestHead
+from fastgate._core.request cimport RequestView
+from fastgate.call cimport Call
+
+
+@cython.locals(head=RequestHead)
+cpdef object open_call(Call call, list items)
+
+
+@cython.locals(head=RequestHead)
+cpdef RequestHead judge_head(list items, authority, bint host_needed=*)
+
+
+@cython.locals(request=RequestView)
+cpdef object open_body(Call call)
+
+
+cpdef object judge_model(str model)
+
+
+@cython.locals(user_id=str)
+cpdef str session_of(Call call)
