@@ -23,7 +23,7 @@ help:
 	@echo 'make peers   what only tests need: Claude Code, the SDKs, wrk, nginx (make test names what it skips without)'
 	@echo 'make bench   the load suite; writes bench/README.md'
 	@echo 'make faults  processes killed, cut and stalled, the long forms too'
-	@echo 'make fuzz    the property tests with a hundred times the examples; every parser under atheris and sanitizers'
+	@echo 'make fuzz    the property tests with ten times the examples; every parser under atheris and sanitizers'
 	@echo 'make soak    a million calls and a hundred thousand open streams: hours'
 	@echo 'make clean   remove .venv and everything that was built'
 
@@ -83,8 +83,9 @@ bench: install-test
 faults: install-test
 	@$(PYTEST) -m faults --timeout=1800 $(ARGS)
 
+# EXAMPLES=10000 and SECONDS_EACH=600 make a night of it.
 fuzz: install-test $(VENV)/.installed-fuzz
-	@HYPOTHESIS_PROFILE=fuzz $(PYTEST) -m hypothesis --timeout=7200 $(ARGS)
+	@HYPOTHESIS_PROFILE=fuzz $(PYTEST) -n $(JOBS) -m hypothesis --timeout=7200 $(ARGS)
 	@scripts/fuzz.sh
 
 # Its wheels exist for some Pythons and machines only; without it the targets run under a plain mutator.

@@ -18,8 +18,9 @@ IN_CI = os.environ.get("CI") == "true"
 
 # A shared machine stalls a test for longer than any deadline that would be worth setting; pytest-timeout ends a hang.
 settings.register_profile("suite", deadline=None, derandomize=IN_CI, suppress_health_check=[HealthCheck.too_slow])
-# make fuzz: the same properties, a hundred times the examples, never the same ones twice.
-settings.register_profile("fuzz", settings.get_profile("suite"), max_examples=10_000, derandomize=False)
+# make fuzz: the same properties, ten times the examples or as many as EXAMPLES says, never the same ones twice.
+FUZZ_EXAMPLES = int(os.environ.get("EXAMPLES") or 1_000)
+settings.register_profile("fuzz", settings.get_profile("suite"), max_examples=FUZZ_EXAMPLES, derandomize=False)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "suite"))
 
 

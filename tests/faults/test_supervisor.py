@@ -58,6 +58,12 @@ def run_json(gateway: Gateway) -> dict[str, Any]:
     return told
 
 
+def adopted(gateway: Gateway) -> dict[str, Any]:
+    """The status, once no worker is still without a snapshot."""
+    told = status(gateway)
+    return told if all(worker["generation"] for worker in told["workers"]) else {}
+
+
 def status(gateway: Gateway) -> dict[str, Any]:
     code, body = admin(gateway, "GET", "/status")
     assert code == 200, body
