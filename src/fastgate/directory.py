@@ -10,7 +10,7 @@ import hashlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any
 
 import msgspec
 
@@ -104,8 +104,6 @@ class Key(Rates, frozen=True, kw_only=True):
     """A virtual key: what a client authenticates with. Exactly one of `user` and `team`, and of the two secrets. Rate
     limits that it leaves out are those of `limits` in fastgate.yaml."""
 
-    LATER: ClassVar[Mapping[str, str]] = {"cache": "a response cache"}
-
     id: Id
     """Unique among keys. Not secret: it names the key in headers, records and reports."""
     user: Id | None = None
@@ -126,6 +124,9 @@ class Key(Rates, frozen=True, kw_only=True):
     """Where its spend is booked; else its user's, else its team's."""
     open_tags: tuple[TagName, ...] = ()
     """Tags that its client may set itself, besides those of its team."""
+    cache_overrides: bool = True
+    """Whether its client may use the cache's request headers: no-store, force-refresh, ttl, namespace. false: they are
+    ignored, as `cache.overrides` of fastgate.yaml ignores them for all."""
 
     def expires_ns(self) -> int:
         """`expires` in UTC nanoseconds; 0 is never."""

@@ -104,6 +104,8 @@ class KeyRow(msgspec.Struct, frozen=True, array_like=True):
     """Wall time after which the secret is refused; 0 is never."""
     open_tags: tuple[str, ...] = ()
     """Tag names that the client may set with `x-fastgate-tag-NAME`."""
+    cache_overrides: bool = True
+    """Whether the client may use the cache's request headers."""
 
 
 BudgetLevel = Literal["org", "team", "user", "key", "tag"]

@@ -183,7 +183,8 @@ def test_every_dimension_can_be_asked_for(books: Books) -> None:
     assert row.group["model"] == "claude-sonnet-4-5"
     assert row.group["tag:project"] == "checkout"
     view = spend_view(row)
-    assert list(view) == [*names, "calls", "cost", "cost_asked", "saved", "saved_by", "usage"]
+    sums = ["calls", "cost", "cost_asked", "saved", "saved_by", "cache_hits", "cache_asked", "hit_ratio", "usage"]
+    assert list(view) == [*names, *sums]
     assert (view["cost"], view["calls"], view["usage"]["cache_read_tokens"]) == ("0.012345000", 1, 40)
     for wrong in ("", "cost_nano", "users", "tag:", 'tag:a"b', "tag:a\\b", "tag:" + "x" * 65):
         with pytest.raises(ValueError, match=r"dimension|tag"):

@@ -48,6 +48,9 @@ def keys() -> None:
 @click.option("--model", "models", multiple=True, help="Glob of models it may use; may be repeated.  [default: all]")
 @click.option("--tag", "tags", multiple=True, metavar="NAME=VALUE", help="Tag of all its calls; may be repeated.")
 @click.option("--open-tag", "open_tags", multiple=True, metavar="NAME", help="Tag that its client may set itself.")
+@click.option(
+    "--cache-overrides/--no-cache-overrides", default=True, help="Whether its client may use the cache's headers."
+)
 @click.option("--expires", type=Moment(ahead=True), help="When it stops working: 90d, 2027-01-01 or RFC 3339.")
 @click.option("--cost-center", help="Where its spend is booked.  [default: its user's or team's]")
 @click.option("--requests-per-minute", type=int, help="Calls let in a minute; 0: any number.  [default: of limits]")
@@ -60,6 +63,7 @@ def create(
     models: tuple[str, ...],
     tags: tuple[str, ...],
     open_tags: tuple[str, ...],
+    cache_overrides: bool,
     expires: str | None,
     cost_center: str | None,
     **rates: int | None,
@@ -74,6 +78,7 @@ def create(
         "models": list(models),
         "tags": pairs(tags),
         "open_tags": list(open_tags),
+        "cache_overrides": cache_overrides,
         "expires": expires,
         "cost_center": cost_center,
         **rates,

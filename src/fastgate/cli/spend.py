@@ -25,6 +25,8 @@ DEFAULT_BY = ("cost_center", "team")
 
 CAUSES = ("cache", "downgrade", "arbitration")
 
+CACHE = ("cache_hits", "cache_asked", "hit_ratio")
+
 PERIODS = ("day", "week", "month", "quarter", "year")
 
 
@@ -77,6 +79,8 @@ def _fields(part: str) -> list[str]:
 def _print_table(fields: Sequence[str], page: Mapping[str, Any], saved: bool) -> None:
     columns = [Column(field.replace("_", " "), field) for field in fields]
     columns += [Column("calls", "calls", "right"), Column("cost $", "cost", "right")]
+    if any(row["cache_asked"] for row in page["items"]):
+        columns.insert(-1, Column("cache hits", share, "right"))
     total = page["total"]
     forecast = total.get("forecast")
     if saved:
@@ -102,6 +106,11 @@ def _print_table(fields: Sequence[str], page: Mapping[str, Any], saved: bool) ->
         click.echo(f"method: {forecast['method']}")
 
 
+def share(row: Mapping[str, Any]) -> str:
+    """Of the calls that the cache was asked about, those that it answered."""
+    return f"{100 * row['cache_hits'] / row['cache_asked']:.1f}%" if row["cache_asked"] else ""
+
+
 def _print_csv(fields: Sequence[str], items: Sequence[Mapping[str, Any]], saved: bool) -> None:
     """RFC 4180, one column a field; figures as they are, text so that no spreadsheet runs it."""
     if not items:
@@ -113,13 +122,14 @@ def _print_csv(fields: Sequence[str], items: Sequence[Mapping[str, Any]], saved:
     writer = csv.writer(sys.stdout, lineterminator="\r\n")
     causes = CAUSES if saved else ()
     named = [f"saved_{cause}" for cause in causes]
-    writer.writerow([*fields, "calls", "cost", "cost_asked", "saved", *named, *tokens, *forecast])
+    writer.writerow([*fields, "calls", "cost", "cost_asked", "saved", *named, *CACHE, *tokens, *forecast])
     for item in items:
         writer.writerow(
             [
                 *(harmless(item[field]) for field in fields),
                 *(item[name] for name in ("calls", "cost", "cost_asked", "saved")),
                 *(item["saved_by"][cause] for cause in causes),
+                *(item[name] for name in CACHE),
                 *(item["usage"][name] for name in tokens),
                 *(item["forecast"][name] for name in forecast),
             ]

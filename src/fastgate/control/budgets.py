@@ -19,6 +19,7 @@ from fastgate.clock import wall_ns
 from fastgate.control import shapes_budgets as shapes
 from fastgate.control.errors import OperationError, moment, of_store
 from fastgate.control.shapes import Change, Page
+from fastgate.control.shapes_cache import CacheShare
 from fastgate.directory_budgets import USD_PLACES, Budget, budget_faults, stages_of, tag_problem, usd_problem
 from fastgate.periods import calendar
 from fastgate.selection import since_of, step_of
@@ -40,7 +41,7 @@ Verdict = Literal["approve", "deny", "end"]
 
 class Budgets:
     """Everything about budgets over one directory. `publish` puts what the store holds in force; `replay` says what a
-    budget would have done to the calls on record."""
+    budget would have done to the calls on record, `cached` what the cache did for those it selects now."""
 
     def __init__(
         self,
@@ -49,12 +50,14 @@ class Budgets:
         replay: Callable[[BudgetRow], dict[str, Any]],
         figures: Callable[[Sequence[tuple[CellKey, int]]], Sequence[Figures]],
         members: Callable[[str, int, int, int], Sequence[tuple[str, Figures]]],
+        cached: Callable[[BudgetRow], CacheShare],
     ) -> None:
         self._store = store
         self._publish = publish
         self._replay = replay
         self._figures = figures
         self._members = members
+        self._cached = cached
 
     # -- budgets ----------------------------------------------------------------------------------------------------
 
@@ -65,6 +68,7 @@ class Budgets:
     def show(self, budget_id: str) -> shapes.Budget:
         view = _stored(lambda: self._store.show(budget_id))
         (shown,) = self._shown([view])
+        shown = msgspec.structs.replace(shown, cache=self._cached(view.row))
         if not has_own_cells(view.row):
             return shown
         return msgspec.structs.replace(shown, members=self._of_members(view.row))

@@ -13,6 +13,7 @@ from fastgate._core.money import format_usd
 from fastgate.caching.purge import Purge
 from fastgate.clock import wall_ns
 from fastgate.control.cache_sessions import sessions
+from fastgate.control.cache_share import ANSWERED
 from fastgate.control.errors import OperationError, moment
 from fastgate.control.shapes_cache import CacheRow, CacheSessions, CacheStats, CacheStore, NewPurge, Purged
 from fastgate.journal.view import ratio
@@ -31,8 +32,6 @@ if TYPE_CHECKING:
     from fastgate.state import StateDir
 
 KINDS = ("hit", "hit-inflight", "hit-semantic", "miss", "refresh", "bypass")
-
-ANSWERED = ("hit", "hit-inflight", "hit-semantic")
 
 BY = ("org", "team", "namespace")
 

@@ -11,10 +11,12 @@ import msgspec
 from fastgate._core.money import format_usd
 from fastgate.clock import wall_ns
 from fastgate.control import shapes, usage_queries
+from fastgate.control.cache_share import share_of
 from fastgate.control.errors import OperationError, moment
 from fastgate.control.focus import csv_chunks
 from fastgate.control.forecast import PERIODS, Forecast, Period, bounds, forecast, history_since_ns
 from fastgate.control.shapes import Page
+from fastgate.control.shapes_cache import CacheShare
 from fastgate.control.sightings import Seen
 from fastgate.control.usage import UsageTable
 from fastgate.control.usage_queries import Filters, SpendRow, spend_view
@@ -23,6 +25,7 @@ from fastgate.guards.sightings import key_of as sighting_key
 from fastgate.guards.sightings import mark_of
 from fastgate.journal.view import call_view
 from fastgate.journal.view import moment as moment_text
+from fastgate.snapshot import BudgetRow
 from fastgate.stores.engine import reading
 from fastgate.times import rfc3339
 
@@ -83,6 +86,10 @@ class Calls:
             raise OperationError("not_found", f"there is no finished call {call_id}.")
         judgement = self.table.judgements([call_id]).get(call_id)
         return msgspec.convert(call_view(record, judgement), shapes.Call)
+
+    def cache_share(self, row: BudgetRow) -> CacheShare:
+        """Of the calls that a budget selects, in its period now."""
+        return share_of(self.table.engine, row, wall_ns())
 
     def spend(self, by: Sequence[str], query: Query, period: str = "") -> shapes.Spend:
         """Sums by group. With a `period` each item, and the total, also says what that period will have cost at its

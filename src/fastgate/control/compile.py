@@ -101,6 +101,7 @@ def _key(row: SecretRow) -> snapshot.KeyRow:
         models=tuple(row.models),
         not_after_ns=_not_after_ns(row),
         open_tags=tuple(row.open_tags),
+        cache_overrides=row.cache_overrides,
     )
 
 

@@ -83,7 +83,8 @@ class Operations:
         self._money: ControlCounters | None = None
         self.leases: Leases | None = None
         """Where charges are made, which is in the process that does the background work."""
-        self.budgets = Budgets(store.budgets, world.refresh, self._replay, self._figures, self._budget_members)
+        seen = (self._replay, self._figures, self._budget_members, self.calls.cache_share)
+        self.budgets = Budgets(store.budgets, world.refresh, *seen)
         self.caching = Caching(state, self.calls.table, lambda: world.config.cache, store.note)
         self.routing = Routing(state, self.calls.table, world.published)
         self.desk = Desk(
@@ -155,6 +156,7 @@ class Operations:
             tags=new.tags,
             models=new.models,
             open_tags=new.open_tags,
+            cache_overrides=new.cache_overrides,
             expires_ns=0 if new.expires is None else moment("expires", new.expires),
             cost_center=new.cost_center,
             rates=Rates(**{name: getattr(new, name) for name in Rates.__struct_fields__}),
@@ -345,9 +347,7 @@ def key_fields(view: ports.KeyView) -> dict[str, Any]:
         "team": view.team,
         "org": view.org,
         "cost_center": view.cost_center or None,
-        "tags": view.tags,
-        "models": view.models,
-        "open_tags": view.open_tags,
+        **{name: getattr(view, name) for name in ("tags", "models", "open_tags", "cache_overrides")},
         "expires": _when(view.expires_ns),
         "created": rfc3339(view.created_ns),
         "revoked": _when(view.revoked_ns),

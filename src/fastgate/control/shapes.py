@@ -89,6 +89,8 @@ class Key(msgspec.Struct, frozen=True, kw_only=True):
     tags: dict[str, str]
     models: list[str]
     open_tags: list[str]
+    cache_overrides: bool
+    """Whether its client may use the cache's request headers."""
     expires: Moment | None
     created: Moment
     revoked: Moment | None
@@ -119,6 +121,8 @@ class NewKey(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     models: list[str] = []
     """Globs of allowed models; empty allows all."""
     open_tags: list[str] = []
+    cache_overrides: bool = True
+    """Whether its client may use the cache's request headers; otherwise they are ignored."""
     expires: str | None = None
     cost_center: str | None = None
     requests_per_minute: int | None = None
@@ -349,8 +353,9 @@ class Call(msgspec.Struct, frozen=True, kw_only=True):
 
 class Spend(msgspec.Struct, frozen=True):
     """Sums by group, dearest first. Each item names its group's dimensions, then calls, cost, cost_asked, saved,
-    saved_by (cache, downgrade and arbitration, which add up to saved), usage and, where a forecast was asked for,
-    `forecast`: from, to, expected, low, high, days, method. `total` has the same without a group."""
+    saved_by (cache, downgrade and arbitration, which add up to saved), cache_hits of cache_asked calls as hit_ratio,
+    usage and, where a forecast was asked for, `forecast`: from, to, expected, low, high, days, method. `total` has the
+    same without a group."""
 
     items: list[dict[str, Any]]
     total: dict[str, Any]

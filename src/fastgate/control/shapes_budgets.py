@@ -10,6 +10,7 @@ import msgspec
 from msgspec import Meta
 
 from fastgate.control.shapes import Change, Moment, Usd
+from fastgate.control.shapes_cache import CacheShare
 
 Part = Annotated[str, Meta(description="part of the limit, decimal: 0.8 is 80 %")]
 
@@ -69,6 +70,8 @@ class Budget(msgspec.Struct, frozen=True, kw_only=True):
     origin: str
     members: Sequence[Member] | None = None
     """Of one budget that is shown and has a cell for each member or value: those with spend, the most spent first."""
+    cache: CacheShare | None = None
+    """Of one budget that is shown: what the cache answered of its calls in the period now."""
 
 
 class NewStage(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

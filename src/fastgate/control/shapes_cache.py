@@ -98,3 +98,12 @@ class Purged(msgspec.Struct, frozen=True, kw_only=True):
     entries: int
     questions: int
     before: str
+
+
+class CacheShare(msgspec.Struct, frozen=True, kw_only=True):
+    """Of calls that the cache was asked about (`asked`), those that it answered, and what that saved."""
+
+    hits: int
+    asked: int
+    hit_ratio: Ratio
+    saved: Usd

@@ -14,8 +14,9 @@ import msgspec
 from sqlalchemy import ColumnElement, Connection, Text, and_, cast, func, or_, select, tuple_
 
 from fastgate._core.money import format_usd
+from fastgate.control.cache_share import ANSWERED, ASKED, counted
 from fastgate.control.usage_schema import calls
-from fastgate.journal.view import saved_view
+from fastgate.journal.view import ratio, saved_view
 from fastgate.times import NS
 
 MAX_PAGE = 1000
@@ -59,6 +60,8 @@ _SUMS = (
     "output_tokens", "cache_write_5m_tokens", "cache_write_1h_tokens", "cache_read_tokens",
 )  # fmt: skip
 
+_COUNTS = ("cache_hits", "cache_asked")
+
 
 class Filters(msgspec.Struct, frozen=True, kw_only=True):
     """Which calls: all that match every field that is given. `since_ns` is included, `until_ns` is not. `model` matches
@@ -94,6 +97,9 @@ class SpendRow(msgspec.Struct, frozen=True, kw_only=True):
     cache_write_5m_tokens: int
     cache_write_1h_tokens: int
     cache_read_tokens: int
+    cache_hits: int
+    cache_asked: int
+    """Calls that a cache of this gateway answered, and those that it was asked about."""
 
     @property
     def saved_cache_nano(self) -> int:
@@ -133,6 +139,9 @@ def spend_view(row: SpendRow) -> dict[str, Any]:
         "cost_asked": format_usd(row.cost_asked_nano),
         "saved": format_usd(row.saved_nano),
         "saved_by": saved_view(row),
+        "cache_hits": row.cache_hits,
+        "cache_asked": row.cache_asked,
+        "hit_ratio": ratio(row.cache_hits, row.cache_asked),
         "usage": {name: getattr(row, name) for name in _SUMS if name.endswith("_tokens")},
     }
 
@@ -160,6 +169,7 @@ def spend(connection: Connection, by: Sequence[str], filters: Filters) -> list[S
     names = list(dict.fromkeys(by))
     groups = [dimension(name).label(f"group_{n}") for n, name in enumerate(names)]
     sums = [func.coalesce(func.sum(calls.c[name]), 0).label(name) for name in _SUMS]
+    sums += [counted(ANSWERED).label("cache_hits"), counted(ASKED).label("cache_asked")]
     asked = select(*groups, func.count().label("calls"), *sums).where(*_conditions(filters))
     if groups:
         asked = asked.group_by(*groups)
@@ -168,7 +178,7 @@ def spend(connection: Connection, by: Sequence[str], filters: Filters) -> list[S
         SpendRow(
             group={name: _shown(name, row[n]) for n, name in enumerate(names)},
             calls=row.calls,
-            **{name: getattr(row, name) for name in _SUMS},
+            **{name: getattr(row, name) for name in (*_SUMS, *_COUNTS)},
         )
         for row in rows
     ]
@@ -176,13 +186,13 @@ def spend(connection: Connection, by: Sequence[str], filters: Filters) -> list[S
 
 def total(rows: Sequence[SpendRow]) -> SpendRow:
     """The sum of all groups: of the very rows that are shown, whatever is counted meanwhile."""
-    sums = {name: sum(getattr(row, name) for row in rows) for name in ("calls", *_SUMS)}
+    sums = {name: sum(getattr(row, name) for row in rows) for name in ("calls", *_SUMS, *_COUNTS)}
     return SpendRow(group={}, **sums)
 
 
 def nothing(group: dict[str, str]) -> SpendRow:
     """A group without a call."""
-    return SpendRow(group=group, calls=0, **dict.fromkeys(_SUMS, 0))
+    return SpendRow(group=group, calls=0, **dict.fromkeys((*_SUMS, *_COUNTS), 0))
 
 
 def daily(connection: Connection, by: Sequence[str], filters: Filters) -> dict[tuple[str, ...], dict[int, int]]:

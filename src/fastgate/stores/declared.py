@@ -95,6 +95,7 @@ def declared_rows(directory: Directory) -> dict[SubjectKind, dict[str, Row]]:
                 "tags": dict(key.tags),
                 "models": list(key.models),
                 "open_tags": sorted(set(key.open_tags)),
+                "cache_overrides": key.cache_overrides,
                 "expires_ns": key.expires_ns(),
                 **rate_columns(key),
             }

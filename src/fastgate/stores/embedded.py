@@ -134,6 +134,7 @@ class EmbeddedDirectory:
             "tags": dict(draft.tags),
             "models": list(draft.models),
             "open_tags": sorted(set(draft.open_tags)),
+            "cache_overrides": draft.cache_overrides,
             "expires_ns": draft.expires_ns,
             **rate_columns(draft.rates),
         }
@@ -258,6 +259,7 @@ def _views(connection: Connection, found: Sequence[Row[Any]], now_ns: int) -> li
             tags=row.tags,
             models=row.models,
             open_tags=merged_tags(row.open_tags, row.team_open_tags),
+            cache_overrides=row.cache_overrides,
             expires_ns=row.expires_ns,
             created_ns=row.created_ns,
             revoked_ns=row.revoked_ns,

@@ -77,6 +77,7 @@ class KeyView(msgspec.Struct, frozen=True):
     tags: dict[str, str]
     models: list[str]
     open_tags: list[str]
+    cache_overrides: bool
     expires_ns: int
     created_ns: int
     revoked_ns: int
@@ -106,6 +107,7 @@ class KeyDraft(msgspec.Struct, frozen=True, kw_only=True):
     tags: Mapping[str, str] = {}
     models: Sequence[str] = ()
     open_tags: Sequence[str] = ()
+    cache_overrides: bool = True
     expires_ns: int = 0
     cost_center: str | None = None
     rates: Rates = Rates()
@@ -129,6 +131,7 @@ class SecretRow(msgspec.Struct, frozen=True, array_like=True):
     expires_ns: int
     """End of the key."""
     revoked_ns: int
+    cache_overrides: bool
 
 
 class DirectoryRows(msgspec.Struct, frozen=True):

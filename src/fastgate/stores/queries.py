@@ -46,8 +46,8 @@ def _secrets_query() -> Select[Any]:
     keys, teams, secrets = schema.keys.c, schema.teams.c, schema.key_secrets.c
     owner = func.coalesce(keys.user_id, "").label("user")
     lists = [type_coerce(column, Text) for column in (keys.tags, keys.models, keys.open_tags, teams.open_tags)]
-    times = (secrets.not_after_ns, keys.expires_ns, keys.revoked_ns)
-    query = select(secrets.digest, keys.id, owner, *inherited, *lists, *times)
+    rest = (secrets.not_after_ns, keys.expires_ns, keys.revoked_ns, keys.cache_overrides)
+    query = select(secrets.digest, keys.id, owner, *inherited, *lists, *rest)
     return query.select_from(joined.join(schema.key_secrets, secrets.key_id == keys.id)).order_by(secrets.digest)
 
 
@@ -102,6 +102,7 @@ def secret_rows(connection: Connection) -> list[SecretRow]:
             not_after_ns=row[10],
             expires_ns=row[11],
             revoked_ns=row[12],
+            cache_overrides=row[13],
         )
         for row in connection.execute(SECRETS)
     ]

@@ -75,6 +75,7 @@ keys = Table(
     Column("tags", JSON, nullable=False),
     Column("models", JSON, nullable=False),
     Column("open_tags", JSON, nullable=False),
+    Column("cache_overrides", Boolean, nullable=False, server_default="1"),
     Column("expires_ns", BigInteger, nullable=False),
     Column("created_ns", BigInteger, nullable=False),
     Column("revoked_ns", BigInteger, nullable=False),

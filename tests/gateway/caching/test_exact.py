@@ -9,6 +9,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from fastgate.caching.forms import message_of
@@ -220,6 +221,20 @@ def test_overrides_may_be_denied_to_a_key(plane: Plane) -> None:
     said = {"x_fastgate_cache": "bypass"}
     assert twice(plane, "not for alice", headers=said) == ("miss", "hit")
     assert twice(plane, "but for bob", headers=said, key=OTHER_KEY) == ("bypass", "bypass")
+
+
+def test_a_key_may_be_without_overrides(plane: Plane) -> None:
+    plane.keys = [msgspec.structs.replace(row, cache_overrides=row.key != "alice-laptop") for row in plane.keys]
+    plane.publish()
+    plane.wait_adopted()
+    for said in (
+        {"x_fastgate_cache": "bypass"},
+        {"x_agentcc_cache_force_refresh": "true"},
+        {"x_fastgate_cache_ttl": "no"},
+    ):
+        text = f"alice says {said}"
+        assert twice(plane, text, headers=said) == ("miss", "hit")
+    assert twice(plane, "bob may", headers={"x_fastgate_cache": "bypass"}, key=OTHER_KEY) == ("bypass", "bypass")
 
 
 # -- what outlives the worker -----------------------------------------------------------------------------------------

@@ -45,6 +45,7 @@ rows = st.builds(
     tags=st.dictionaries(st.sampled_from("ab"), st.sampled_from("xy")),
     models=st.lists(st.sampled_from(["claude-*"]), max_size=1),
     open_tags=st.just([]),
+    cache_overrides=st.booleans(),
     not_after_ns=ends,
     expires_ns=ends,
     revoked_ns=st.sampled_from([0, 1]),

@@ -29,6 +29,7 @@ from fastgate.control.ingest import Ingestor
 from fastgate.control.usage import UsageTable
 from fastgate.journal import KIND_CALL, JournalReader, JournalWriter, call_id
 from fastgate.record import CallRecord, Usage
+from fastgate.snapshot import BudgetRow
 from fastgate.times import NS, rfc3339
 from tests.support.flights import decode_record, encode, record
 
@@ -49,6 +50,7 @@ CALLS = st.lists(
             "endpoint": names,
             "provider": st.sampled_from(["", "anthropic", "bedrock", "compatible"]),
             "session": names,
+            "cache": st.sampled_from(["hit", "hit-inflight", "hit-semantic", "miss", "refresh", "bypass"]),
             "agent": names,
             "tags": st.dictionaries(st.sampled_from(["project", "it's"]), names, max_size=2),
             "cost_nano": st.integers(0, 10**15),
@@ -97,6 +99,12 @@ class Books:
         return list(csv.DictReader(io.StringIO(text, newline="")))
 
 
+def budget_row(key: str) -> BudgetRow:
+    """A budget of all that the key ever does."""
+    nothing: Any = ()
+    return BudgetRow("b", "acme", "key", key, False, (), "total", 0, "UTC", 1, NS, True, nothing, nothing, 0)
+
+
 def group_of(one: CallRecord, by: Sequence[str]) -> tuple[str, ...]:
     day = datetime.fromtimestamp(one.at_ns // NS, UTC)
     special = {"model": one.model_used, "day": f"{day:%Y-%m-%d}", "month": f"{day:%Y-%m}"}
@@ -137,6 +145,16 @@ def test_sums_are_the_journals_to_the_nano_dollar(
             "downgrade": Decimal(sum(one.saved_downgrade_nano for one in chosen)) / NS,
             "arbitration": Decimal(sum(one.saved_arbitration_nano for one in chosen)) / NS,
         }
+        answered = [one for one in chosen if one.cache.startswith("hit")]
+        asked = [one for one in chosen if one.cache != "bypass"]
+        assert (spend.total["cache_hits"], spend.total["cache_asked"]) == (len(answered), len(asked))
+        assert all(0 <= Decimal(one["hit_ratio"]) <= 1 for one in spend.items)
+        for key in {one.key for one in books.journal() if one.org == "acme" and one.key}:
+            of_key = [one for one in books.journal() if one.key == key and one.org == "acme"]
+            share = books.calls.cache_share(budget_row(key))
+            hits = [one for one in of_key if one.cache.startswith("hit")]
+            assert (share.hits, share.asked) == (len(hits), sum(one.cache != "bypass" for one in of_key))
+            assert Decimal(share.saved) == Decimal(sum(one.saved_nano for one in hits)) / NS
         rows = books.focus(query)
         assert sum((Decimal(row["BilledCost"]) for row in rows), Decimal(0)) == Decimal(spend.total["cost"])
         reached = [one for one in chosen if one.endpoint or one.cost_nano]

@@ -82,6 +82,14 @@ def test_what_a_key_inherits(store):
     service = store.keys_create(KeyDraft(team="bare", open_tags=["job"]), "tester").key
     assert (service.user, service.team, service.org, service.cost_center) == ("", "bare", "acme", "")
     assert service.open_tags == ["job"]
+    assert service.cache_overrides
+
+
+def test_a_key_may_be_without_cache_overrides(store):
+    store.apply_directory(directory(keys=(key("a", user="alice", cache_overrides=False),)), "tester")
+    made = store.keys_create(KeyDraft(team="t", cache_overrides=False), "tester").key
+    assert not made.cache_overrides
+    assert [row.cache_overrides for row in store.rows().secrets] == [False, False]
 
 
 names = st.sampled_from("abcd")

@@ -71,7 +71,7 @@ def overrides(call: Call, policy: CachePolicy) -> Overrides:
     """What the client says, where it may say anything. 400 for what cannot be read."""
     who = call.principal
     assert who is not None
-    own = call.head.own if policy.overrides else None
+    own = call.head.own if policy.overrides and who.cache_overrides else None
     if own is not None and any(fnmatchcase(who.key, glob) for glob in policy.overrides_denied):
         own = None
     try:
