@@ -46,6 +46,7 @@ cdef class Call:
     cdef public str guard
     cdef public tuple verdicts
     cdef public tuple sightings
+    cdef public object review
     cdef public object tap
     cdef public str cache
     cdef public str budget

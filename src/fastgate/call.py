@@ -9,7 +9,7 @@ from fastgate.clock import mono_ns, wall_ns
 from fastgate.record import Outcome, UsageState
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Callable
 
     from fastgate._core.escrow import Hold
     from fastgate._core.head import RequestHead
@@ -69,6 +69,22 @@ class Tap(Protocol):
     def whole(self, body: bytes) -> bytes: ...
 
 
+class Review(Protocol):
+    """Who is asked about an answer, and lets it go on in their own time: a stream by `feed` and `settled`, a message by
+    `whole`."""
+
+    push: Callable[[bytes], object]
+    """Where what goes on goes."""
+    unscanned: bool
+    """Something of it was not judged."""
+    bytes_out: int
+
+    def feed(self, chunk: bytes) -> None: ...
+    async def settled(self) -> None: ...
+    async def whole(self, body: bytes) -> bytes: ...
+    def close(self) -> None: ...
+
+
 class Call:
     """The state of one call. Rooms fill it in the order of pipeline.py; nothing of it outlives the call.
 
@@ -124,6 +140,8 @@ class Call:
     """What guards found, as the record lists it (record.Verdict)."""
     sightings: tuple[tuple[int, str, bytes], ...]
     """Blocks that this caller had not sent before (record.Sighting)."""
+    review: Review | None
+    """Vendors' guards that are asked about the answer."""
     tap: Tap | None
     """What the answer passes on its way to the client; None where it goes as it came."""
     cache: str
@@ -236,7 +254,7 @@ class Call:
         self.gate = self.key_gate = None
         self.guard = "not-scanned"
         self.verdicts = self.sightings = ()
-        self.tap = None
+        self.tap = self.review = None
         self.cache = "bypass"
         self.budget = ""
         self.stages = ()
@@ -271,6 +289,11 @@ class Call:
         self.usage = None
         self.usage_state = "none"
         self.cost_nano = 0
+
+    def reviewed(self) -> None:
+        """The answer has all its verdicts: one that lacks some is told as not scanned."""
+        if self.review is not None and self.review.unscanned and self.guard == "pass":
+            self.guard = "not-scanned"
 
     def fail(self, error: GatewayError) -> None:
         """Note how the call ended when the gateway answers it itself."""

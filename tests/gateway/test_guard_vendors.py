@@ -11,6 +11,8 @@ import pytest
 
 from fastgate.guards.adapters.breaker import FAILURES
 from fastgate.guards.adapters.vendors import VENDORS
+from fastgate.guards.answer import notice
+from fastgate.guards.rule import Kind
 from fastgate.sim.behaviour import Behaviour
 from fastgate.snapshot import GuardException, GuardRow, GuardScope
 from tests.gateway.conftest import World
@@ -209,6 +211,58 @@ def test_images_go_to_those_that_take_them(world: World, vendor: Stub) -> None:
     vendor.reply = says()
     answer = send(link)
     assert answer.status == 400 and "cannot be scanned" in answer.json()["error"]["message"]
+
+
+ANSWERS: tuple[Kind, ...] = ("answer_text", "answer_tool_input")
+
+
+@pytest.mark.parametrize("stream", [True, False])
+def test_an_answer_is_put_to_a_vendor_before_secrets_are_put_back(world: World, vendor: Stub, stream: bool) -> None:
+    """The vendor sees placeholders; the client sees neither them nor what was found."""
+    under(world.plane, GuardRow("secrets", "redact"), webhook(vendor, "redact", on=ANSWERS))
+    key = "AKIA" + "Q3EGRDZ7KPLM5XWT"
+    vendor.reply = says("Jo Doe")
+    world.plane.message(f"use {key}")
+    name = json.loads(world.simulator.body(world.calls(1)[0]))["messages"][0]["content"].split()[1]
+    vendor.received.clear()
+    world.simulator.script(Behaviour(text=f"Jo Doe has {name}, and more.", delta_chars=3))
+    answer = world.plane.message(f"use {key}", stream=stream)
+    said = spoken(answer.body) if stream else answer.json()["content"][0]["text"]
+    assert said == f"[removed: webhook/name] has {key}, and more."
+    assert [(came.body["text"], came.body["stage"]) for came in vendor.received] == [
+        (f"Jo Doe has {name}, and more.", "answer")
+    ]
+    record = world.records(2)[1]
+    assert ("webhook/name", "redact", "answer_text") in [(v.rule, v.action, v.kind) for v in record.verdicts]
+    assert record.outcome == "ok"
+
+
+def test_an_answer_that_was_not_judged_is_told_or_ended(world: World, vendor: Stub) -> None:
+    vendor.reply = lambda _: (503, {})
+    under(world.plane, webhook(vendor, on=ANSWERS))
+    answer = world.plane.message("hello", stream=True)
+    assert spoken(answer.body)
+    assert world.records(1)[0].guard == "not-scanned"
+    under(world.plane, webhook(vendor, on=ANSWERS, fail="closed"))
+    assert spoken(world.plane.message("hello", stream=True).body) == notice("webhook")
+    whole = world.plane.message("hello")
+    assert whole.json()["content"][0]["text"] == notice("webhook") and whole.json()["stop_reason"] == "end_turn"
+    assert whole.headers["x-fastgate-guard"] == "not-scanned"
+    assert [v.action for v in world.records(3)[2].verdicts] == ["not_scanned"]
+
+
+def test_an_answer_waits_no_longer_than_its_deadline(world: World, vendor: Stub) -> None:
+    vendor.reply = lambda _: None
+    under(world.plane, webhook(vendor, on=ANSWERS, timeout_ms=400))
+    answer = world.plane.message("hello", stream=True)
+    assert answer.status == 200 and world.records(1)[0].guard == "not-scanned"
+    vendor.reply = says()
+    assert world.plane.message("hello", stream=True).status == 200
+
+
+def spoken(stream: bytes) -> str:
+    events = [json.loads(line[6:]) for line in stream.split(b"\n") if line.startswith(b"data: ")]
+    return "".join(event["delta"].get("text", "") for event in events if event["type"] == "content_block_delta")
 
 
 def test_the_vendors_key_is_in_no_file_and_no_answer(world: World, vendor: Stub, monkeypatch: Any) -> None:

@@ -14,6 +14,7 @@ from fastgate._core.blocks import Blocks, read_blocks, replace
 from fastgate._core.memo import Memo
 from fastgate._core.peel import peel
 from fastgate._core.request import read_request
+from fastgate.guards.media import media_of
 from fastgate.guards.rule import KINDS
 from tests.model import blocks as model
 from tests.support.wire import TEXT, spell
@@ -45,7 +46,10 @@ ANY_BLOCK = st.one_of(
         title=TEXT,
         context=TEXT,
         source=st.one_of(
-            objects(type=st.sampled_from(["text", "base64", "url"]), data=TEXT, url=TEXT), objects(content=TEXT), VALUES
+            objects(type=st.sampled_from(["text", "base64", "url"]), data=TEXT, url=TEXT, media_type=TEXT),
+            objects(type=st.just("base64"), data=TEXT, content=TEXT),
+            objects(content=TEXT),
+            VALUES,
         ),
     ),
     objects(type=st.just("search_result"), title=TEXT, content=st.lists(TEXTS, max_size=2), source=TEXT),
@@ -107,6 +111,13 @@ def test_the_blocks_are_those_of_the_slow_twin(value: dict[str, Any], data: st.D
         (b.kind, b.role, b.path, b.text) for b in wanted
     ]
     assert found.count == len(wanted)
+
+
+@given(BODIES, st.data())
+def test_media_are_given_one_by_one_as_they_are_counted(value: dict[str, Any], data: st.DataObject) -> None:
+    """One that nobody can be given is told beside those that can: none stands in for another."""
+    body = spelled(value, data)
+    assert len(media_of(body)) == walked(body).media
 
 
 @given(BODIES, st.data())

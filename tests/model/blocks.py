@@ -154,9 +154,10 @@ def _document(block: dict[str, Any], at: tuple[Any, ...], kind: str, role: str, 
         return
     if source.get("type") == "text" and _plain(source.get("data")):
         yield _string(source["data"], (*at, "source", "data"), kind, role, path)
-    elif "content" in source:
+        return
+    if "content" in source:
         yield from _content(source["content"], (*at, "source", "content"), kind, role, path)
-    elif source.get("type") == "url":
+    if "content" not in source and source.get("type") == "url":
         yield _json(source, (*at, "source"), kind, role, path, public=True)
 
 

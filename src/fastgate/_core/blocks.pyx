@@ -332,9 +332,11 @@ cdef class Blocks:
             self.take(members.context, place, READ_STRING)
         if text_is(type, b"text", 4) and data.p != NULL and data.p[0] == c'"':
             self.take(data, place, READ_STRING)
-        elif content.p != NULL:
+            return 0
+        if content.p != NULL:
             self.walk_content(content.p, place, True)
-        else:
+        if content.p == NULL or text_is(type, b"base64", 6):
+            # Data that has a content beside it is data all the same.
             self.media += 1
             if text_is(type, b"url", 3):
                 self.take(members.source, place, READ_PUBLIC)

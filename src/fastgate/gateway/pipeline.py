@@ -51,6 +51,8 @@ async def run(call: Call, worker: Worker, items: list[tuple[str, str]]) -> None:
             if call.snapshot.data.rules:
                 ladder.apply(call, worker.lending)
             await send(call, worker)
+            if call.review is not None:
+                await guard.review(call)
             if call.asked is not None:
                 cache.tap(call)
             if call.pump is not None and call.pump.streaming:

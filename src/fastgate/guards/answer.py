@@ -95,9 +95,7 @@ class Watch:
     def hear(self, raw: bytes, what: str, index: int, text: bytes) -> bytes:
         """What goes on for one event."""
         if self.stopped:
-            if index >= 0:
-                return b""
-            return _STOP_REASON.sub(b'"stop_reason":"end_turn"', raw, count=1)
+            return b"" if index >= 0 else ended(raw)
         if what == "text":
             self.template = raw
             self.window += text
@@ -207,10 +205,7 @@ class Watch:
             self.noted.clear()
             seen = self.look(kind, block.text, 0, 0, block.tool)
             if seen.stop is not None:
-                message = json.loads(body)
-                message["content"] = [{"type": "text", "text": notice(seen.stop[1])}]
-                message["stop_reason"] = "end_turn"
-                return json.dumps(message, ensure_ascii=False).encode()
+                return stopped_message(body, seen.stop[1])
             edits += edits_of(block, seen)
         return replace(WRAPPER + body, edits)[len(WRAPPER) :] if edits else body
 
@@ -251,6 +246,19 @@ def note_of(act: Act, exception: object) -> str:
 
 def notice(rule: str) -> str:
     return f"[The gateway stopped this answer: guard rule {rule}.]"
+
+
+def ended(raw: bytes) -> bytes:
+    """An event of an answer that was stopped: what says why it ended says that the turn did."""
+    return _STOP_REASON.sub(b'"stop_reason":"end_turn"', raw, count=1)
+
+
+def stopped_message(body: bytes, rule: str) -> bytes:
+    """A whole answer that was stopped."""
+    message = json.loads(body)
+    message["content"] = [{"type": "text", "text": notice(rule)}]
+    message["stop_reason"] = "end_turn"
+    return json.dumps(message, ensure_ascii=False).encode()
 
 
 def removed(rule: str) -> str:

@@ -9,7 +9,8 @@ import msgspec
 
 
 class Medium(NamedTuple):
-    """One image or document that came in the request itself. `data` is base64, as it came."""
+    """One image or document. `data` is base64, as it came; `type` and `data` are empty where the request holds none,
+    only where it is (a URL, a file's id): then nobody here can be given it."""
 
     path: str
     type: str
@@ -17,7 +18,7 @@ class Medium(NamedTuple):
 
 
 def media_of(body: bytes) -> list[Medium]:
-    """Those of a body that read_request has accepted; what is only referred to (a URL, a file's id) is not here."""
+    """Those of a body that read_request has accepted: exactly the ones that fastgate._core.blocks counts as media."""
     said = msgspec.json.decode(body)
     found = list(_of_content(said.get("system"), "system"))
     messages = said.get("messages")
@@ -34,12 +35,21 @@ def _of_content(content: Any, path: str) -> Iterator[Medium]:
         if not isinstance(block, dict):
             continue
         place = f"{path}[{index}]"
-        source = block.get("source")
-        if block.get("type") in ("image", "document") and isinstance(source, dict) and source.get("type") == "base64":
-            kind, data = source.get("media_type"), source.get("data")
-            if isinstance(kind, str) and isinstance(data, str):
-                yield Medium(place, kind, data)
-        elif isinstance(source, dict):
-            yield from _of_content(source.get("content"), f"{place}.source.content")
+        if block.get("type") in ("image", "document"):
+            yield from _of_source(block.get("source"), place)
         if str(block.get("type")).endswith("tool_result"):
             yield from _of_content(block.get("content"), f"{place}.content")
+
+
+def _of_source(source: Any, path: str) -> Iterator[Medium]:
+    said = source if isinstance(source, dict) else {}
+    form, content = said.get("type"), said.get("content")
+    if form == "text" and isinstance(said.get("data"), str):
+        return
+    yield from _of_content(content, f"{path}.source.content")
+    if form == "base64" or "content" not in said:
+        kind, data = said.get("media_type"), said.get("data")
+        if form == "base64" and isinstance(kind, str) and isinstance(data, str):
+            yield Medium(path, kind, data)
+        else:
+            yield Medium(path, "", "")

@@ -1,4 +1,5 @@
-"""Vendors' guards on the way of a request: every block that is new to a guard is put to it, all guards at once.
+"""Vendors' guards on the way of a request: every block that is new to a guard is put to it, all guards at once (what
+they say of answers: review.py).
 
 They get what the built-in guards let through, so a secret that was hidden is hidden from them too. Owns what a vendor's
 verdict does to the body. Must not know how a vendor is asked (adapters/) nor calls and HTTP (gateway/rooms/guard.py).
@@ -9,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import re
 import secrets
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple, cast
 
 from fastgate._core.blocks import read_blocks, replace
@@ -17,17 +18,19 @@ from fastgate._core.memo import Memo
 from fastgate.guards.adapters import verdict as vendors
 from fastgate.guards.adapters.client import Client
 from fastgate.guards.adapters.vendors import adapter_of
+from fastgate.guards.beside import beside
 from fastgate.guards.media import Medium, media_of
 from fastgate.guards.placeholders import HASH_CHARS, PREFIX, TAIL_CHARS, Placeholders, merged, pieces
 from fastgate.guards.policy import exception_in, in_scope
 from fastgate.guards.rewriting import changes
-from fastgate.guards.rule import KINDS, Kind
+from fastgate.guards.rule import ANSWER, KINDS, Kind
 from fastgate.guards.screen import MEMO_KEY_BYTES, VERDICTS_MAX, Refusal, Screened, Verdict
 
 if TYPE_CHECKING:
     from fastgate._core.block import Block
     from fastgate.guards.adapters.adapter import Adapter
     from fastgate.guards.adapters.prompt_guard import PromptGuard
+    from fastgate.guards.review import Review
     from fastgate.snapshot import GuardRow, KeyRow
 
 LOOKED_AT: frozenset[Kind] = frozenset({"user_text", "tool_result", "document"})
@@ -84,6 +87,24 @@ class Outsider:
 
     async def judge(self, body: bytes, media: Sequence[Medium]) -> Said:
         """Ask about what is new of the body's text and about those images and documents."""
+        flags, fresh, texts = await beside(len(body), lambda: self.read(body))
+        asked = self.adapter.screen_all([sendable(text) for text in texts])
+        verdicts, seen = await asyncio.gather(asked, self.judge_media(media))
+        flagged = await beside(
+            len(body), lambda: [flags_of(said, text) for said, text in zip(verdicts, texts, strict=True)]
+        )
+        unscanned = []
+        for block, verdict, found in zip(fresh, verdicts, flagged, strict=True):
+            if verdict.why:
+                unscanned.append((KINDS[block.kind], block.path, verdict.why))
+            else:
+                self.memo.note(block.mark, found)
+            if found:
+                flags.append((block, found))
+        return Said(flags, list(unscanned), seen)
+
+    def read(self, body: bytes) -> tuple[list[tuple[Block, tuple[Flag, ...]]], list[Block], list[str]]:
+        """What is known of the body's text, the blocks that are new, and the text of each."""
         flags: list[tuple[Block, tuple[Flag, ...]]] = []
         fresh: list[Block] = []
         for block in read_blocks(body, self.memo).noted:
@@ -93,38 +114,45 @@ class Outsider:
                 flags.append((block, block.found))
             else:
                 fresh.append(block)
-        texts = [block.text.decode("utf-8", "surrogateescape") for block in fresh]
-        asked = self.adapter.screen_all([_ALONE.sub("\ufffd", text) for text in texts])
-        verdicts, seen = await asyncio.gather(asked, self.judge_media(media))
-        unscanned = []
-        for block, text, verdict in zip(fresh, texts, verdicts, strict=True):
-            found = flags_of(verdict, text)
-            if verdict.why:
-                unscanned.append((KINDS[block.kind], block.path, verdict.why))
-            else:
-                self.memo.note(block.mark, found)
-            if found:
-                flags.append((block, found))
-        return Said(flags, list(unscanned), seen)
+        return flags, fresh, [block.text.decode("utf-8", "surrogateescape") for block in fresh]
+
+    def decide(
+        self, placeholders: Placeholders, who: KeyRow, now_ns: int, label: str, match: bytes, *, whole: bool
+    ) -> tuple[str, str, str, str]:
+        """What a finding means: its name, the action, the match's keyed hash, and a note as in Verdict. `whole`: the
+        vendor names no place."""
+        row = self.row
+        name = f"{row.use}/{_LABEL.sub('-', label)[:LABEL_CHARS].strip('-') or 'flagged'}"
+        match_hash = placeholders.tail(who.org, match)[:HASH_CHARS]
+        action, note = row.action, ""
+        if action == "redact" and whole:
+            action = "block"  # the vendor does not say what is meant: hiding nothing would let it leave
+        if row.shadow:
+            action, note = "log", f"shadow:{action}"
+        exception = exception_in(row, (row.use, name), match_hash, who, now_ns)
+        if exception is not None:
+            action, note = "log", f"exception:{exception.owner}"
+        return name, action, match_hash, note
 
     async def judge_media(self, media: Sequence[Medium]) -> dict[str, vendors.Verdict]:
         """What is said of each; one that was judged before is known."""
         seen: dict[str, vendors.Verdict] = {}
         fresh = []
-        for medium in media:
-            known = self.memo.get(self.memo.mark_of(medium.data.encode(), MEDIA_SEED))
+        size = sum(len(medium.data) for medium in media)
+        marks = await beside(size, lambda: [self.memo.mark_of(medium.data.encode(), MEDIA_SEED) for medium in media])
+        for medium, mark in zip(media, marks, strict=True):
+            known = self.memo.get(mark)
             if known is None:
-                fresh.append(medium)
+                fresh.append((medium, mark))
             else:
                 seen[medium.path] = vendors.flagged(*(flag.label for flag in known)) if known else vendors.PASS
         if not fresh:
             return seen
         adapter = cast("Adapter", self.adapter)  # `takes` is what lets an image come here
-        said = await adapter.screen_media([(medium.type, medium.data) for medium in fresh])
-        for medium, verdict in zip(fresh, said, strict=True):
+        said = await adapter.screen_media([(medium.type, medium.data) for medium, _ in fresh])
+        for (medium, mark), verdict in zip(fresh, said, strict=True):
             seen[medium.path] = verdict
             if not verdict.why:
-                mark = self.memo.mark_of(medium.data.encode(), MEDIA_SEED)
                 self.memo.note(mark, tuple(Flag(label, 0, 0, True) for label in verdict.categories))
         return seen
 
@@ -157,14 +185,41 @@ class Outside:
         asked = [guard for guard in self.guards if guard.row.scope is None or in_scope(guard.row.scope, who)]
         if screened.refusal is not None or (not asked and not screened.media):
             return screened
-        media = media_of(screened.body) if screened.media else []
+        size = len(screened.body)
+        media = await beside(size, lambda: media_of(screened.body)) if screened.media else []
         said = await asyncio.gather(
             *(guard.judge(screened.body, [each for each in media if guard.takes(each)]) for guard in asked)
         )
+        heard = list(zip(asked, said, strict=True))
+        return await beside(size, lambda: self.outcome(screened, who, now_ns, media, closed, heard))
+
+    def review(self, who: KeyRow, note: Callable[[Verdict], None]) -> Review | None:
+        """What asks the vendors about the answer to this caller; None where none of them looks at it."""
+        asked = [
+            guard
+            for guard in self.guards
+            if guard.kinds & ANSWER and (guard.row.scope is None or in_scope(guard.row.scope, who))
+        ]
+        if not asked:
+            return None
+        from fastgate.guards.review import Review
+
+        return Review(asked, self.placeholders, who, note)
+
+    def outcome(
+        self,
+        screened: Screened,
+        who: KeyRow,
+        now_ns: int,
+        media: Sequence[Medium],
+        closed: tuple[str, ...],
+        heard: Sequence[tuple[Outsider, Said]],
+    ) -> Screened:
+        """What becomes of the request by what each guard said."""
         outcome = _Outcome(self.placeholders, screened, who, now_ns)
-        for guard, one in zip(asked, said, strict=True):
-            outcome.take(guard, one)
-        outcome.take_media(media, asked, said, closed)
+        for guard, said in heard:
+            outcome.take(guard, said)
+        outcome.take_media(media, heard, closed)
         return outcome.done()
 
 
@@ -196,24 +251,23 @@ class _Outcome:
             self.unjudged(guard, kind, paths[0] + more, why)
 
     def take_media(
-        self, media: Sequence[Medium], asked: Sequence[Outsider], said: Sequence[Said], closed: tuple[str, ...]
+        self, media: Sequence[Medium], heard: Sequence[tuple[Outsider, Said]], closed: tuple[str, ...]
     ) -> None:
         """Images and documents: judged by those that take them; not scanned where nobody does."""
-        alone = max(self.screened.media - len(media), 0)
+        alone = 0
         for medium in media:
-            heard = [
-                (guard, one.media[medium.path])
-                for guard, one in zip(asked, said, strict=True)
-                if medium.path in one.media
-            ]
-            alone += not heard
-            for guard, verdict in heard:
+            judged = [(guard, said.media[medium.path]) for guard, said in heard if medium.path in said.media]
+            alone += not judged
+            for guard, verdict in judged:
                 if verdict.why:
                     self.unjudged(guard, "media", medium.path, verdict.why)
                 for label in verdict.categories:
                     self.decide(guard, label, "media", medium.path, medium.data.encode(), whole=True)
         if alone:
-            shut = (*closed, *(guard.row.use for guard in asked if guard.row.fail == "closed" and not guard.row.shadow))
+            shut = (
+                *closed,
+                *(guard.row.use for guard, _ in heard if guard.row.fail == "closed" and not guard.row.shadow),
+            )
             self.unscanned = True
             where = f"{alone} images or documents"
             self.note((shut[0] if shut else "", "not_scanned", "media", where, "", ""))
@@ -222,19 +276,11 @@ class _Outcome:
 
     def decide(self, guard: Outsider, label: str, kind: str, path: str, match: bytes, *, whole: bool) -> str:
         """The action at a finding, noted."""
-        row = guard.row
-        name = f"{row.use}/{_LABEL.sub('-', label)[:LABEL_CHARS].strip('-') or 'flagged'}"
-        match_hash = self.placeholders.tail(self.who.org, match)[:HASH_CHARS]
-        action, note = row.action, ""
-        if action == "redact" and whole:
-            action = "block"  # the vendor does not say what is meant: hiding nothing would let it leave
-        if row.shadow:
-            action, note = "log", f"shadow:{action}"
-        exception = exception_in(row, (row.use, name), match_hash, self.who, self.now_ns)
-        if exception is not None:
-            action, note = "log", f"exception:{exception.owner}"
+        name, action, match_hash, note = guard.decide(
+            self.placeholders, self.who, self.now_ns, label, match, whole=whole
+        )
         if action == "block" and self.refusal is None:
-            self.refusal = Refusal(name, f"something that {row.use} objects to", kind, path)
+            self.refusal = Refusal(name, f"something that {guard.row.use} objects to", kind, path)
         self.note((name, action, kind, path, match_hash, note))
         return action
 
@@ -276,6 +322,11 @@ class _Outcome:
                             edits.append((raw_start, raw_end, placeholder if quoted else b'"%b"' % placeholder))
         edits.sort()
         return edits, hidden
+
+
+def sendable(text: str) -> str:
+    """The text without halves of characters, which no vendor could be sent."""
+    return _ALONE.sub("\ufffd", text)
 
 
 def around_own(text: bytes, start: int, end: int) -> Iterable[tuple[int, int]]:

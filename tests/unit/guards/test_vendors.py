@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -9,20 +10,25 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from fastgate._core.blocks import read_blocks
+from fastgate.guards import outside
 from fastgate.guards.adapters.adapter import Adapter, merged
 from fastgate.guards.adapters.client import Client
 from fastgate.guards.adapters.vendors import REDACTING, VENDORS, adapter_of, settings_of
 from fastgate.guards.adapters.verdict import Span, flagged
+from fastgate.guards.beside import INLINE_BYTES
 from fastgate.guards.media import media_of
-from fastgate.guards.outside import around_own, flags_of
-from fastgate.guards.placeholders import PREFIX
+from fastgate.guards.outside import Outside, around_own, flags_of
+from fastgate.guards.placeholders import PREFIX, Placeholders
 from fastgate.guards.rewriting import changes
 from fastgate.guards.rows import check, split
 from fastgate.guards.rule import RuleError
-from fastgate.snapshot import GuardRow
+from fastgate.guards.screen import Screened
+from fastgate.snapshot import GuardRow, KeyRow
 from tests.support.guard_vendors import Received, stub
 
 ROOT = Path(__file__).resolve().parents[3]
+WHO = KeyRow(b"", "key", "user", "team", "org", "", {}, (), 0)
 
 
 def row(use: str, action: str = "log", **changes: Any) -> GuardRow:
@@ -43,8 +49,8 @@ def row(use: str, action: str = "log", **changes: Any) -> GuardRow:
             "says whether something is found, not where",
         ),
         (
-            row("lakera", api_key="k", on=("user_text", "answer_text")),
-            "lakera looks at requests: answer_text cannot be",
+            row("prompt-guard", settings={"model": "m", "tokenizer": "t"}, on=("user_text", "answer_text")),
+            "prompt-guard judges what is asked: answer_text cannot be",
         ),
         (row("lakera", api_key="k", severity={"high": "block"}), "has neither rules nor severities of ours"),
         (row("presidio", url="http://p", settings={"score": "high"}), "presidio: settings: score: Expected `float`"),
@@ -136,10 +142,26 @@ def test_media_are_found_wherever_they_may_stand() -> None:
     inside = b'{"type":"tool_result","tool_use_id":"t","content":[%b]}' % image
     link = b'{"type":"image","source":{"type":"url","url":"https://x.example"}}'
     said = b'{"messages":[{"role":"user","content":[%b,%b,%b]},{"role":"user","content":"x"}]}' % (image, inside, link)
-    assert [medium.path for medium in media_of(said)] == [
-        "messages[0].content[0]",
-        "messages[0].content[1].content[0]",
+    assert [(medium.path, medium.data) for medium in media_of(said)] == [
+        ("messages[0].content[0]", "AA=="),
+        ("messages[0].content[1].content[0]", "AA=="),
+        ("messages[0].content[2]", ""),
     ]
+
+
+@pytest.mark.parametrize("size", [10, INLINE_BYTES + 1])
+async def test_a_large_body_is_read_beside_the_event_loop(monkeypatch: Any, size: int) -> None:
+    threads = []
+    monkeypatch.setattr(
+        outside, "read_blocks", lambda *args: threads.append(threading.get_ident()) or read_blocks(*args)
+    )
+    text = "a" * size
+    said = b'{"messages":[{"role":"user","content":"%b"}]}' % text.encode()
+    async with stub(lambda _: (200, {"outcome": "pass"})) as server:
+        asked = Outside([row("webhook", url=server.url)], {}, Placeholders(b"p" * 32))
+        screened = await asked.screen(Screened(said, "pass"), WHO, 0, ())
+    assert screened.state == "pass" and len(threads) == 1
+    assert (threads[0] == threading.get_ident()) == (size <= INLINE_BYTES)
 
 
 def test_the_page_of_vendors_has_each_with_its_settings() -> None:

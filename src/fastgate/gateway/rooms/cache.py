@@ -85,7 +85,11 @@ def question(call: Call, policy: CachePolicy, said: Overrides) -> Asked | None:
     who, request = call.principal, call.request
     assert who is not None
     assert request is not None
-    if call.guard == "redacted" or (call.route == "count_tokens" and not policy.count_tokens):
+    if (
+        call.guard == "redacted"
+        or call.review is not None
+        or (call.route == "count_tokens" and not policy.count_tokens)
+    ):
         return None
     scope = scope_of(policy.width, who, call.session)
     canonical = canonical_of(call.body, request, policy) if scope is not None else None

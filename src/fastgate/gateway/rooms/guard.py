@@ -5,24 +5,22 @@ Entered only where the snapshot has guards. Knows nothing of rules: fastgate.gua
 
 from __future__ import annotations
 
-import asyncio
 from typing import TYPE_CHECKING
 
 from fastgate._core.request import read_request
 from fastgate._core.restore import Restorer
 from fastgate.clock import wall_ns
 from fastgate.errors import guard_refused, guard_unjudged
+from fastgate.guards.beside import beside
 
 if TYPE_CHECKING:
     from fastgate.call import Call
     from fastgate.guards.screen import Guards, Screened, Verdict
 
+OK = 200
+
 VERDICTS_MAX = 64
 """As many as fastgate.guards.screen names of a request; the module itself is loaded only where there are guards."""
-
-INLINE_BYTES = 2 * 1024 * 1024
-"""Bodies up to this size are screened on the event loop: at most some 15 ms where all of it is new, 0.6 ms where it is
-not. Larger ones (images, most often) are screened on a thread; the scan itself runs without the interpreter lock."""
 
 
 async def screen(call: Call) -> None:
@@ -30,12 +28,10 @@ async def screen(call: Call) -> None:
     guards: Guards = call.snapshot.guards
     who, request = call.principal, call.request
     assert who is not None and request is not None
-    if len(call.body) <= INLINE_BYTES:
-        screened = guards.screen(call.body, who, wall_ns())
-    else:
-        screened = await asyncio.get_running_loop().run_in_executor(None, guards.screen, call.body, who, wall_ns())
+    body, now_ns = call.body, wall_ns()
+    screened = await beside(len(body), lambda: guards.screen(body, who, now_ns))
     if guards.outside is not None:
-        screened = await guards.outside.screen(screened, who, wall_ns(), guards.policy.actions(who).closed)
+        screened = await guards.outside.screen(screened, who, now_ns, guards.policy.actions(who).closed)
     take(call, screened)
 
 
@@ -49,8 +45,27 @@ def take(call: Call, screened: Screened) -> None:
         call.request = read_request(call.body)
         call.tap = Restorer.of(screened.secrets)
     guards: Guards = call.snapshot.guards
-    if guards.watches and call.route == "messages":
+    if call.route != "messages":
+        return
+    if guards.watches:
         watch(call, guards)
+    if guards.outside is not None and call.principal is not None:
+        call.review = guards.outside.review(call.principal, lambda verdict: note(call, verdict))
+
+
+def note(call: Call, verdict: Verdict) -> None:
+    """Keep what was said of the answer."""
+    if len(call.verdicts) < VERDICTS_MAX:
+        call.verdicts = (*call.verdicts, verdict)
+
+
+async def review(call: Call) -> None:
+    """Put a whole answer to the vendors that look at answers; what they leave of it is what is sent."""
+    pump, asked = call.pump, call.review
+    if asked is None or pump is None or pump.streaming or pump.status != OK:
+        return
+    call.recast = await asked.whole(pump.body if call.recast is None else call.recast)
+    call.reviewed()
 
 
 def watch(call: Call, guards: Guards) -> None:
@@ -62,8 +77,4 @@ def watch(call: Call, guards: Guards) -> None:
         return
     from fastgate.guards.answer import Watch
 
-    def note(verdict: Verdict) -> None:
-        if len(call.verdicts) < VERDICTS_MAX:
-            call.verdicts = (*call.verdicts, verdict)
-
-    call.tap = Watch(guards, who, actions, request.tools, note, call.tap)
+    call.tap = Watch(guards, who, actions, request.tools, lambda verdict: note(call, verdict), call.tap)

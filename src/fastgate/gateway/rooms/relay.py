@@ -188,10 +188,19 @@ async def pass_on(call: Call, locate: Callable[[Callable[[], None]], None]) -> o
     transport = answer.begin_stream(call, pump)
     credit = Credit(call.client)
     ended = pump.attach(answer.sender(call, transport), credit, locate)
-    if not ended.done():
-        await ended
-    call.response_bytes = pump.bytes_out
-    failure = pump.failure
+    try:
+        if not ended.done():
+            await ended
+        call.response_bytes = pump.bytes_out
+        failure = pump.failure
+        if call.review is not None:
+            if failure not in ("client_gone", "client_stalled"):
+                await call.review.settled()
+            call.response_bytes += call.review.bytes_out
+            call.reviewed()
+    finally:
+        if call.review is not None:
+            call.review.close()
     if call.tap is not None and failure not in ("client_gone", "client_stalled"):
         kept = call.tap.finish()
         if kept:

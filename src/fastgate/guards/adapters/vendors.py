@@ -85,6 +85,9 @@ REDACTING = frozenset(
 )
 """Those whose answers may say what is meant: places in the text, or the text without it. The others say whether."""
 
+PROMPTS_ONLY = frozenset({"prompt-guard"})
+"""Those that find attacks on a model and were taught nothing of its answers."""
+
 COMMON = frozenset({"key", "url", "name", "part_chars", "media", "media_bytes", "timeout_s"})
 """Fields of vendors that are no settings."""
 
@@ -106,8 +109,8 @@ def check(row: GuardRow) -> None:
     if row.rules or row.severity:
         raise RuleError(f"{use} is a vendor's: it has neither rules nor severities of ours")
     answers = sorted(set(row.on) & ANSWER)
-    if answers:
-        raise RuleError(f"{use} looks at requests: {answers[0]} cannot be in `on`")
+    if answers and use in PROMPTS_ONLY:
+        raise RuleError(f"{use} judges what is asked: {answers[0]} cannot be in `on`")
     if row.action == "redact" and use not in REDACTING:
         raise RuleError(f"{use} says whether something is found, not where: action must be block or log")
     fields = {field.name: field for field in dataclasses.fields(VENDORS[use])}

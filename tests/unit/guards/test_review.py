@@ -1,0 +1,158 @@
+"""Vendors' guards of answers: what waits for a verdict, what goes on of it, and in which order."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import random
+import re
+from collections.abc import Sequence
+from typing import Any, cast
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from fastgate.guards.adapters.adapter import Adapter
+from fastgate.guards.adapters.verdict import PASS, Span, Verdict, flagged, not_scanned
+from fastgate.guards.answer import notice
+from fastgate.guards.outside import Outsider
+from fastgate.guards.placeholders import Placeholders
+from fastgate.guards.review import AROUND_BYTES, WINDOW_BYTES, Review
+from fastgate.guards.rule import Kind
+from fastgate.snapshot import GuardRow, KeyRow
+from tests.unit.guards.test_answer import event, heard, stream
+
+WHO = KeyRow(b"", "key", "user", "team", "org", "", {}, (), 0)
+NAME = re.compile("Jo Doe")
+
+
+class Names:
+    """A vendor that finds a name, answers in any order, and keeps what it was asked."""
+
+    def __init__(self, seed: int, *, whole: bool = False, broken: str = "") -> None:
+        self.style, self.whole, self.broken = random.Random(seed), whole, broken
+        self.asked: list[str] = []
+
+    async def screen_all(self, texts: Sequence[str], stage: str) -> list[Verdict]:
+        assert stage == "answer"
+        self.asked += texts
+        for _ in range(self.style.randrange(4)):
+            await asyncio.sleep(0)
+        return [self.verdict(text) for text in texts]
+
+    def verdict(self, text: str) -> Verdict:
+        if self.broken:
+            return not_scanned(self.broken)
+        spans = tuple(Span(*match.span(), "name") for match in NAME.finditer(text))
+        if not spans:
+            return PASS
+        return flagged("name") if self.whole else flagged("name", spans=spans)
+
+
+def review(vendor: Names, action: str, kinds: tuple[Kind, ...], **more: Any) -> tuple[Review, list[Any], list[bytes]]:
+    noted: list[Any] = []
+    out: list[bytes] = []
+    guard = Outsider(GuardRow("webhook", action, on=kinds, **more), cast(Adapter, vendor))
+    made = Review([guard], Placeholders(b"p" * 32), WHO, noted.append)
+    made.push = out.append
+    return made, noted, out
+
+
+BOTH: tuple[Kind, ...] = ("answer_text", "answer_tool_input")
+
+
+async def through(made: Review, raw: bytes, step: int) -> None:
+    for at in range(0, len(raw), step):
+        made.feed(raw[at : at + step])
+        await asyncio.sleep(0)
+    await made.settled()
+
+
+TEXTS = st.lists(
+    st.sampled_from(["Jo Doe", " met ", "Ænne ", "x" * 300, "y z " * 200, "\n"]), max_size=14
+).map("".join)  # fmt: skip
+
+
+@given(TEXTS, st.integers(1, 700), st.integers(50, 5000), st.integers(0, 9))
+def test_every_name_is_gone_whatever_the_deltas_and_the_order_of_verdicts(
+    text: str, size: int, step: int, seed: int
+) -> None:
+    vendor = Names(seed)
+    made, _, out = review(vendor, "redact", BOTH)
+    raw = stream(text, json.dumps({"command": text}), size)
+    asyncio.run(through(made, raw, step))
+    texts, reason = heard(b"".join(out))
+    gone = re.compile(r"(?:\[removed: webhook/name\])+")
+    assert gone.sub("#", texts[0]) == re.sub("(?:Jo Doe)+", "#", text)
+    assert gone.sub("#", json.loads(texts[1])["command"]) == re.sub("(?:Jo Doe)+", "#", text)
+    assert reason == "tool_use"
+    assert all(len(asked.encode()) <= WINDOW_BYTES + 3 * AROUND_BYTES + 4 * size for asked in vendor.asked[:-1])
+
+
+@given(st.integers(1, 400), st.integers(20, 900))
+def test_what_nobody_objects_to_goes_on_byte_for_byte(size: int, step: int) -> None:
+    made, noted, out = review(Names(size), "redact", BOTH)
+    raw = stream("nothing to see " * 400, '{"a": 1}', size)
+    asyncio.run(through(made, raw, step))
+    assert b"".join(out) == raw and not noted
+
+
+@pytest.mark.parametrize(("action", "whole"), [("block", False), ("redact", True)])
+async def test_a_text_that_is_stopped_ends_as_answers_end(action: str, whole: bool) -> None:
+    made, noted, out = review(Names(1, whole=whole), action, BOTH)
+    await through(made, stream("fine " * 1000 + "Jo Doe" + " fine" * 1000, "{}", 40), 500)
+    texts, reason = heard(b"".join(out))
+    assert reason == "end_turn" and set(texts) == {0} and texts[0].endswith(notice("webhook/name"))
+    assert "Jo Doe" not in texts[0] and texts[0].startswith("fine fine ")
+    assert noted[0][:3] == ("webhook/name", "block", "answer_text")
+
+
+async def test_a_tool_call_that_is_stopped_is_never_released() -> None:
+    made, _, out = review(Names(1), "block", ("answer_tool_input",))
+    await through(made, stream("Jo Doe", '{"command": "ask Jo Doe"}', 4), 30)
+    texts, reason = heard(b"".join(out))
+    assert texts == {0: "Jo Doe", 1: notice("webhook/name")} and reason == "end_turn"
+    assert b"tool_use" not in b"".join(out)
+
+
+async def test_text_that_nobody_looks_at_is_not_delayed() -> None:
+    made, _, out = review(Names(1), "block", ("answer_tool_input",))
+    text = stream("hello", "{}", 2).partition(b"event: content_block_stop")[0]
+    made.feed(text)
+    assert b"".join(out) == text
+
+
+@pytest.mark.parametrize(("fail", "reason"), [("open", "tool_use"), ("closed", "end_turn")])
+async def test_no_verdict_is_no_pass(fail: str, reason: str) -> None:
+    made, noted, out = review(Names(1, broken="no answer"), "log", BOTH, fail=fail)
+    await through(made, stream("hello", '{"a": 1}', 3), 50)
+    texts, ended = heard(b"".join(out))
+    assert made.unscanned and ended == reason
+    assert texts[0] == ("hello" if fail == "open" else notice("webhook"))
+    assert {verdict[:2] for verdict in noted} == {("webhook", "not_scanned")} and noted[0][5] == "no answer"
+
+
+async def test_a_message_is_judged_whole() -> None:
+    content = [{"type": "text", "text": "Jo Doe said"}, {"type": "tool_use", "name": "Bash", "input": {"c": "Jo Doe"}}]
+    body = json.dumps({"content": content, "stop_reason": "tool_use", "usage": {"output_tokens": 3}}).encode()
+    made, _, _ = review(Names(1), "redact", BOTH)
+    said = json.loads(await made.whole(body))["content"]
+    assert said[0]["text"] == "[removed: webhook/name] said" and said[1]["input"] == {"c": "[removed: webhook/name]"}
+    made, _, _ = review(Names(1), "block", BOTH)
+    stopped = json.loads(await made.whole(body))
+    assert stopped["content"] == [{"type": "text", "text": notice("webhook/name")}]
+    assert stopped["stop_reason"] == "end_turn" and stopped["usage"] == {"output_tokens": 3}
+    made, _, _ = review(Names(1), "redact", BOTH)
+    assert await made.whole(b"no json") == b"no json"
+
+
+async def test_thinking_passes_untouched_and_nobody_waits_for_one_that_left() -> None:
+    raw = event("content_block_start", index=0, content_block={"type": "thinking", "thinking": ""})
+    raw += event("content_block_delta", index=0, delta={"type": "thinking_delta", "thinking": "Jo Doe"})
+    made, _, out = review(Names(1), "block", BOTH)
+    made.feed(raw)
+    assert b"".join(out) == raw
+    made.feed(stream("Jo Doe", "{}", 3))
+    made.close()
+    assert b"Jo Doe" not in b"".join(out)[len(raw) :]
