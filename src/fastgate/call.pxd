@@ -58,6 +58,7 @@ cdef class Call:
     cdef public object draw
     cdef public object cells
     cdef public str model_asked
+    cdef public tuple preferred
     cdef public bint decided
     cdef public object ladder
 

@@ -172,6 +172,9 @@ class Call:
     model_asked: str
     """The model the client asked for, where another was put into the body."""
 
+    preferred: tuple[str, ...]
+    """Models that the request names for when its model fails, best first; those that are left."""
+
     # the ladder
     decided: bool
     """A rule has decided about its model: a budget's stage does no more."""
@@ -257,7 +260,7 @@ class Call:
         self.tap = self.review = None
         self.cache = "bypass"
         self.budget = ""
-        self.stages = ()
+        self.stages = self.preferred = ()
         self.saved_nano = self.saved_downgrade_nano = self.saved_arbitration_nano = 0
         self.asked = None
         self.namespace = ""

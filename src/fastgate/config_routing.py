@@ -11,7 +11,6 @@ from fastgate.config_rules import TEXT, Rule, rules_problem
 from fastgate.strict import Check, Range
 
 LATER: Mapping[str, str] = {
-    "models": "models that a request prefers",
     "hedge_ms": "hedged attempts",
 }
 
@@ -43,6 +42,9 @@ class Routing(msgspec.Struct, frozen=True, kw_only=True):
     """
     rules: Annotated[tuple[Rule, ...], Check(rules_problem)] = ()
     """When a call gets another model, whatever its budgets say; the first rule that holds decides (docs/ladder.md)."""
+    models: tuple[Annotated[str, TEXT], ...] = ()
+    """Keys, as globs, whose requests may name more models in `models`, to be tried in order where theirs fails
+    (docs/routing.md). A request of another key that does is refused."""
     opt_out: tuple[Annotated[str, TEXT], ...] = ()
     """Keys, as globs, whose calls keep the model they ask for: no rule and no cascade changes it. Where a budget does
     not pay for that, they are refused."""

@@ -121,8 +121,8 @@ class Step(msgspec.Struct, frozen=True, array_like=True):
     """What the ladder decided about one call, and what it looked at (fastgate.routing.ladder)."""
 
     rule: int
-    """Its place in `routing.rules`, from 0; -1: a budget's stage, -2: under a ceiling, -3: away from a throttled model.
-    """
+    """Its place in `routing.rules`, from 0; -1: a budget's stage, -2: under a ceiling, -3: away from a throttled model,
+    -4: to one that the request names."""
     asked: str
     to: str
     kept: str

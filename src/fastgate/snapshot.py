@@ -276,6 +276,7 @@ class RoutingRow(msgspec.Struct, frozen=True):
 
     strategy: str = "priority"
     latency_ms: int = 3000
+    models: tuple[str, ...] = ()
 
 
 class RuleRow(msgspec.Struct, frozen=True, array_like=True):

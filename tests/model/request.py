@@ -30,6 +30,7 @@ class View:
     thinking_budget: int = 0
     metadata_user_id: str = ""
     speed: str = ""
+    names_models: bool = False
     anthropic_version: str = ""
     tools: tuple[str, ...] = ()
     tool_count: int = 0
@@ -107,6 +108,7 @@ def fields(view: View, node: Node) -> None:
         view.system_start, view.system_end = system.start, system.end
     metadata = node.get(b"metadata")
     view.metadata_user_id = text(metadata.get(b"user_id") if metadata else None)
+    view.names_models = b"models" in node
     view.speed, view.anthropic_version = text(node.get(b"speed")), text(node.get(b"anthropic_version"))
 
 

@@ -44,6 +44,7 @@ cdef class RequestView:
     cdef readonly bint stream
     cdef readonly bint has_server_tools
     cdef readonly bint compacts
+    cdef readonly bint names_models
     cdef readonly int64_t max_tokens
     cdef readonly int64_t thinking_budget
     cdef readonly Py_ssize_t text_bytes

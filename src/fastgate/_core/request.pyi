@@ -34,6 +34,8 @@ class RequestView:
     """Some tool is run by the provider (MCP servers included), or is of a type that is not known."""
     compacts: bool
     """`context_management` asks the provider to shorten the conversation by itself."""
+    names_models: bool
+    """There is a top-level `models`, whatever it holds."""
     messages_count: int
     user_turns: int
     """Messages by the user that hold more than tool results."""

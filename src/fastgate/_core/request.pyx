@@ -42,6 +42,7 @@ from fastgate._core.shape cimport (
     SLOT_CONTENT,
     SLOT_MAX_TOKENS,
     SLOT_MODEL,
+    SLOT_MODELS,
     SLOT_NAME,
     SLOT_NONE,
     SLOT_ROLE,
@@ -415,6 +416,8 @@ cdef const byte_t* read_value(Parse* s, RequestView view, list tools, const byte
             view.system_start = p - s.start
         elif level.slot == SLOT_TOOLS:
             view.tools_start = p - s.start
+        elif level.slot == SLOT_MODELS:
+            view.names_models = True
         if p < s.end and (p[0] == c'{' or p[0] == c'['):
             open_level(s, p[0] == c'{')
             level = &s.levels[s.depth]

@@ -47,6 +47,7 @@ cdef enum Slot:
     SLOT_INPUT
     SLOT_DEFINITION
     SLOT_CACHE_CONTROL
+    SLOT_MODELS
 
 
 # One level of open containers.
@@ -80,6 +81,8 @@ cdef inline int top_slot(const byte_t* p, Py_ssize_t n) noexcept:
         return SLOT_SERVERS
     if same(p, n, b"context_management", 18):
         return SLOT_CONTEXT
+    if same(p, n, b"models", 6):
+        return SLOT_MODELS
     return SLOT_VERSION if same(p, n, b"anthropic_version", 17) else SLOT_NONE
 
 

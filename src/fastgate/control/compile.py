@@ -48,7 +48,7 @@ def compile_snapshot(
         cache=_cache(config),
         owners=dict(sorted(directory.owners.items())),
         cascade=cascade_steps(config.routing, prices),
-        routing=snapshot.RoutingRow(strategy=config.routing.strategy, latency_ms=config.routing.latency_ms),
+        routing=snapshot.RoutingRow(config.routing.strategy, config.routing.latency_ms, config.routing.models),
         throttled=cascade_steps(config.routing, prices, "throttled"),
         rules=rule_rows(config.routing, prices),
         opt_out=config.routing.opt_out,

@@ -282,8 +282,9 @@ class PromptCache(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Step(msgspec.Struct, frozen=True):
-    """What the ladder decided: `by` is a rule, `stage`, `ceiling` or `throttled`; `kept` why the model stayed, empty
-    where it did not; `stay` and `move` the expected prices of the turn, zero where they were no question."""
+    """What the ladder decided: `by` is a rule, `stage`, `ceiling`, `throttled` or
+    `preferred` (the request names it); `kept` why the model stayed, empty where it did not; `stay` and `move` the
+    expected prices of the turn, zero where they were no question."""
 
     by: str
     asked: str

@@ -74,16 +74,21 @@ async def run(call: Call, worker: Worker, items: list[tuple[str, str]]) -> None:
 
 
 async def send(call: Call, worker: Worker) -> None:
-    """Plan, hold and carry; again with a cheaper model where this one is throttled and the configuration says so."""
+    """Plan, hold and carry; again with a model that the request names where its own fails, or with a cheaper one where
+    this is throttled and the configuration says so."""
     while True:
         error: GatewayError | None = None
+        if call.preferred:
+            ladder.pass_over(call)
         plan = route.plan(call)
-        if call.snapshot.budgets is not None:
+        if call.snapshot.budgets is not None and call.hold is None:
             plan = await hold.hold(call, plan, worker.lending, route.plan)
         try:
             await relay.carry(call, plan, worker.upstreams, worker.flight, worker.lending.extend)
         except GatewayError as exc:
             error = exc
+        if call.preferred and ladder.prefer(call, error, worker.lending):
+            continue
         if call.throttled and call.snapshot.data.throttled and ladder.descend(call):
             continue
         if error is not None:

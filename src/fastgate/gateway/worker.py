@@ -135,7 +135,7 @@ class Worker:
         """Swap a snapshot in; calls under way keep the one they began with. Raises OSError or ValueError, and then the
         one in force stays as it is."""
         data = fresh.data
-        if data.rules or data.throttled or (data.cascade and data.budgets):
+        if data.rules or data.throttled or data.routing.models or (data.cascade and data.budgets):
             fresh.ladder = Ladder(data)
         if len(fresh.endpoints) > 1 or fresh.ladder is not None:
             fresh.router = self._router(fresh)

@@ -67,7 +67,7 @@ def ladder_view(step: Step) -> dict[str, Any]:
     }
 
 
-STEPS = {-1: "stage", -2: "ceiling", -3: "throttled"}
+STEPS = {-1: "stage", -2: "ceiling", -3: "throttled", -4: "preferred"}
 
 
 class Saved(Protocol):

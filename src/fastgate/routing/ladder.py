@@ -23,9 +23,9 @@ if TYPE_CHECKING:
     from fastgate.call import Call
     from fastgate.snapshot import KeyRow, RuleRow, SnapshotData
 
-STAGE, CEILING, THROTTLED = -1, -2, -3
+STAGE, CEILING, THROTTLED, PREFERRED = -1, -2, -3, -4
 """In place of a rule's number: a step down the cascade at a budget's stage, under its ceiling, away from a throttled
-model."""
+model; to one that the request itself names."""
 
 UNKNOWN = -1
 """Of what no rule has looked at."""
@@ -99,6 +99,8 @@ class Ladder:
     def lower(self, call: Call, budget: str, why: str) -> bool:
         """A step down the cascade for a budget; False, and nothing changed, where there is none to take. `why`: stage
         steps are never dearer than staying; under a ceiling, where staying is a refusal, they may be."""
+        if why == "ceiling" and self.prefer(call, why):
+            return True
         if self.opted_out(call):
             return False
         target = next_model(call, self.cascade)
@@ -116,13 +118,28 @@ class Ladder:
             return False
         return self.move(call, View(call, str), target, THROTTLED, f"throttled;{call.model_used}")
 
+    def prefer(self, call: Call, why: str, models: tuple[str, ...] | None = None) -> bool:
+        """To the first of `models`, those that the request names and that are left, which can go on with it; False, and
+        none is left, where none can."""
+        for target in call.preferred if models is None else models:
+            rest = call.preferred[call.preferred.index(target) + 1 :]
+            if self.move(call, View(call, str), target, PREFERRED, f"preferred;{call.model_used};{why}"):
+                call.preferred = rest
+                return True
+        call.preferred = ()
+        return False
+
+    def ready(self, call: Call, model: str, now_ns: int) -> bool:
+        """Whether some endpoint of the model is healthy."""
+        return any(place.breaker.ready(now_ns) for place in call.snapshot.router.places(model))
+
     def move(self, call: Call, view: View, target: str, rule: int, why: str) -> bool:
         """Move the call, or note why it is kept."""
         if target == view.model:
             return False
         stay_nano = move_nano = 0
         kept = refusal(view, target)
-        if not kept and rule not in (CEILING, THROTTLED):
+        if not kept and rule not in (CEILING, THROTTLED, PREFERRED):
             router = call.snapshot.router
             stay_nano, move_nano = expected_nano(router, call, view.model), expected_nano(router, call, target)
             if move_nano > stay_nano:
@@ -146,6 +163,7 @@ class Ladder:
             return False
         body, request, left_out = moved(call.body, view.request, target)
         call.model_asked = call.model_asked or view.model
+        call.preferred = ()  # who moves a call has the last word
         call.body, call.request, call.model = body, request, target
         call.routed = f"{why};left-out;{','.join(left_out)}" if left_out else why
         return True

@@ -1,4 +1,5 @@
-"""Policy: may this key make this call now? Model globs, pauses by hand, rate limits. Knows nothing of spend."""
+"""Policy: may this key make this call now? Model globs, models it names besides, pauses by hand, rate limits. Knows
+nothing of spend."""
 
 from __future__ import annotations
 
@@ -10,6 +11,7 @@ from fastgate.call import Call
 from fastgate.clock import mono_ns
 from fastgate.errors import GatewayError, model_not_allowed, paused, rate_limited
 from fastgate.gateway.rates import Limited, Rates
+from fastgate.routing.preferred import take
 from fastgate.snapshot import PauseRow
 from fastgate.times import NS, minute
 
@@ -37,6 +39,8 @@ def admit(call: Call, rates: Rates) -> None:
     assert call.principal is not None and call.request is not None
     if not allowed(call.request.model, call.principal.models):
         raise model_not_allowed(call.request.model, call.principal.models)
+    if call.request.names_models:
+        take(call)
     pauses = call.snapshot.pauses
     if pauses is not None and call.route == "messages":
         refuse_paused(call, pauses)

@@ -48,14 +48,14 @@ log = logging.getLogger("fastgate.relay")
 
 async def carry(call: Call, plan: list[Candidate], upstreams: Upstreams, flight: FlightTable, extend: Extend) -> None:
     """Send the call to the first candidate that takes it, and wait for its content or whole answer: in rounds over the
-    plan, healthy endpoints first, until the attempts or the time for them are used up.
+    plan, healthy endpoints first, until attempts or time are used up; one round where other models are named to try.
 
     Returns with `call.pump` holding a stream that has come to its content, or a whole answer: also the last provider's
-    refusal, as it came. GatewayError otherwise.
-    """
+    refusal, as it came. GatewayError otherwise."""
     limits = call.snapshot.limits
     until_ns = call.start_ns + int(limits.retry_s * 1e9)
     left, rounds, asked_s = limits.attempts, 0, 0.0
+    rounds_max = 1 if call.preferred else limits.attempts
     failure: GatewayError | None = None
     refused: Pump | None = None
     first = plan[0]
@@ -97,7 +97,7 @@ async def carry(call: Call, plan: list[Candidate], upstreams: Upstreams, flight:
             refused = pump if failure is None else None
         rounds += 1
         pause = pause_s(rounds, asked_s)
-        if left == 0 or rounds == limits.attempts or not plan or mono_ns() + pause * 1e9 > until_ns:
+        if left == 0 or rounds == rounds_max or not plan or mono_ns() + pause * 1e9 > until_ns:
             break
         await asyncio.sleep(pause)
     if failure is not None:

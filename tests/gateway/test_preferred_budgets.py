@@ -1,0 +1,90 @@
+"""A request's `models` under budgets: each model is held and charged on its own, by the provider's log."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from decimal import Decimal
+
+import pytest
+
+from fastgate.sim.behaviour import Behaviour
+from tests.gateway.test_budgets import HAIKU, OPUS, PAUSE, SONNET, House
+from tests.support.admin import until
+from tests.support.burst import billed
+from tests.support.gateway import serving
+from tests.support.sim import running
+
+CONFIG = """\
+routing: {models: [alice-*]}
+limits: {budget_wait_ms: 400, min_output_tokens: 200}
+"""
+
+BUDGETS = f"""\
+budgets:
+  - {{id: wide, level: org, of: acme, period: month, usd: 100000, mode: hard}}
+  - {{id: sonnets, level: tag, of: "session=apart", org: acme, period: day, usd: 50, models: [sonnet]}}
+  - {{id: haikus, level: tag, of: "session=apart", org: acme, period: day, usd: 50, models: [haiku]}}
+  - {{id: both, level: tag, of: "session=together", org: acme, period: day, usd: 50}}
+  - {{id: full, level: tag, of: "session=full", org: acme, period: day, usd: 0.00001, models: [opus], {PAUSE}}}
+"""
+
+
+@pytest.fixture(scope="module")
+def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
+    with (
+        running(tmp_path_factory.mktemp("sim")) as simulator,
+        serving(tmp_path_factory.mktemp("gw"), simulator.url, 1, more=CONFIG, budgets=BUDGETS) as gateway,
+    ):
+        yield House(gateway, simulator)
+
+
+def test_each_model_is_held_and_charged_on_its_own_budgets(house: House) -> None:
+    house.simulator.script(Behaviour(status=500), n=1)
+    answer = house.send("apart", model=SONNET, models=[HAIKU])
+    assert (answer.status, answer.headers["x-fastgate-model-used"]) == (200, HAIKU)
+    assert answer.headers["x-fastgate-routed"] == f"preferred;{SONNET};failed"
+    call = house.upstream("apart", 2)[-1]
+    assert house.settled("haikus", billed([call])) > 0
+    assert house.settled("sonnets", 0) == 0
+
+
+def test_under_a_full_ceiling_it_comes_before_the_cascade(house: House) -> None:
+    answer = house.send("full", model=OPUS, models=[HAIKU])
+    assert (answer.status, answer.headers["x-fastgate-model-used"]) == (200, HAIKU)
+    assert answer.headers["x-fastgate-routed"] == f"preferred;{OPUS};ceiling"
+    answer = house.send("full", model=OPUS)
+    assert answer.headers["x-fastgate-routed"] == "budget;full;ceiling"
+
+
+def test_the_counters_are_the_upstreams_log(house: House) -> None:
+    everything = [call for call in house.simulator.calls() if call.ended]
+    assert len(everything) >= 4
+    assert house.settled("wide", billed(everything)) > 0
+
+
+BEGUN = Behaviour(error_at=1, error_type="api_error")
+"""Its input is billed. The provider's log states what the whole answer would have used: these come after the sums."""
+
+
+def test_what_a_failed_attempt_has_cost_is_charged_with_the_answer_where_the_same_budgets_pay(house: House) -> None:
+    house.simulator.script(BEGUN, n=1)
+    answer = house.send("together", model=SONNET, models=[HAIKU], stream=True)
+    broken, served = house.upstream("together", 2)
+    assert (answer.status, broken.started.model, served.started.model) == (200, SONNET, HAIKU)
+    show = ("calls", "show", answer.headers["x-fastgate-call-id"], "--json")
+    until(lambda: house.gateway.cli(*show).code == 0, 5, "it is recorded")
+    shown = house.gateway.cli(*show).json
+    costs = [int(Decimal(attempt["cost"]).scaleb(9)) for attempt in shown["attempts"]]
+    assert costs[0] > 0
+    assert costs[1] == billed([served])
+    assert house.settled("both", sum(costs)) == int(Decimal(shown["cost"]).scaleb(9))
+    assert (shown["ladder"]["by"], shown["ladder"]["asked"], shown["ladder"]["to"]) == ("preferred", SONNET, HAIKU)
+
+
+def test_and_where_they_do_not_the_call_goes_no_further(house: House) -> None:
+    before, _ = house.spent("haikus")
+    house.simulator.script(BEGUN, n=1)
+    answer = house.send("apart", model=SONNET, models=[HAIKU], stream=True)
+    assert answer.status == 529, "what was spent on one budget is not another's to pay"
+    assert house.settled("sonnets") > 0
+    assert house.settled("haikus", before) == before
