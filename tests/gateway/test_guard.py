@@ -73,6 +73,46 @@ def test_a_whole_answer_comes_back_too(world: World) -> None:
     assert int(answer.headers.get("content-length", len(answer.body))) == len(answer.body)
 
 
+WRITTEN = {
+    "escaped": "\\u0041" + AWS[1:],
+    "escaped twice": "\\\\u0041" + AWS[1:],
+    "in hexadecimal": "".join(f"\\x{ord(sign):02x}" for sign in AWS),
+    "for an address": f"%41{AWS[1:]}",
+    "for a page": f"&#65;{AWS[1:]}",
+    "over two lines": f"{AWS[:9]}\n    {AWS[9:]}",
+    "over two numbered lines": f"{AWS[:9]}\n     2\t  {AWS[9:]}",
+    "over three numbered lines": f"{AWS[:6]}\n     2→{AWS[6:13]}\n     3→{AWS[13:]}",
+    "in two strings": f'"{AWS[:9]}" + "{AWS[9:]}"',
+    "in two strings over lines": f"('{AWS[:9]}'\n     2\t    '{AWS[9:]}')",
+    "around a zero width": f"{AWS[:9]}\u200b{AWS[9:]}",
+}
+
+
+@pytest.mark.promise("P-32", bound="escapes of JSON, hexadecimal, addresses and pages; line ends; strings put together")
+@pytest.mark.parametrize("how", WRITTEN)
+def test_a_key_does_not_leave_however_it_was_written_and_comes_back(world: World, how: str) -> None:
+    """In a tool's result, and in what the model's own words made of it in a later turn."""
+    shown = f"     1\tkey = {WRITTEN[how]} # prod\n"
+    use = {"type": "tool_use", "id": "t", "name": "Read", "input": {"file_path": "settings.ini"}}
+    turns = [
+        {"role": "user", "content": "read it"},
+        {"role": "assistant", "content": [use]},
+        {"role": "user", "content": [{"type": "tool_result", "tool_use_id": "t", "content": shown}]},
+    ]
+    later = [*turns, {"role": "assistant", "content": f"It has {WRITTEN[how]}."}, {"role": "user", "content": "so?"}]
+    for said in (turns, later):
+        world.plane.request("POST", "/v1/messages", body("x") | {"messages": said}, x_api_key=KEY)
+    calls = world.calls(2)
+    for call in calls:
+        sent = world.simulator.body(call).decode()
+        assert not any(part in sent for part in (AWS[1:6], AWS[6:13], AWS[13:], "x51")), how
+    hidden = json.loads(world.simulator.body(calls[0]))["messages"][2]["content"][0]["content"]
+    assert hidden.startswith("     1\tkey = ") and hidden.endswith(" # prod\n")
+    world.simulator.script(Behaviour(text=hidden, delta_chars=7))
+    answer = world.plane.request("POST", "/v1/messages", body("x") | {"messages": turns, "stream": True}, x_api_key=KEY)
+    assert text_of(answer.body) == shown
+
+
 def test_another_call_does_not_learn_the_secret(world: World) -> None:
     world.plane.message(SAID)
     name = placeholder_in(world)

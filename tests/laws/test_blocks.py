@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import random
+import re
 from hashlib import sha256
 from typing import Any
 
@@ -12,7 +13,7 @@ from hypothesis import strategies as st
 
 from fastgate._core.blocks import Blocks, read_blocks, replace
 from fastgate._core.memo import Memo
-from fastgate._core.peel import peel
+from fastgate._core.peel import peel, unnumbered
 from fastgate._core.request import read_request
 from fastgate.guards.media import media_of
 from fastgate.guards.rule import KINDS
@@ -183,3 +184,35 @@ def test_what_is_far_from_any_escape_is_not_peeled() -> None:
     at = peeled.text.index(b"END")
     assert peeled.place(at, at + 3) == (10013, 10016)
     assert peel(far) is None and peel(far + b"\\x" + far) is None
+
+
+KEY = "AKIA" + "Q3EGRDZ7KPLM5XWT"
+ESCAPES = st.sampled_from(["\\x{:02x}", "\\u{:04x}", "\\\\u{:04x}", "%{:02X}", "&#{};", "&#x{:x};", "\\{:03o}"])
+LINE_ENDS = st.sampled_from(["\n", "\r\n", "\n    ", "\\\n", "\n     2\t", "\n    12\u2192  "])
+JOINED = st.sampled_from(['" + "', "' . '", '" "', '"\n  "', "`\n+ `", '" +\n     3\t"'])
+UNSEEN = st.sampled_from(["\u200b", "\u00ad", "\ufeff"])
+SEAMS = st.one_of(LINE_ENDS, JOINED, UNSEEN)
+
+
+@given(st.integers(4, 16), SEAMS, st.lists(st.integers(0, 19), max_size=4), ESCAPES, TEXT, TEXT)
+def test_a_key_is_whole_in_the_peeled_text_however_it_was_split(
+    cut: int, seam: str, escaped: list[int], form: str, before: str, after: str
+) -> None:
+    """One seam, or escapes anywhere; both lead back to all of the key in the text and nothing around it."""
+    written = f"{KEY[:cut]}{seam}{KEY[cut:]}"
+    if escaped:
+        written = "".join(form.format(ord(sign)) if at in escaped else sign for at, sign in enumerate(KEY))
+    text = f"{before} {written} {after}".encode()
+    peeled = peel(text)
+    assert peeled is not None
+    start = peeled.text.index(KEY.encode())
+    low, high = peeled.place(start, start + len(KEY))
+    assert text[low:high] == written.encode()
+
+
+NUMBERS = re.compile(rb"^[ \t]*[0-9]{1,7}(?:\xe2\x86\x92|\t)", re.MULTILINE)
+
+
+@given(st.lists(st.sampled_from(["\n", " ", "\t", "12", "1234567", "8", "→", "\u2193", "x"])).map("".join))
+def test_line_numbers_go_and_nothing_else(text: str) -> None:
+    assert unnumbered(text.encode()) == NUMBERS.sub(b"", text.encode())

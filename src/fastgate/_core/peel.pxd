@@ -4,7 +4,7 @@ cdef struct Joint:
     Py_ssize_t peeled
 
 
-# A text with one layer of JSON escapes taken off.
+# A text with one layer of escapes and seams taken off.
 cdef class Peeled:
     cdef readonly bytes text
     cdef Joint* joints

@@ -159,7 +159,7 @@ class Engine:
         self._look_closer(kind, role, text, found)
         peeled = peel(text)
         if peeled is not None:
-            # JSON within the text, as tools print it: its strings are escaped once more.
+            # Text within the text, as tools print it: strings that are escaped once more, words over two lines.
             inner: dict[Finding, None] = {}
             self._look_closer(kind, role, peeled.text, inner)
             for rule, start, end in inner:

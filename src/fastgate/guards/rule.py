@@ -109,6 +109,8 @@ class Rule:
     after: int = AFTER
     check: Check | None = None
     look: Look | None = None
+    declared: bool = False
+    """What `look` says depends on the other tools of the request, not on the block alone."""
     kinds: frozenset[Kind] = REQUEST
     roles: frozenset[str] = frozenset()
     """user, assistant, system; empty is every role. Only for kinds that come from messages."""

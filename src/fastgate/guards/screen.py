@@ -104,6 +104,8 @@ class Guards:
         else:
             self.engine = Engine(self.policy.rules, cache_dir)
             self.memo = Memo.of(secrets.token_bytes(MEMO_KEY_BYTES))
+        self.declared = any(rule.declared for rule in self.policy.rules)
+        """Some rule wants to know all tools that a request declares."""
         self.watches = any(rule.kinds & ANSWER for rule in self.policy.rules)
         self.outside: Outside | None = None
         """Vendors' guards, which are asked after these; None where there are none."""
@@ -113,8 +115,10 @@ class Guards:
         return self.engine.rules
 
     def screen(self, body: bytes, who: KeyRow, now_ns: int, tools: tuple[str, ...] = ()) -> Screened:
-        """Judge a body that read_request has accepted."""
-        blocks = read_blocks(body, self.memo, seed=hash((who.org, who.user or who.key)) & SEED_MASK)
+        """Judge a body that read_request has accepted. `tools`: the names that it declares; where a rule compares them,
+        what was judged beside other tools is judged again."""
+        whose = (who.org, who.user or who.key, tools) if self.declared else (who.org, who.user or who.key)
+        blocks = read_blocks(body, self.memo, seed=hash(whose) & SEED_MASK)
         if not blocks.noted and not blocks.media:
             return Screened(body, "pass")
         actions = self.policy.actions(who)
@@ -122,10 +126,10 @@ class Guards:
         for block in blocks.noted:
             if block.found is None:
                 screening.see(blocks, block)
-            screening.take(block, self.judge(block))
+            screening.take(block, self.judge(block, tools))
         return screening.done(blocks)
 
-    def judge(self, block: Block) -> tuple[Known, ...]:
+    def judge(self, block: Block, tools: tuple[str, ...] = ()) -> tuple[Known, ...]:
         """What all rules find in a block, whoever asks: from the memo, or now."""
         found = block.found
         if found is None:
@@ -136,7 +140,7 @@ class Guards:
                     Known(
                         rule, start, end, b"" if rule == UNSCANNED else text[start : min(end, start + MATCH_BYTES_MAX)]
                     )
-                    for rule, start, end in self.engine.examine(kind, block.role, text, block.tool)
+                    for rule, start, end in self.engine.examine(kind, block.role, text, block.tool, tools)
                 )
             except (ValueError, TypeError, LookupError, ArithmeticError, AttributeError) as exc:
                 # A rule's own check failed: what it would have said of this block is not known.

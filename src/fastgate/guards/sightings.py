@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from fastgate._core.peel import unnumbered
 from fastgate.guards.rule import KINDS
 
 if TYPE_CHECKING:
@@ -35,8 +36,7 @@ SIGHTINGS_MAX = 4096
 PATH_CHARS = 1024
 
 _NUMBERED = re.compile(rb"[ \t]*[0-9]{1,7}(?:\xe2\x86\x92|\t)")
-_NUMBERS = re.compile(rb"^[ \t]*[0-9]{1,7}(?:\xe2\x86\x92|\t)", re.MULTILINE)
-_REMINDER = re.compile(rb"\n*<system-reminder>\n.*\n</system-reminder>\n*\Z", re.DOTALL)
+_REMINDER = re.compile(rb"<system-reminder>\n.*\n</system-reminder>\n*\Z", re.DOTALL)
 
 
 class _Told(msgspec.Struct):
@@ -67,8 +67,14 @@ def sighting(key: bytes, blocks: Blocks, block: Block) -> Sighting | None:
     text = block.text
     found = digests(text)
     if _NUMBERED.match(text):
-        found += digests(_NUMBERS.sub(b"", _REMINDER.sub(b"", text)))
+        found += digests(unnumbered(without_reminder(text)))
     return block.kind, path_of(blocks, block), b"".join([mark_of(key, digest) for digest in found])
+
+
+def without_reminder(text: bytes) -> bytes:
+    """Without what Claude Code puts behind a file."""
+    at = text.find(b"<system-reminder>\n")
+    return text[:at].rstrip(b"\n") if at >= 0 and _REMINDER.match(text, at) else text
 
 
 def digests(text: bytes) -> tuple[bytes, ...]:

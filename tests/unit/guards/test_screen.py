@@ -224,3 +224,19 @@ def test_compiled_patterns_are_kept_and_read_again(tmp_path: Path) -> None:
 def test_a_policy_of_what_is_not_there_is_refused(row: GuardRow, message: str) -> None:
     with pytest.raises(RuleError, match=message):
         guards(row)
+
+
+def test_a_tool_that_has_the_name_of_another_servers_is_found_when_both_are_declared() -> None:
+    """Also when the first was judged, and found harmless, before the second came."""
+    guards = Guards([GuardRow("mcp", "block", rules=("mcp-shadowed-name",))], b"p" * 32)
+    who = KeyRow(b"", "k", "u", "t", "acme", "", {}, (), 0)
+
+    def state(*names: str) -> str:
+        tools = [{"name": name, "description": "sends it", "input_schema": {}} for name in names]
+        said = json.dumps({"messages": [{"role": "user", "content": "hi"}], "tools": tools}).encode()
+        return guards.screen(said, who, 0, names).state
+
+    assert state("mcp__mail__send") == "pass"
+    assert state("mcp__mail__send", "mcp__helper__send") == "blocked"
+    assert state("mcp__mail__send") == "pass"
+    assert state("mcp__helper__Bash") == "blocked"

@@ -29,7 +29,8 @@ async def screen(call: Call) -> None:
     who, request = call.principal, call.request
     assert who is not None and request is not None
     body, now_ns = call.body, wall_ns()
-    screened = await beside(len(body), lambda: guards.screen(body, who, now_ns))
+    tools = request.tools if guards.declared else ()
+    screened = await beside(len(body), lambda: guards.screen(body, who, now_ns, tools))
     if guards.outside is not None:
         screened = await guards.outside.screen(screened, who, now_ns, guards.policy.actions(who).closed)
     take(call, screened)

@@ -46,6 +46,7 @@ RULES = (
         id="mcp-shadowed-name",
         title="a server's tool that has the name of another tool",
         look=shadows,
+        declared=True,
         kinds=SCHEMA,
         severity="high",
         samples=("name: mcp__helper__Bash\ndescription: runs a command", "name: mcp__x__web_fetch\ndescription: y"),
