@@ -15,10 +15,9 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import closing
+from itertools import islice
 from pathlib import Path
 from typing import Any
-
-from sqlalchemy import Text
 
 from bench.lock import only_one
 from bench.section import Goal, Section
@@ -27,7 +26,7 @@ from fastgate.control.cascade import cascade_steps
 from fastgate.control.dryrun.prices import NextCheaper
 from fastgate.control.dryrun.replay import dry_run
 from fastgate.control.usage import UsageTable
-from fastgate.control.usage_schema import calls
+from fastgate.control.usage_schema import KIND, THREAD, counted, epochs, kinds, threads
 from fastgate.prices.catalog import compile_prices
 from fastgate.prices.settings import PriceSettings
 from fastgate.snapshot import BudgetLevel, BudgetRow
@@ -39,6 +38,7 @@ DAYS = 30
 DAY_NS = 86_400 * 1_000_000_000
 START_NS = 20_454 * DAY_NS  # 2026-01-01
 USERS, TEAMS = 200, 20
+FILL_ROWS = 50_000
 
 STAGES = ((800_000, "alert"), (950_000, "downgrade"), (1_100_000, "pause"))
 
@@ -49,15 +49,39 @@ def rows(count: int) -> Iterator[dict[str, Any]]:
     for n in range(count):
         user = int(USERS * draw.random() ** 2)  # some work more
         yield {
-            "id": f"fg-bench-{n}", "at_ns": START_NS + n * DAYS * DAY_NS // count, "org": "acme",
+            "worker": 1, "number": n, "at_ns": START_NS + n * DAYS * DAY_NS // count, "org": "acme",
             "team": f"t{user % TEAMS}", "user": f"u{user}", "key": f"u{user}-{n % 2}", "cost_center": f"c{user % 5}",
             "session": f"s{n // 40}", "agent": "", "model_asked": "claude-opus-4-5",
             "model_used": ("claude-opus-4-5", "claude-sonnet-4-5", "claude-haiku-4-5")[n % 3], "endpoint": "a",
-            "provider": "anthropic", "outcome": "ok", "tags": {"project": f"p{user % 7}"},
+            "provider": "anthropic", "outcome": "ok",
+            "tags": f'{{"project":"p{user % 7}"}}', "cache": "", "namespace": "",
             "cost_nano": draw.randint(1, 40_000_000), "cost_asked_nano": 0, "saved_nano": 0, "input_tokens": 900,
             "output_tokens": 600, "cache_write_5m_tokens": 1000, "cache_write_1h_tokens": 0,
-            "cache_read_tokens": 40_000, "epoch": "e", "segment": 1, "offset": n,
+            "cache_read_tokens": 40_000, "journal": 1, "segment": 1, "offset": n,
         }  # fmt: skip
+
+
+def fill(table: UsageTable, count: int) -> None:
+    """Put `count` calls into an empty usage table."""
+    kind_numbers: dict[tuple[str, ...], int] = {}
+    thread_numbers: dict[tuple[str, ...], int] = {}
+    blank = {column.name: 0 for column in counted.columns if not column.nullable and not column.primary_key}
+    made = rows(count)
+    with writing(table.engine) as connection:
+        connection.execute(epochs.insert(), [{"id": 1, "name": "e"}])
+        while batch := list(islice(made, FILL_ROWS)):
+            figures = []
+            for one in batch:
+                kind, thread = tuple(one.pop(name) for name in KIND), tuple(one.pop(name) for name in THREAD)
+                numbers = {
+                    "kind": kind_numbers.setdefault(kind, len(kind_numbers) + 1),
+                    "thread": thread_numbers.setdefault(thread, len(thread_numbers) + 1),
+                }
+                figures.append(blank | one | numbers)
+            connection.execute(counted.insert(), figures)
+        for named, names, found in ((kinds, KIND, kind_numbers), (threads, THREAD, thread_numbers)):
+            texts = [{"id": n, **dict(zip(names, key, strict=True))} for key, n in found.items()]
+            connection.execute(named.insert(), texts)
 
 
 def budgets() -> list[BudgetRow]:
@@ -88,12 +112,7 @@ def main() -> int:
     chosen = parser.parse_args()
     count = chosen.calls
     with tempfile.TemporaryDirectory() as folder, closing(UsageTable(Path(folder) / "usage.sqlite")) as table:
-        with writing(table.engine) as connection:
-            needed = [column for column in calls.columns if not column.nullable and not column.primary_key]
-            blank = {column.name: "" if isinstance(column.type, Text) else 0 for column in needed}
-            made = rows(count)
-            while batch := [one for _, one in zip(range(50_000), made, strict=False)]:
-                connection.execute(calls.insert(), [blank | one for one in batch])
+        fill(table, count)
         prices = compile_prices(PriceSettings())
         cheaper = NextCheaper(prices, cascade_steps(Routing(), prices))
         with only_one():

@@ -112,7 +112,7 @@ def run(
                 writer.append(KIND_CALL, encode(one))
                 calls.append(one)
         with writing(table.engine) as connection:
-            connection.exec_driver_sql("DELETE FROM calls")
+            connection.exec_driver_sql("DELETE FROM counted")
         Ingestor(table, Path(folder)).catch_up()
         with reading(table.engine) as connection:
             return dry_run(connection, rows, since_ns, START_NS + 10**18, cheaper), calls

@@ -51,7 +51,7 @@ def replay(
             if row.period != "rolling" and spent(row, cell, at_ns) >= stage_nano(row, at_ppm, at_ns):
                 reached.setdefault((row.id, *cell, start_ns, at_ppm), at_ns)
 
-    for one in sorted(calls, key=lambda one: (one.at_ns, one.id)):
+    for one in sorted(calls, key=lambda one: one.at_ns):
         if one.cost_nano == 0:
             continue
         if one.at_ns < since_ns:

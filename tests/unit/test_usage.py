@@ -99,7 +99,7 @@ def test_pages_go_newest_first_and_meet_without_gap_or_overlap(books: Books) -> 
     for n in range(25):
         books.add(at_ns=NOON_NS + n // 3)  # several at one instant
     books.ingest()
-    expected = sorted(books.written, key=lambda one: (one.at_ns, one.id), reverse=True)
+    expected = sorted(books.written, key=lambda one: (one.at_ns, books.written.index(one)), reverse=True)
     seen, cursor = [], None
     while True:
         page, cursor = books.table.calls(limit=4, cursor=cursor)

@@ -7,7 +7,7 @@ from sqlalchemy import Engine, func, select
 
 from fastgate._core.money import format_usd
 from fastgate.control.shapes_cache import CacheSession
-from fastgate.control.usage_schema import calls
+from fastgate.control.usage_schema import calls, counted
 from fastgate.journal.view import moment, ratio
 from fastgate.record import Judgement
 from fastgate.stores.engine import reading
@@ -22,7 +22,7 @@ _LOST = func.sum(calls.c.broke_nano)
 def sessions(engine: Engine, since_ns: int, limit: int) -> list[CacheSession]:
     """Those with calls since then that had input, dearest breaks first, then the busiest."""
     names = (calls.c.session, calls.c.agent, calls.c.key)
-    last_break = func.max(calls.c.seq).filter(calls.c.broke_nano > 0).label("last_break")
+    last_break = func.max(counted.c.seq).filter(calls.c.broke_nano > 0).label("last_break")
     asked = (
         select(
             *names,
@@ -42,9 +42,9 @@ def sessions(engine: Engine, since_ns: int, limit: int) -> list[CacheSession]:
         .limit(limit)
     )
     with reading(engine) as connection:
-        rows = connection.execute(asked).all()
+        rows = connection.execute(calls.ask(asked)).all()
         broken = [row.last_break for row in rows if row.last_break is not None]
-        told = select(calls.c.seq, calls.c.prompt_cache).where(calls.c.seq.in_(broken))
+        told = select(counted.c.seq, counted.c.prompt_cache).where(counted.c.seq.in_(broken))
         why = {row.seq: _decode(row.prompt_cache).broke for row in connection.execute(told)}
     found = []
     for row in rows:

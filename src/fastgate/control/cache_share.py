@@ -12,7 +12,7 @@ from sqlalchemy import ColumnElement, Engine, case, func, select
 
 from fastgate._core.money import format_usd
 from fastgate.control.shapes_cache import CacheShare
-from fastgate.control.usage_schema import calls
+from fastgate.control.usage_schema import calls, counted
 from fastgate.journal.view import ratio
 from fastgate.selection import Selection, since_of, step_of
 from fastgate.snapshot import BudgetRow, KeyRow
@@ -24,7 +24,7 @@ ASKED = (*ANSWERED, "miss", "refresh")
 LEVELS = {"org": calls.c.org, "team": calls.c.team, "user": calls.c.user, "key": calls.c.key}
 
 
-def counted(kinds: tuple[str, ...]) -> ColumnElement[int]:
+def how_many(kinds: tuple[str, ...]) -> ColumnElement[int]:
     """How many calls of a group were of these kinds."""
     return func.coalesce(func.sum(case((calls.c.cache.in_(kinds), 1), else_=0)), 0)
 
@@ -40,9 +40,8 @@ def share_of(engine: Engine, row: BudgetRow, now_ns: int) -> CacheShare:
     saved = func.sum(case((calls.c.cache.in_(ANSWERED), calls.c.saved_nano), else_=0))
     selection, hits, asked, saved_nano = Selection((row,)), 0, 0, 0
     with reading(engine) as connection:
-        for *names, answered, could, nano in connection.execute(
-            select(*who, counted(ANSWERED), func.count(), saved).where(*where).group_by(*who)
-        ):
+        query = calls.ask(select(*who, how_many(ANSWERED), func.count(), saved).where(*where))
+        for *names, answered, could, nano in connection.execute(query.group_by(counted.c.kind, counted.c.thread)):
             if selects(selection, names):
                 hits, asked, saved_nano = hits + answered, asked + could, saved_nano + nano
     return CacheShare(hits=hits, asked=asked, hit_ratio=ratio(hits, asked), saved=format_usd(saved_nano))
@@ -50,6 +49,6 @@ def share_of(engine: Engine, row: BudgetRow, now_ns: int) -> CacheShare:
 
 def selects(selection: Selection, names: list[Any]) -> bool:
     org, team, user, key, cost_center, session, tags, model = names
-    named = tags if isinstance(tags, dict) else msgspec.json.decode(tags) if tags else {}
+    named = msgspec.json.decode(tags)
     who = KeyRow(b"", key, user, team, org, cost_center, named, (), 0)
     return bool(selection.matches(who, named, session, model))

@@ -16,7 +16,7 @@ from fastgate import clock
 from fastgate.control.feed import CallFeed, Found
 from fastgate.control.history import History
 from fastgate.journal import START, Position
-from fastgate.journal.format import segment_path, segments_of
+from fastgate.journal.format import call_number, segment_path, segments_of
 from fastgate.log import Log
 from fastgate.selection import Match, Selection, step_of
 from fastgate.snapshot import BudgetRow, KeyRow
@@ -209,9 +209,9 @@ class Charging:
             log.error("a record cannot be charged", sequence=record.sequence, why=why)
         if call is None or not call.cost_nano:
             return None
-        _, epoch, n = call.id.split("-")
+        epoch, n = call_number(call.id)
         others = self._unheld(call, call.cells).at(call.at_ns) if self._selection.rows else ()
-        return Charge(epoch, int(n), call.cells, others, call.cost_nano)
+        return Charge(epoch, n, call.cells, others, call.cost_nano)
 
     def _unheld(self, call: Any, cells: tuple[int, ...]) -> Unheld:
         """The budgets that select the call and that it names no cell of."""

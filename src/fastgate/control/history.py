@@ -14,7 +14,7 @@ from sqlalchemy.sql.elements import ColumnElement
 
 from fastgate.clock import wall_ns
 from fastgate.control.usage import UsageTable
-from fastgate.control.usage_schema import calls, offsets
+from fastgate.control.usage_schema import calls, counted, offsets
 from fastgate.journal import START, Position
 from fastgate.selection import Selection, since_of, step_of
 from fastgate.snapshot import BudgetRow, KeyRow
@@ -45,27 +45,29 @@ class History:
         who = (calls.c.org, calls.c.team, calls.c.user, calls.c.key, calls.c.cost_center, calls.c.session)
         columns = (*who, calls.c.tags, calls.c.model_used, *(() if step is None else (step.label("step"),)))
         with reading(self._table.engine) as connection:
-            counted = {
+            reached = {
                 found.epoch: Position(found.segment, found.offset, found.sequence)
                 for found in connection.execute(select(offsets))
             }
-            if any(counted.get(epoch, START) < places.get(epoch, START) for epoch in journals):
+            if any(reached.get(epoch, START) < places.get(epoch, START) for epoch in journals):
                 return None
             where = [calls.c.at_ns >= from_ns, calls.c.cost_nano > 0]
             if row.level in _LEVELS:
                 where.append(_LEVELS[row.level] == row.of)
-            ahead = _ahead(counted, places)
+            ahead = _ahead(reached, places)
             if ahead is not None:
                 where.append(~ahead)
-            query = select(*columns, func.sum(calls.c.cost_nano)).where(*where).group_by(*columns)
+            # The texts depend on these numbers alone.
+            alike = (counted.c.kind, counted.c.thread, *(() if step is None else (step,)))
+            query = calls.ask(select(*columns, func.sum(calls.c.cost_nano)).where(*where)).group_by(*alike)
             groups = connection.execute(query).all()
         return _cells(row, groups, start_ns if not rolling else None)
 
 
-def _ahead(counted: Mapping[str, Position], places: Mapping[str, Position]) -> ColumnElement[bool] | None:
+def _ahead(reached: Mapping[str, Position], places: Mapping[str, Position]) -> ColumnElement[bool] | None:
     """The rows that the usage table has and the charges have not reached: they are charged one by one."""
     terms = []
-    for epoch, position in counted.items():
+    for epoch, position in reached.items():
         place = places.get(epoch, START)
         if position > place:
             later = or_(
@@ -80,7 +82,7 @@ def _cells(row: BudgetRow, groups: Iterable[Any], start_ns: int | None) -> list[
     selection = Selection((row,))
     spent: dict[CellKey, int] = {}
     for org, team, user, key, cost_center, session, tags, model, *rest in groups:
-        named = tags if isinstance(tags, dict) else msgspec.json.decode(tags) if tags else {}
+        named = msgspec.json.decode(tags)
         who = KeyRow(b"", key, user, team, org, cost_center, named, (), 0)
         for match in selection.matches(who, named, session, model):
             cell = CellKey(row.id, row.created_ns, match.cell, rest[0] if start_ns is None else start_ns)

@@ -14,7 +14,7 @@ from sqlalchemy import Engine, func, select
 import fastgate
 from fastgate._core.money import format_usd
 from fastgate.control.shapes import Status
-from fastgate.control.usage_schema import calls
+from fastgate.control.usage_schema import calls, counted
 from fastgate.stores.engine import reading
 
 TOKENS = ("input_tokens", "output_tokens", "cache_write_5m_tokens", "cache_write_1h_tokens", "cache_read_tokens")
@@ -30,7 +30,7 @@ class CallCounters:
         self._engine = engine
         self._lock = threading.Lock()
         with reading(engine) as connection:
-            self._seen: int = connection.scalar(select(func.max(calls.c.seq))) or 0
+            self._seen: int = connection.scalar(select(func.max(counted.c.seq))) or 0
         self.calls: dict[str, int] = {}
         self.cost_nano = self.broke_nano = 0
         self.tokens = dict.fromkeys(TOKENS, 0)
@@ -38,11 +38,13 @@ class CallCounters:
     def look(self) -> None:
         """Adds what has come since the last look."""
         sums = [func.sum(calls.c[name]).label(name) for name in ("cost_nano", "broke_nano", *TOKENS)]
-        asked = select(calls.c.outcome, func.count().label("calls"), func.max(calls.c.seq).label("last"), *sums)
+        asked = select(calls.c.outcome, func.count().label("calls"), func.max(counted.c.seq).label("last"), *sums)
         with self._lock, reading(self._engine) as connection:
-            if connection.scalar(select(func.max(calls.c.seq))) is None:
+            if connection.scalar(select(func.max(counted.c.seq))) is None:
                 self._seen = 0  # retention emptied the table; it numbers from 1 again
-            rows = connection.execute(asked.where(calls.c.seq > self._seen).group_by(calls.c.outcome)).all()
+            rows = connection.execute(
+                calls.ask(asked.where(counted.c.seq > self._seen)).group_by(calls.c.outcome)
+            ).all()
             for row in rows:
                 self.calls[row.outcome] = self.calls.get(row.outcome, 0) + row.calls
                 self.cost_nano += row.cost_nano

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, or_, select, tuple_
+from sqlalchemy import Connection, and_, or_, select, tuple_
 
 from fastgate.control.usage_queries import MAX_PAGE, parse_cursor
-from fastgate.control.usage_schema import calls, sightings
+from fastgate.control.usage_schema import calls, counted, sightings
 from fastgate.guards.sightings import MARK_BYTES
 from fastgate.record import Sighting
 
@@ -31,12 +31,12 @@ class Seen(NamedTuple):
     path: str
 
 
-def sighting_rows(call: str, found: Iterable[Sighting]) -> Iterator[tuple[Any, ...]]:
-    """The rows of `sightings` for one call; a mark that is not whole is left out."""
+def sighting_rows(worker: int, number: int, found: Iterable[Sighting]) -> Iterator[tuple[Any, ...]]:
+    """The rows of `sightings` for one call, by the numbers that name it; a mark that is not whole is left out."""
     n = 0
     for one in found:
         for at in range(0, len(one.marks) - MARK_BYTES + 1, MARK_BYTES):
-            yield call, n, one.marks[at : at + MARK_BYTES], one.kind, one.path
+            yield worker, number, n, one.marks[at : at + MARK_BYTES], one.kind, one.path
             n += 1
 
 
@@ -49,7 +49,8 @@ def find(
     columns = (
         calls.c[name] for name in ("at_ns", "id", "org", "team", "user", "key", "session", "outcome", "endpoint")
     )
-    asked = select(*columns, sightings.c.kind, sightings.c.path).distinct().join(calls, calls.c.id == sightings.c.call)
+    asked = select(*columns, sightings.c.kind, sightings.c.path).distinct()
+    same = and_(counted.c.worker == sightings.c.worker, counted.c.number == sightings.c.number)
     if mark is not None:
         asked = asked.where(sightings.c.mark == mark)
     if path:
@@ -58,6 +59,7 @@ def find(
         asked = asked.where(sightings.c.path != "", or_(sightings.c.path == path, end))
     if cursor is not None:
         asked = asked.where(tuple_(calls.c.at_ns, calls.c.id) < tuple_(*parse_cursor(cursor)))
+    asked = calls.ask(asked.where(same))
     order = (calls.c.at_ns.desc(), calls.c.id.desc(), sightings.c.path)
     rows = [Seen(*row) for row in connection.execute(asked.order_by(*order).limit(limit + 1))]
     if len(rows) <= limit:

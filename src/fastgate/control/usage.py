@@ -10,13 +10,14 @@ from __future__ import annotations
 
 import logging
 import sqlite3
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from itertools import compress
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, cast
 
 import msgspec
-from sqlalchemy import Connection, Engine, delete, event, func, insert, select
+from sqlalchemy import Connection, Engine, delete, event, false, func, insert, or_, select, tuple_
 from sqlalchemy.dialects.sqlite import insert as upsert
 
 from fastgate import clock
@@ -25,7 +26,8 @@ from fastgate.control import usage_queries as queries
 from fastgate.control.feed import CallFeed, Found
 from fastgate.control.sightings import Seen, find, sighting_rows
 from fastgate.control.usage_queries import Filters, SpendRow
-from fastgate.control.usage_schema import HEAD, calls, damage, offsets, sightings
+from fastgate.control.usage_rows import INSERT_CALL, INSERT_SIGHTING, Numbers, Row
+from fastgate.control.usage_schema import HEAD, calls, counted, damage, kinds, offsets, sightings, threads
 from fastgate.journal import START, Damage, Position, Record
 from fastgate.journal.format import segment_path
 from fastgate.journal.reader import BATCH_RECORDS, body_at
@@ -53,22 +55,8 @@ DAY_NS = 24 * 3600 * 1_000_000_000
 
 _INT64 = range(-(1 << 63), 1 << 63)
 
-_COLUMNS = (
-    "id", "at_ns", "org", "team", "user", "key", "cost_center", "session", "agent", "model_asked", "model_used",
-    "endpoint", "provider", "outcome", "tags", "cost_nano", "cost_asked_nano", "saved_nano", "input_tokens",
-    "output_tokens", "cache_write_5m_tokens", "cache_write_1h_tokens", "cache_read_tokens", "epoch", "segment",
-    "offset", "cache", "namespace", "saved_downgrade_nano", "saved_arbitration_nano", "prompt_cache", "broke_nano",
-)  # fmt: skip
-_NAMES = ", ".join(f'"{name}"' for name in _COLUMNS)
-_MARKS = ", ".join("?" * len(_COLUMNS))
-_INSERT_CALL = f"INSERT INTO calls ({_NAMES}) VALUES ({_MARKS}) ON CONFLICT (id) DO NOTHING"  # noqa: S608
-
-_INSERT_SIGHTING = "INSERT INTO sightings (call, n, mark, kind, path) VALUES (?, ?, ?, ?, ?) ON CONFLICT DO NOTHING"
-
 _decode = msgspec.msgpack.Decoder(CallRecord).decode
 _json = msgspec.json.Encoder().encode
-
-Row = tuple[Any, ...]
 
 
 class Judge(Protocol):
@@ -96,6 +84,7 @@ class UsageTable:
         self.guardian = guardian
         self.journal_dir = path.with_name("journal")
         self.engine: Engine = open_engine(path)
+        self._numbers = Numbers()
         event.listen(self.engine, "connect", _tune)
         try:
             migrate(self.engine, scripts="fastgate.control:migrations_usage", head=HEAD)
@@ -111,7 +100,7 @@ class UsageTable:
     def take(self, feed: CallFeed, epoch: str, max_records: int = BATCH_RECORDS) -> Taken:
         """Count the calls of one epoch that are not counted yet, at most `max_records` of them, in one transaction."""
         closed = not feed.is_open(epoch)
-        with burst(), writing(self.engine) as connection:
+        with self._counting() as connection:
             position, finished = _offset(connection, epoch)
             if finished:
                 return Taken(0, [], False, True)
@@ -124,22 +113,40 @@ class UsageTable:
                 _set_offset(connection, epoch, batch.position, finished)
         return Taken(len(batch.found), found, batch.more, finished)
 
+    @contextmanager
+    def _counting(self) -> Iterator[Connection]:
+        """A transaction that inserts calls; the numbers it has made are forgotten where it fails."""
+        try:
+            with burst(), writing(self.engine) as connection:
+                self._numbers.begin(_driver(connection))
+                yield connection
+        except BaseException:
+            self._numbers.forget()
+            raise
+
     def _insert(self, connection: Connection, epoch: str, found: Sequence[Found]) -> list[Damage]:
         """Insert the calls among `found`; returns the records that no call can be made of."""
         rows: list[Row] = []
         seen: list[Row] = []
         sources: list[Record] = []
         broken: list[Damage] = []
+        db, numbers = _driver(connection), self._numbers
+        journal = numbers.epoch(db, epoch) if found else 0
         for record, call, why in found:
             if call is not None:
-                rows.append((*_row(call, epoch, record), *self._judged(call)))
+                try:
+                    row = numbers.row(db, call, journal, record)
+                except ValueError:
+                    broken.append(_unusable(self.journal_dir, epoch, record, f"{call.id!r} is no call's id"))
+                    continue
+                rows.append((*row, *self._judged(call)))
                 if call.sightings:
-                    seen += sighting_rows(call.id, call.sightings)
+                    seen += sighting_rows(row[0], row[1], call.sightings)
                 sources.append(record)
             elif why:
                 broken.append(_unusable(self.journal_dir, epoch, record, why))
         if seen:
-            connection.exec_driver_sql(_INSERT_SIGHTING, seen)
+            db.executemany(INSERT_SIGHTING, seen)
         try:
             _store(connection, rows)
         except (
@@ -189,28 +196,45 @@ class UsageTable:
         pruned = 0
         while True:
             with writing(self.engine) as connection:
-                old = select(calls.c.id).where(calls.c.at_ns < before_ns).order_by(calls.c.at_ns, calls.c.id)
-                page = old.limit(PRUNE_ROWS)
-                connection.execute(delete(sightings).where(sightings.c.call.in_(page)))
-                deleted = connection.execute(delete(calls).where(calls.c.id.in_(page))).rowcount
+                oldest = (counted.c.at_ns, counted.c.seq)
+                page = select(counted).where(counted.c.at_ns < before_ns).order_by(*oldest).limit(PRUNE_ROWS)
+                seen_in = tuple_(sightings.c.worker, sightings.c.number)
+                named = page.with_only_columns(counted.c.worker, counted.c.number)
+                connection.execute(delete(sightings).where(seen_in.in_(named)))
+                gone = counted.c.seq.in_(page.with_only_columns(counted.c.seq))
+                deleted = connection.execute(delete(counted).where(gone)).rowcount
             pruned += deleted
             if deleted < PRUNE_ROWS:
-                return pruned
+                break
+        if pruned:
+            self._forget_unused()
+        return pruned
+
+    def _forget_unused(self) -> None:
+        """Kinds and threads that no call has any more. Whoever remembers their numbers sees that the version moves."""
+        with writing(self.engine) as connection:
+            for table, used in ((kinds, counted.c.kind), (threads, counted.c.thread)):
+                connection.execute(delete(table).where(~select(counted.c.seq).where(used == table.c.id).exists()))
+            version = connection.exec_driver_sql("PRAGMA user_version").scalar_one()
+            connection.exec_driver_sql(f"PRAGMA user_version = {version + 1}")
 
     # -- questions --------------------------------------------------------------------------------------------------
 
     def call(self, call_id: str) -> CallRecord | None:
         """One call by its id."""
+        try:
+            named = queries.named(call_id)
+        except ValueError:
+            return None
+        asked = calls.ask(select(calls.c.epoch, calls.c.segment, calls.c.offset).where(named))
         with reading(self.engine) as connection:
-            where = select(calls.c.epoch, calls.c.segment, calls.c.offset).where(calls.c.id == call_id)
-            place = connection.execute(where).one_or_none()
+            place = connection.execute(asked).one_or_none()
         return None if place is None else self._record(*place)
 
     def judgements(self, call_ids: Sequence[str]) -> dict[str, str]:
         """What the guardian said of these calls, as the JSON of record.Judgement; nothing of many."""
-        asked = select(calls.c.id, calls.c.prompt_cache).where(
-            calls.c.id.in_(call_ids), calls.c.prompt_cache.is_not(None)
-        )
+        named = or_(false(), *(queries.named(call_id) for call_id in call_ids))
+        asked = calls.ask(select(calls.c.id, calls.c.prompt_cache).where(named, calls.c.prompt_cache.is_not(None)))
         with reading(self.engine) as connection:
             return {row.id: row.prompt_cache for row in connection.execute(asked)}
 
@@ -245,7 +269,7 @@ class UsageTable:
     def count(self) -> int:
         """How many calls are stored."""
         with reading(self.engine) as connection:
-            return connection.scalar(select(func.count()).select_from(calls)) or 0
+            return connection.scalar(select(func.count()).select_from(counted)) or 0
 
 
 def _tune(connection: sqlite3.Connection, _record: Any) -> None:
@@ -273,50 +297,19 @@ def _set_offset(connection: Connection, epoch: str, position: Position, finished
 
 def _store(connection: Connection, rows: Sequence[Row]) -> None:
     if rows:
-        connection.exec_driver_sql(_INSERT_CALL, list(rows))
+        _driver(connection).executemany(INSERT_CALL, rows)
+
+
+def _driver(connection: Connection) -> sqlite3.Connection:
+    """SQLite's own connection, for what is done for every call: SQLAlchemy's way would cost as much as SQLite's."""
+    driver: Any = connection.connection.driver_connection
+    return cast("sqlite3.Connection", driver)
 
 
 def _unusable(journal_dir: Path, epoch: str, record: Record, why: str) -> Damage:
     path = segment_path(journal_dir, epoch, record.segment)
     reason = f"record {record.sequence} is no call that can be counted: {why}"
     return Damage(path, record.segment, record.offset, reason)
-
-
-def _row(call: Any, epoch: str, record: Record) -> Row:
-    """The columns of `calls`, in the order of _COLUMNS and but for those of the guardian."""
-    usage = call.usage
-    return (
-        call.id,
-        call.at_ns,
-        call.org,
-        call.team,
-        call.user,
-        call.key,
-        call.cost_center,
-        call.session,
-        call.agent,
-        call.model_asked,
-        call.model_used,
-        call.endpoint,
-        call.provider,
-        call.outcome,
-        _json(call.tags).decode() if call.tags else None,
-        call.cost_nano,
-        call.cost_asked_nano,
-        call.saved_nano,
-        usage.input_tokens,
-        usage.output_tokens,
-        usage.cache_write_5m_tokens,
-        usage.cache_write_1h_tokens,
-        usage.cache_read_tokens,
-        epoch,
-        record.segment,
-        record.offset,
-        call.cache,
-        call.namespace,
-        call.saved_downgrade_nano,
-        call.saved_arbitration_nano,
-    )
 
 
 def _note_damage(connection: Connection, epoch: str, found: Sequence[Damage]) -> list[Damage]:

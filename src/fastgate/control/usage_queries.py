@@ -8,19 +8,25 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
+from heapq import nlargest
 from typing import Any
 
 import msgspec
-from sqlalchemy import ColumnElement, Connection, Text, and_, cast, func, or_, select, tuple_
+from sqlalchemy import ColumnElement, Connection, Select, Text, and_, bindparam, cast, func, or_, select, tuple_
 
 from fastgate._core.money import format_usd
-from fastgate.control.cache_share import ANSWERED, ASKED, counted
-from fastgate.control.usage_schema import calls
+from fastgate.control.cache_share import ANSWERED, ASKED, how_many
+from fastgate.control.usage_schema import THREAD, calls, counted, epochs, kinds, threads
+from fastgate.journal.format import call_number
 from fastgate.journal.view import ratio, saved_view
 from fastgate.times import NS
 
 MAX_PAGE = 1000
 """Calls of one page: about 2 MB of JSON."""
+
+MERGED_KINDS = 64
+"""So many kinds of calls are looked up one by one for a page, 0.1 ms each; what is of more kinds is found sooner by
+going back in time."""
 
 FOCUS_PAGE = 500
 """Groups held in memory at a time while an export is written."""
@@ -108,7 +114,7 @@ class SpendRow(msgspec.Struct, frozen=True, kw_only=True):
 
 class FocusGroup(msgspec.Struct, frozen=True, kw_only=True):
     """What one row of a FOCUS export sums: one UTC day (days since the epoch) of one of everything that is named.
-    `tags` is JSON, empty where there are none."""
+    `tags` is JSON."""
 
     day: int
     org: str
@@ -146,6 +152,8 @@ def spend_view(row: SpendRow) -> dict[str, Any]:
     }
 
 
+_NEWEST = (counted.c.at_ns.desc(), counted.c.seq.desc())
+
 Place = tuple[str, int, int]
 """Where in the journal a record stands: epoch, segment, offset."""
 
@@ -154,14 +162,36 @@ def page(connection: Connection, filters: Filters, limit: int, cursor: str | Non
     """Places of the records, newest first, and the cursor that goes on after the last."""
     if not 1 <= limit <= MAX_PAGE:
         raise ValueError(f"limit must lie in 1..{MAX_PAGE}, got {limit}")
-    found = select(calls.c.at_ns, calls.c.id, calls.c.epoch, calls.c.segment, calls.c.offset)
-    found = found.where(*_conditions(filters)).order_by(calls.c.at_ns.desc(), calls.c.id.desc()).limit(limit + 1)
+    where = _times(filters)
     if cursor is not None:
-        at_ns, call_id = parse_cursor(cursor)
-        found = found.where(tuple_(calls.c.at_ns, calls.c.id) < tuple_(at_ns, call_id))
-    rows = connection.execute(found).all()
-    following = f"{rows[limit - 1].at_ns}.{rows[limit - 1].id}" if len(rows) > limit else None
+        at_ns, after = parse_cursor(cursor)
+        if not after.isdecimal() or int(after) >= 1 << 63:
+            raise ValueError(f"{cursor!r} is not a cursor of this listing")
+        where.append(tuple_(counted.c.at_ns, counted.c.seq) < tuple_(at_ns, int(after)))
+    kind, thread = _of_kind(filters), _of_thread(filters)
+    if thread is not None:
+        where += _conditions(filters)
+    elif kind is not None:
+        some = connection.scalars(kind.limit(MERGED_KINDS + 1)).all()
+        if len(some) <= MERGED_KINDS:
+            where = [counted.c.seq.in_(_newest_of(connection, some, where, limit + 1))]
+        else:
+            where.append((counted.c.kind + 0).in_(kind))  # a sum has no index: they are looked for by time
+    found = select(counted.c.at_ns, counted.c.seq, calls.c.epoch, counted.c.segment, counted.c.offset).where(*where)
+    rows = connection.execute(calls.ask(found).order_by(*_NEWEST).limit(limit + 1)).all()
+    following = f"{rows[limit - 1].at_ns}.{rows[limit - 1].seq}" if len(rows) > limit else None
     return [(row.epoch, row.segment, row.offset) for row in rows[:limit]], following
+
+
+def _newest_of(
+    connection: Connection, some: Sequence[int], where: Sequence[ColumnElement[bool]], most: int
+) -> list[int]:
+    """The newest calls of these kinds, by `seq`. An index has those of each in order, so this costs the same however
+    many there are."""
+    asked = select(counted.c.at_ns, counted.c.seq).where(counted.c.kind == bindparam("of"), *where)
+    asked = asked.order_by(*_NEWEST).limit(most)
+    found = (tuple(row) for of in some for row in connection.execute(asked, {"of": of}))
+    return [seq for _, seq in nlargest(most, found)]
 
 
 def spend(connection: Connection, by: Sequence[str], filters: Filters) -> list[SpendRow]:
@@ -169,11 +199,11 @@ def spend(connection: Connection, by: Sequence[str], filters: Filters) -> list[S
     names = list(dict.fromkeys(by))
     groups = [dimension(name).label(f"group_{n}") for n, name in enumerate(names)]
     sums = [func.coalesce(func.sum(calls.c[name]), 0).label(name) for name in _SUMS]
-    sums += [counted(ANSWERED).label("cache_hits"), counted(ASKED).label("cache_asked")]
+    sums += [how_many(ANSWERED).label("cache_hits"), how_many(ASKED).label("cache_asked")]
     asked = select(*groups, func.count().label("calls"), *sums).where(*_conditions(filters))
     if groups:
         asked = asked.group_by(*groups)
-    rows = connection.execute(asked.order_by(func.sum(calls.c.cost_nano).desc(), *groups)).all()
+    rows = connection.execute(calls.ask(asked).order_by(func.sum(calls.c.cost_nano).desc(), *groups)).all()
     return [
         SpendRow(
             group={name: _shown(name, row[n]) for n, name in enumerate(names)},
@@ -202,7 +232,7 @@ def daily(connection: Connection, by: Sequence[str], filters: Filters) -> dict[t
     groups = [dimension(name).label(f"group_{n}") for n, name in enumerate(names)]
     asked = select(*groups, day, func.sum(calls.c.cost_nano)).where(*_conditions(filters)).group_by(*groups, day)
     found: dict[tuple[str, ...], dict[int, int]] = {}
-    for *values, at_day, cost_nano in connection.execute(asked):
+    for *values, at_day, cost_nano in connection.execute(calls.ask(asked)):
         shown = tuple(_shown(name, value) for name, value in zip(names, values, strict=True))
         found.setdefault(shown, {})[at_day] = cost_nano
     return found
@@ -213,7 +243,7 @@ def focus_groups(connection: Connection, filters: Filters) -> Iterator[FocusGrou
     columns = [
         (calls.c.at_ns // DAY_NS).label("day"),
         *(calls.c[name] for name in ("org", "cost_center", "team", "user", "key")),
-        func.coalesce(cast(calls.c.tags, Text), "").label("tags"),
+        calls.c.tags,
         calls.c.model_used.label("model"),
         calls.c.endpoint,
         calls.c.provider,
@@ -221,7 +251,8 @@ def focus_groups(connection: Connection, filters: Filters) -> Iterator[FocusGrou
     summed = [func.sum(calls.c[name]).label(name) for name in _SUMS if name in FocusGroup.__struct_fields__]
     reached = or_(calls.c.endpoint != "", calls.c.cost_nano != 0)
     asked = select(*columns, func.count().label("calls"), *summed).where(reached, *_conditions(filters))
-    for row in connection.execution_options(yield_per=FOCUS_PAGE).execute(asked.group_by(*columns).order_by(*columns)):
+    asked = calls.ask(asked).group_by(*columns).order_by(*columns)
+    for row in connection.execution_options(yield_per=FOCUS_PAGE).execute(asked):
         yield FocusGroup(**row._mapping)
 
 
@@ -248,19 +279,46 @@ def _shown(name: str, value: Any) -> str:
 
 
 def _conditions(filters: Filters) -> list[ColumnElement[bool]]:
+    """Kinds and threads are chosen among the few that there are, not call by call."""
+    found = _times(filters)
+    for column, chosen in ((counted.c.kind, _of_kind(filters)), (counted.c.thread, _of_thread(filters))):
+        if chosen is not None:
+            found.append(column.in_(chosen))
+    return found
+
+
+def _times(filters: Filters) -> list[ColumnElement[bool]]:
     found: list[ColumnElement[bool]] = []
     if filters.since_ns is not None:
-        found.append(calls.c.at_ns >= filters.since_ns)
+        found.append(counted.c.at_ns >= filters.since_ns)
     if filters.until_ns is not None:
-        found.append(calls.c.at_ns < filters.until_ns)
-    for name in ("org", "team", "user", "key", "cost_center", "endpoint", "outcome", "session", "agent"):
-        value = getattr(filters, name)
-        if value is not None:
-            found.append(calls.c[name] == value)
-    if filters.model is not None:
-        found.append(or_(calls.c.model_used == filters.model, calls.c.model_asked == filters.model))
-    found.extend(and_(_tag(name) == value) for name, value in filters.tags.items())
+        found.append(counted.c.at_ns < filters.until_ns)
     return found
+
+
+def _of_kind(filters: Filters) -> Select[Any] | None:
+    """The kinds that are asked for; None: all."""
+    found: list[ColumnElement[bool]] = [
+        kinds.c[name] == value
+        for name in ("org", "team", "user", "key", "cost_center", "endpoint", "outcome")
+        if (value := getattr(filters, name)) is not None
+    ]
+    if filters.model is not None:
+        found.append(or_(kinds.c.model_used == filters.model, kinds.c.model_asked == filters.model))
+    found.extend(_tag(name) == value for name, value in filters.tags.items())
+    return select(kinds.c.id).where(*found) if found else None
+
+
+def _of_thread(filters: Filters) -> Select[Any] | None:
+    found = [threads.c[name] == value for name in THREAD if (value := getattr(filters, name)) is not None]
+    return select(threads.c.id).where(*found) if found else None
+
+
+def named(call_id: str) -> ColumnElement[bool]:
+    """The call with this id. ValueError: no call has such an id."""
+    epoch, number = call_number(call_id)
+    return and_(counted.c.worker == select(epochs.c.id).where(epochs.c.name == epoch).scalar_subquery(),
+                counted.c.number == number)  # fmt: skip
 
 
 def parse_cursor(cursor: str) -> tuple[int, str]:

@@ -118,6 +118,14 @@ def call_id(epoch: str, n: int) -> str:
     return f"{CALL_ID_PREFIX}{epoch}-{n}"
 
 
+def call_number(text: str) -> tuple[str, int]:
+    """The worker's life and the number behind a call's id. ValueError if it is not one."""
+    _, epoch, n = text.split("-")
+    if call_id(epoch, number := int(n)) != text:
+        raise ValueError(f"{text!r} is no call's id")
+    return epoch, number
+
+
 def segment_path(journal_dir: Path, epoch: str, segment: int) -> Path:
     return journal_dir / epoch / f"{segment:08d}{SEGMENT_SUFFIX}"
 

@@ -13,6 +13,7 @@ from urllib.parse import quote
 
 import msgspec
 
+from fastgate.journal.format import call_number
 from fastgate.journal.reader import body_at
 from fastgate.journal.view import call_view
 from fastgate.record import CallRecord
@@ -20,7 +21,10 @@ from fastgate.record import CallRecord
 BUSY_TIMEOUT_S = 1.0
 """Readers wait for nobody in WAL mode, but for the moment in which a crashed writer's log is recovered."""
 
-_PLACE = 'SELECT epoch, segment, "offset", prompt_cache FROM calls WHERE id = ?'
+_PLACE = """
+SELECT j.name, c.segment, c."offset", c.prompt_cache
+FROM epochs w JOIN counted c ON c.worker = w.id JOIN epochs j ON j.id = c.journal WHERE w.name = ? AND c.number = ?
+"""
 
 _decode = msgspec.msgpack.Decoder(CallRecord).decode
 
@@ -28,6 +32,10 @@ _decode = msgspec.msgpack.Decoder(CallRecord).decode
 def lookup_call(usage_db: Path, call_id: str) -> dict[str, Any] | None:
     """The call as `call_view` shows it, or None when it is not in the table (yet). The journal lies beside the
     database. sqlite3.Error if the file cannot be read."""
+    try:
+        named = call_number(call_id)
+    except ValueError:
+        return None
     if not usage_db.exists():
         return None
     # Not mode=ro: reading a WAL database may mean making its shared-memory file. query_only keeps it to that.
@@ -35,7 +43,7 @@ def lookup_call(usage_db: Path, call_id: str) -> dict[str, Any] | None:
     with closing(sqlite3.connect(address, uri=True, timeout=BUSY_TIMEOUT_S)) as connection:
         connection.execute("PRAGMA query_only = 1")
         try:
-            place = connection.execute(_PLACE, (call_id,)).fetchone()
+            place = connection.execute(_PLACE, named).fetchone()
         except sqlite3.OperationalError as error:
             if "no such table" in str(error):
                 return None

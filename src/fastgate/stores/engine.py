@@ -82,6 +82,8 @@ def _named(engine: Engine) -> Iterator[None]:
         yield
     except DBAPIError as error:
         raise StoreError("unusable", f"{engine.url.database}: {error.orig}") from error
+    except sqlite3.Error as error:  # of who speaks to the driver itself
+        raise StoreError("unusable", f"{engine.url.database}: {error}") from error
 
 
 def schema_revision(engine: Engine) -> str | None:

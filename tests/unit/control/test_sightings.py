@@ -53,4 +53,4 @@ def test_sightings_go_with_their_calls(tmp_path: Path) -> None:
 
 
 def test_a_mark_that_is_cut_off_is_left_out() -> None:
-    assert [row[2] for row in sighting_rows("c", [Sighting(3, "", b"m" * 40)])] == [b"m" * 16] * 2
+    assert [row[3] for row in sighting_rows(1, 1, [Sighting(3, "", b"m" * 40)])] == [b"m" * 16] * 2

@@ -16,7 +16,7 @@ from fastgate.amounts import dollars
 from fastgate.clock import mono_ns, wall_ns
 from fastgate.control.alerts.notice import Notice, operator_notice
 from fastgate.control.usage import UsageTable
-from fastgate.control.usage_schema import calls
+from fastgate.control.usage_schema import calls, counted
 from fastgate.log import Log
 from fastgate.state import StateDir
 from fastgate.stores.engine import reading
@@ -85,14 +85,14 @@ class Watch:
 
     def _newest(self) -> int:
         with reading(self._table.engine) as connection:
-            return connection.scalar(select(func.max(calls.c.seq))) or 0
+            return connection.scalar(select(func.max(counted.c.seq))) or 0
 
     def _look_at_calls(self) -> None:
         failed = select(calls.c.id, calls.c.endpoint).where(calls.c.outcome == "upstream_error")
         newest = self._newest()
         with reading(self._table.engine) as connection:
             found = connection.execute(
-                failed.where(calls.c.seq > self._seen, calls.c.seq <= newest).limit(LOOKED_AT)
+                calls.ask(failed.where(counted.c.seq > self._seen, counted.c.seq <= newest)).limit(LOOKED_AT)
             ).all()
         self._seen = newest
         refused: set[str] = set()
@@ -110,7 +110,7 @@ class Watch:
     def _look_at_prompt_caches(self) -> None:
         """Sessions whose prompt cache was broken since the last look, and has cost too much by now."""
         seen, self._broken = self._broken, self._seen
-        fresh = select(calls.c.session).distinct().where(calls.c.broke_nano > 0, calls.c.seq > seen)
+        fresh = calls.ask(select(calls.c.session).distinct().where(calls.c.broke_nano > 0, counted.c.seq > seen))
         lost = func.sum(calls.c.broke_nano)
         asked = (
             select(
@@ -123,7 +123,7 @@ class Watch:
             .limit(LOOKED_AT)
         )
         with reading(self._table.engine) as connection:
-            found = connection.execute(asked).all()
+            found = connection.execute(calls.ask(asked)).all()
         for session, user, breaks, lost_nano in found:
             title = f"Prompt cache: session {session} has lost $ {dollars(lost_nano)}"
             text = f"{breaks} times {user or 'it'} paid for what the provider's cache had; see fastgate cache sessions."

@@ -7,9 +7,10 @@ calls take seconds, because a call that is far from every stage costs one look-u
 
 from __future__ import annotations
 
+import sqlite3
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 from sqlalchemy import Connection
@@ -34,10 +35,15 @@ Cheaper = Callable[[str, str, tuple[int, int, int, int, int]], int]
 0 where there is none."""
 
 _SELECT = """
-SELECT at_ns, cost_nano, org, team, user, key, cost_center,
-       CASE model_used WHEN '' THEN model_asked ELSE model_used END, coalesce(tags, ''), {session}, provider,
+SELECT at_ns, cost_nano, kind, {thread},
        input_tokens, output_tokens, cache_write_5m_tokens, cache_write_1h_tokens, cache_read_tokens
-FROM calls WHERE at_ns >= ? AND at_ns < ? AND cost_nano > 0 ORDER BY at_ns, id
+FROM counted WHERE at_ns >= ? AND at_ns < ? AND cost_nano > 0 ORDER BY at_ns, seq
+"""
+
+_KINDS = """
+SELECT id, org, team, user, key, cost_center, CASE model_used WHEN '' THEN model_asked ELSE model_used END, tags,
+       provider
+FROM kinds
 """
 
 _tags = msgspec.json.Decoder(dict[str, str]).decode
@@ -48,8 +54,9 @@ def dry_run(
 ) -> Report:
     """Replay the calls begun in [since_ns, until_ns). Cells start with what was recorded before `since_ns` in the
     periods that it lies in, as a new budget does."""
-    replay = _Replay(budgets, since_ns, cheaper)
-    replay.run(_calls(connection, budgets, since_ns, until_ns))
+    driver: Any = connection.connection.driver_connection  # plain rows: SQLAlchemy's cost more than the replay
+    replay = _Replay(budgets, since_ns, cheaper, _Subjects(driver))
+    replay.run(_calls(driver, budgets, since_ns, until_ns))
     return replay.report(until_ns)
 
 
@@ -64,14 +71,40 @@ def history_since_ns(budgets: Sequence[BudgetRow], since_ns: int) -> int:
     return min(starts)
 
 
+class _Subject(NamedTuple):
+    """What budgets look at in calls of one kind."""
+
+    org: str
+    team: str
+    user: str
+    key: str
+    cost_center: str
+    model: str
+    tags_json: str
+    provider: str
+
+
+class _Subjects:
+    """The texts behind the numbers of recorded calls (fastgate.control.usage_schema)."""
+
+    def __init__(self, driver: sqlite3.Connection) -> None:
+        self._driver = driver
+        self.kinds = {kind: _Subject(*texts) for kind, *texts in driver.execute(_KINDS)}
+
+    def session(self, thread: int) -> str:
+        """Empty for the number 0, which no thread has."""
+        found = self._driver.execute("SELECT session FROM threads WHERE id = ?", (thread,)).fetchone()
+        return found[0] if found is not None else ""
+
+
 def _calls(
-    connection: Connection, budgets: Sequence[BudgetRow], since_ns: int, until_ns: int
+    driver: sqlite3.Connection, budgets: Sequence[BudgetRow], since_ns: int, until_ns: int
 ) -> Iterator[Sequence[Any]]:
     """Priced calls in the order in which they began, in batches. Sessions are read only for a budget of them: without,
     calls that differ in nothing else share their cells."""
     by_session = any(row.level == "tag" and split_tag(row.of)[0] == SESSION_TAG for row in budgets)
-    asked = _SELECT.format(session="session" if by_session else "''")
-    cursor = connection.connection.cursor()  # plain rows: SQLAlchemy's cost more than the replay
+    asked = _SELECT.format(thread="thread" if by_session else "0")
+    cursor = driver.cursor()
     try:
         cursor.execute(asked, (history_since_ns(budgets, since_ns), until_ns))
         while batch := cursor.fetchmany(FETCH_ROWS):
@@ -174,12 +207,13 @@ class _Cell:
 class _Replay:
     """One run over the calls. Cells are found once for each set of calls that differ in nothing a budget looks at."""
 
-    def __init__(self, budgets: Sequence[BudgetRow], since_ns: int, cheaper: Cheaper) -> None:
+    def __init__(self, budgets: Sequence[BudgetRow], since_ns: int, cheaper: Cheaper, subjects: _Subjects) -> None:
+        self.subjects = subjects
         self.budgets = budgets
         self.since_ns = since_ns
         self.cheaper = cheaper
         self.cells: dict[tuple[str, str, str], _Cell] = {}
-        self.flows: dict[tuple[Any, ...], tuple[Flow, list[_Cell], list[_Cell]]] = {}
+        self.flows: dict[tuple[int, int], tuple[Flow, list[_Cell], list[_Cell]]] = {}
         """Each set of calls with its cells, and those of them that are rolling windows."""
         self.outcomes: list[Outcome] = []
         self.days: dict[int, list[int]] = {}
@@ -192,8 +226,8 @@ class _Replay:
         for batch in batches:
             for call in batch:
                 at_ns, cost_nano = call[0], call[1]
-                found = flows.get(call[2:10])
-                flow, cells, windows = found if found is not None else self._flow(call[2:10])
+                found = flows.get(call[2:4])
+                flow, cells, windows = found if found is not None else self._flow(call[2:4])
                 if at_ns < since_ns:
                     self._remember(at_ns, cost_nano, cells)
                     continue
@@ -214,8 +248,9 @@ class _Replay:
                     for cell in windows:
                         cell.buckets[-1][1] += cost_nano
 
-    def _flow(self, key: tuple[Any, ...]) -> tuple[Flow, list[_Cell], list[_Cell]]:
-        org, team, user, key_id, cost_center, model, tags_json, session = key
+    def _flow(self, key: tuple[int, int]) -> tuple[Flow, list[_Cell], list[_Cell]]:
+        org, team, user, key_id, cost_center, model, tags_json, _ = self.subjects.kinds[key[0]]
+        session = self.subjects.session(key[1])
         tags = _tags(tags_json) if tags_json else {}
         who = KeyRow(b"", key_id, user, team, org, cost_center, tags, (), 0)
         cells: list[_Cell] = []
@@ -250,7 +285,8 @@ class _Replay:
         saved_nano = 0
         cheap = [cell for cell in cells if cell.spent >= cell.downgrade_nano]
         if cheap:
-            saved_nano = min(cost_nano, self.cheaper(call[10], call[7], call[11:16]))
+            subject = self.subjects.kinds[call[2]]
+            saved_nano = min(cost_nano, self.cheaper(subject.provider, subject.model, call[4:9]))
         charged_nano = cost_nano - saved_nano
         for cell in cells:
             if cell.refuses(charged_nano):
