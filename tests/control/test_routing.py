@@ -11,11 +11,16 @@ import pytest
 
 from fastgate._core.money import parse_usd
 from fastgate.sim.behaviour import Behaviour
-from tests.support.admin import admin, message, until
+from tests.support.admin import admin, ask, message, until
 from tests.support.gateway import Gateway, serving
 from tests.support.sim import SimProcess, running
 
 SECOND = '  - {{name: second, kind: compatible, base_url: "{url}", api_key: other, priority: 1}}\n'
+LADDER = """\
+routing:
+  models: [alice-*]
+  rules: [{when: {request_class: [auxiliary]}, to: claude-haiku-4-5}, {when: {tools: true}, to: claude-opus-4-8}]
+"""
 SESSION = "0f4e5a52-7f0e-4c8e-9c39-2a52f1d0a111"
 
 
@@ -27,7 +32,7 @@ def upstreams(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[SimPro
 
 @pytest.fixture(scope="module")
 def gateway(tmp_path_factory: pytest.TempPathFactory, upstreams: tuple[SimProcess, SimProcess]) -> Iterator[Gateway]:
-    more = SECOND.format(url=upstreams[1].url)
+    more = SECOND.format(url=upstreams[1].url) + LADDER
     with serving(tmp_path_factory.mktemp("gateway"), upstreams[0].url, workers=2, more=more) as served:
         yield served
 
@@ -99,3 +104,43 @@ def test_a_request_is_explained_without_being_made(
     file.write_text("{")
     assert gateway.cli("route", "explain", "-f", str(file)).code == 2
     assert gateway.cli("route", "explain").code == 2
+
+
+def test_the_ladder_is_explained_from_the_record_and_asked_again(
+    gateway: Gateway, upstreams: tuple[SimProcess, SimProcess], tmp_path: Path
+) -> None:
+    moved = called(gateway, "a title", x_claude_code_request_class="auxiliary")
+    step = explained(gateway, moved)["ladder"]
+    assert (step["by"], step["to"], step["kept"], step["replayed"]) == ("rule 1", "claude-haiku-4-5", "", True)
+    assert 0 < parse_usd(step["move"]) < parse_usd(step["stay"])
+    shown = gateway.cli("route", "explain", moved).out
+    assert "rule 1 asks for claude-haiku-4-5 instead of" in shown and "asked again that is the same" in shown
+    for upstream in upstreams:
+        upstream.script(Behaviour(status=500), n=1)
+    body = {"model": "claude-sonnet-4-5", "models": ["claude-haiku-4-5"], "max_tokens": 64}
+    sent = json.dumps(body | {"messages": [{"role": "user", "content": "hello"}]}).encode()
+    status, answer, _ = ask(gateway.url, "POST", "/v1/messages", sent, x_api_key=gateway.key)
+    assert status == 200
+    call_id = answer["x-fastgate-call-id"]
+    until(lambda: admin(gateway, "GET", f"/calls/{call_id}")[0] == 200, 5, "the call is counted")
+    step = explained(gateway, call_id)["ladder"]
+    assert (step["by"], step["to"], step["replayed"]) == ("preferred", "claude-haiku-4-5", None)
+    assert "the request itself names claude-haiku-4-5" in step["why"]
+    assert explained(gateway, called(gateway))["ladder"] is None
+
+
+def test_a_request_is_explained_with_the_ladders_word(gateway: Gateway, tmp_path: Path) -> None:
+    tools = [{"name": "Read", "input_schema": {"type": "object"}}]
+    body = {"model": "claude-sonnet-4-5", "max_tokens": 64, "messages": [{"role": "user", "content": "hello"}]}
+    file = tmp_path / "request.json"
+    for more, class_, told in (
+        ({}, "auxiliary", ("rule 1", "claude-haiku-4-5", "")),
+        ({"tools": tools}, "", ("rule 2", "claude-opus-4-8", "dearer")),
+        ({"models": ["claude-haiku-4-5"]}, "", None),
+    ):
+        file.write_text(json.dumps(body | more))
+        found = json.loads(gateway.cli("route", "explain", "-f", str(file), "--class", class_, "--json").out)
+        step = found["ladder"]
+        assert (step and (step["by"], step["to"], step["kept"])) == told
+        model = told[1] if told is not None and not told[2] else body["model"]
+        assert found["items"][0]["model"] == model

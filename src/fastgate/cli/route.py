@@ -41,9 +41,13 @@ def route() -> None:
 @click.option("--session", default="", help="With -f: its session.")
 @click.option("--agent", default="", help="With -f: its sub-agent, as x-claude-code-agent-id names it.")
 @click.option("--class", "request_class", default="", help="With -f: its request class, such as main or auxiliary.")
+@click.option(
+    "--stage", default="", type=click.Choice(["", "alert", "downgrade", "pause"]), help="With -f: its budgets' stage."
+)
 def explain(call_id: str, file: str, **headers: str) -> None:
     """Show what could serve a call, in the order in which it is tried: what is warm there, what the turn is expected to
-    cost, and why the first is first. A finished call is explained from its record; with -f nothing is sent."""
+    cost, why the first is first, and why its model is another or was kept. A finished call is explained from its
+    record; with -f nothing is sent."""
     if bool(call_id) == bool(file):
         raise click.UsageError("give the id of a finished call, or a request with -f")
     with open_control("fastgate route explain") as control:
@@ -70,6 +74,13 @@ def request_in(file: str) -> Any:
 def sentences(told: dict[str, Any]) -> str:
     """What the table does not say."""
     lines = [f"{told['why']}."]
+    step = told["ladder"]
+    if step is not None:
+        told_again = {
+            True: ", and asked again that is the same",
+            False: ", BUT ASKED AGAIN IT IS NOT: please report it",
+        }
+        lines.append(f"model: {step['why']}{told_again.get(step['replayed'], '')}.")
     expected = told["expected"]
     if expected is not None:
         cache = "not cached" if expected["cache"] == "none" else f"cached for {expected['cache']}"

@@ -14,12 +14,16 @@ import msgspec
 from fastgate._core.head import read_head
 from fastgate._core.money import format_usd
 from fastgate._core.request import RequestError, RequestView, read_request
+from fastgate._core.splice import splice
 from fastgate._core.warmth import WarmthTable
 from fastgate.call import Call
 from fastgate.control.errors import OperationError
-from fastgate.control.shapes_routing import Expected, Explanation, Offered, Question
-from fastgate.record import CallRecord, Decision
+from fastgate.control.shapes_routing import Expected, Explanation, Ladder, Offered, Question
+from fastgate.journal.view import ladder_view
+from fastgate.record import CallRecord, Decision, Step
+from fastgate.routing import ladder
 from fastgate.routing.health import HealthTable
+from fastgate.routing.ladder_replay import agrees
 from fastgate.routing.replay import replay
 from fastgate.routing.router import Router
 from fastgate.snapshot import KeyRow, Snapshot
@@ -44,7 +48,25 @@ LONE = "one endpoint could serve this call: there was nothing to choose"
 UNROUTED = "no endpoint was looked for: the call was {outcome} before that, or answered from the cache"
 
 _to_decision = msgspec.msgpack.Decoder(Decision).decode
+_to_step = msgspec.msgpack.Decoder(Step).decode
 _to_bytes = msgspec.msgpack.Encoder().encode
+
+
+STEPS = {
+    ladder.STAGE: "a budget's stage asked for {to} instead of {asked}",
+    ladder.CEILING: "under a budget's ceiling there was no room for {asked}: {to} was next",
+    ladder.THROTTLED: "{asked} was throttled at every endpoint: {to} was next in the cascade",
+    ladder.PREFERRED: "{asked} failed, and the request itself names {to}",
+}
+RULE = "rule {number} asks for {to} instead of {asked}"
+KEPT = {
+    "dearer": "kept: moving would be dearer",
+    "open-thinking": "kept: only {asked} can go on with the turn's signed thinking",
+    "shape": "kept: the conversation has messages that {to} does not take",
+    "context": "kept: the prompt is longer than the window of {to}",
+    "not-allowed": "kept: the key may not use {to}",
+    "not-served": "kept: no endpoint serves {to}",
+}
 
 
 class Routing:
@@ -66,9 +88,21 @@ class Routing:
             same = replay(decision) == (decision.order, decision.reason)
         else:
             shown = Explanation(why=LONE if record.attempts else UNROUTED.format(outcome=record.outcome))
+        step = laddered(record.ladder) if record.ladder is not None else None
+        if step is not None:
+            step = msgspec.structs.replace(step, replayed=self._step_again(record))
         return msgspec.structs.replace(
-            shown, call=record.id, endpoint=record.endpoint, routed=record.routed, replayed=same
+            shown, call=record.id, endpoint=record.endpoint, routed=record.routed, replayed=same, ladder=step
         )
+
+    def _step_again(self, record: CallRecord) -> bool | None:
+        """Whether the ladder's decision comes out again. Rules that are others now say nothing about it."""
+        published = self._published()
+        try:
+            same = agrees(record, published.rules)
+        except LookupError:
+            same = False
+        return same if same or published.version == record.policy else None
 
     def explain_request(self, question: Question) -> Explanation:
         """Where a request would go at this moment. OperationError where it is none, or nobody can serve it."""
@@ -78,13 +112,19 @@ class Routing:
             request = read_request(body)
         except RequestError as error:
             raise OperationError("invalid", f"request: {error}.") from None
-        router = Router(view, WarmthTable.open(self._state.warmth), HealthTable(self._state.health))
-        places = router.places(request.model)
-        if not places:
+        if request.names_models:  # where the first attempt would go is the model's own affair
+            body = splice(body, (b"models",))
+            request = read_request(body)
+        view.router = router = Router(view, WarmthTable.open(self._state.warmth), HealthTable(self._state.health))
+        if not router.places(request.model):
             raise OperationError("invalid", f"no endpoint serves model {request.model} at a known price.")
         call = call_of(question, view, body, request)
-        router.decide(call, request, places)
-        return explained(_to_decision(_to_bytes(call.decision)), request.model)
+        ladder.Ladder(view.data).apply(call, lambda: question.stage)
+        step = laddered(_to_step(_to_bytes(call.ladder))) if call.ladder is not None else None
+        assert call.request is not None
+        router.decide(call, call.request, router.places(call.model_used))
+        shown = explained(_to_decision(_to_bytes(call.decision)), call.model_used)
+        return msgspec.structs.replace(shown, routed=call.routed, ladder=step)
 
 
 def call_of(question: Question, view: Snapshot, body: bytes, request: RequestView) -> Call:
@@ -94,8 +134,20 @@ def call_of(question: Question, view: Snapshot, body: bytes, request: RequestVie
     call = Call(0, "question", view, "messages", nobody, "")
     call.head = read_head([(name, value) for name, value in given.items() if value])
     call.body, call.request, call.session = body, request, question.session
-    call.principal = KeyRow(b"", question.key, "", "", "", "", {}, (), 0)
+    nobodys = KeyRow(b"", question.key, "", "", "", "", {}, (), 0)
+    call.principal = next((row for row in view.data.keys if row.key == question.key), nobodys)
     return call
+
+
+def laddered(step: Step) -> Ladder:
+    """A decision of the ladder in the shape of the API, with its reason in words."""
+    named = {"asked": step.asked, "to": step.to, "number": step.rule + 1}
+    why = (RULE if step.rule >= 0 else STEPS[step.rule]).format(**named)
+    if step.kept:
+        why += "; " + KEPT[step.kept].format(**named)
+    if step.stay_nano or step.move_nano:
+        why += f" (this turn: ${format_usd(step.stay_nano)} staying, ${format_usd(step.move_nano)} moving)"
+    return Ladder(why=why, **ladder_view(step))
 
 
 def asked_of(record: CallRecord) -> str:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import msgspec
 from msgspec import Meta
 
-from fastgate.control.shapes import Usd
+from fastgate.control.shapes import Step, Usd
 
 
 class Expected(msgspec.Struct, frozen=True, kw_only=True):
@@ -38,6 +38,14 @@ class Offered(msgspec.Struct, frozen=True, kw_only=True):
     weight: int
 
 
+class Ladder(Step, frozen=True, kw_only=True):
+    """Why the call got another model, or was kept. `replayed`: whether the recorded inputs give the same again, null
+    where they were no question of rules or prices, or where the rules are others now."""
+
+    why: str
+    replayed: bool | None = None
+
+
 class Explanation(msgspec.Struct, frozen=True, kw_only=True):
     """`items` is empty where there was nothing to choose, and `why` says so. `call`, `endpoint` and `routed` are of a
     recorded call; `replayed` says whether its inputs give the same order and reason now."""
@@ -53,6 +61,7 @@ class Explanation(msgspec.Struct, frozen=True, kw_only=True):
     endpoint: str = ""
     routed: str = ""
     replayed: bool | None = None
+    ladder: Ladder | None = None
 
 
 class Question(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -63,3 +72,4 @@ class Question(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     session: str = ""
     agent: str = ""
     request_class: str = ""
+    stage: Literal["", "alert", "downgrade", "pause"] = ""

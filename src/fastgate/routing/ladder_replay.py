@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from fastgate.routing.ladder import STAGE
 from fastgate.routing.ladder_rules import first_rule
 
 if TYPE_CHECKING:
@@ -56,3 +57,15 @@ def replay_rule(record: CallRecord, rules: Sequence[RuleRow]) -> tuple[int, str,
     if not kept and step.move_nano > step.stay_nano:
         kept = "dearer"
     return index, rules[index].to, kept
+
+
+def agrees(record: CallRecord, rules: Sequence[RuleRow]) -> bool | None:
+    """Whether the recorded decision comes out again: the rule, its model, and what the two prices say. None where there
+    was nothing to decide between: under a ceiling, away from a throttled model, to a model that the request names.
+    LookupError where `rules` cannot be those of then."""
+    step = record.ladder
+    if step is None or step.rule < STAGE:
+        return None
+    if step.rule == STAGE:
+        return step.kept not in ("", "dearer") or (step.kept == "dearer") == (step.move_nano > step.stay_nano)
+    return replay_rule(record, rules) == (step.rule, step.to, step.kept)
