@@ -51,6 +51,10 @@ class Terminal:
         time.sleep(0.3)  # what comes in one piece with its return is taken for pasted text
         os.write(self._fd, b"\r")
 
+    def resize(self, rows: int, columns: int) -> None:
+        """Makes it draw all of its screen anew: else only the letters that changed are drawn."""
+        fcntl.ioctl(self._fd, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
+
     def _read(self) -> None:
         poll = select.poll()  # select() takes no descriptor beyond 1023, and the suite has had thousands open
         poll.register(self._fd, select.POLLIN)
