@@ -108,7 +108,7 @@ def fields(view: View, node: Node) -> None:
         view.system_start, view.system_end = system.start, system.end
     metadata = node.get(b"metadata")
     view.metadata_user_id = text(metadata.get(b"user_id") if metadata else None)
-    view.names_models = b"models" in node
+    view.names_models = node.get(b"models") is not None
     view.speed, view.anthropic_version = text(node.get(b"speed")), text(node.get(b"anthropic_version"))
 
 
