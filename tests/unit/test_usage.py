@@ -271,6 +271,15 @@ def test_lookup_without_a_table_finds_nothing(tmp_path: Path, books: Books) -> N
     assert lookup_call(books.path, "fg-x-1") is None
 
 
+def test_no_call_has_a_number_beyond_63_bits(books: Books) -> None:
+    books.add()
+    books.ingest()
+    for number in (str(1 << 63), "9" * 20, "9" * 5000):
+        assert lookup_call(books.path, f"fg-06h1qprne0br-{number}") is None
+        assert books.table.call(f"fg-06h1qprne0br-{number}") is None
+    assert lookup_call(books.path, f"fg-06h1qprne0br-{(1 << 63) - 1}") is None
+
+
 def test_lookup_works_beside_a_writer_and_after_it(books: Books) -> None:
     ids = Counter(books.add().id for _ in range(5))
     books.ingest()

@@ -35,6 +35,9 @@ HELD_UP_STEPS = 50
 FOLLOW_STEPS = 10
 """Where nothing can be charged, the place in the journals is moved once a second."""
 
+INT64_MAX = (1 << 63) - 1
+"""SQLite's integers end there; those of a record may be twice as large."""
+
 DAMAGED = ".damaged"
 FLIGHT = ".flight"
 
@@ -205,11 +208,17 @@ class Charging:
 
     def _charge(self, found: Found) -> Charge | None:
         record, call, why = found
+        named = None
+        if call is not None and call.cost_nano:
+            try:
+                named = _named(call)
+            except ValueError as error:
+                why = str(error)
         if why:
             log.error("a record cannot be charged", sequence=record.sequence, why=why)
-        if call is None or not call.cost_nano:
+        if named is None:
             return None
-        epoch, n = call_number(call.id)
+        epoch, n = named
         others = self._unheld(call, call.cells).at(call.at_ns) if self._selection.rows else ()
         return Charge(epoch, n, call.cells, others, call.cost_nano)
 
@@ -314,6 +323,17 @@ class Charging:
             for epoch in gone:
                 self._finished.discard(epoch)
                 self._places.pop(epoch, None)
+
+
+def _named(call: Any) -> tuple[str, int]:
+    """The worker's life and the number of a call that can be charged. ValueError: no worker writes such a record."""
+    try:
+        named = call_number(call.id)
+    except ValueError:
+        raise ValueError(f"{call.id!r} is no call's id") from None
+    if max(call.cost_nano, call.at_ns, *call.cells) > INT64_MAX:
+        raise ValueError("a figure is beyond 64 bits")
+    return named
 
 
 def _place(position: Position) -> Place:

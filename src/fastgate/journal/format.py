@@ -119,9 +119,9 @@ def call_id(epoch: str, n: int) -> str:
 
 
 def call_number(text: str) -> tuple[str, int]:
-    """The worker's life and the number behind a call's id. ValueError if it is not one."""
+    """The worker's life and the number, of 63 bits, behind a call's id. ValueError if it is not one."""
     _, epoch, n = text.split("-")
-    if call_id(epoch, number := int(n)) != text:
+    if call_id(epoch, number := int(n)) != text or number >= 1 << 63:
         raise ValueError(f"{text!r} is no call's id")
     return epoch, number
 

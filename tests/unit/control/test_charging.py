@@ -61,8 +61,8 @@ class House:
 
     def call(self, cost: int, **changes: Any) -> None:
         self.n += 1
-        fields = {"at_ns": wall_ns(), "cost_nano": cost, **changes}
-        self.writer.append(KIND_CALL, msgspec.msgpack.encode(record(call_id(self.writer.epoch, self.n), **fields)))
+        fields = {"id": call_id(self.writer.epoch, self.n), "at_ns": wall_ns(), "cost_nano": cost, **changes}
+        self.writer.append(KIND_CALL, msgspec.msgpack.encode(record(fields.pop("id"), **fields)))
 
     def spent(self, id: str = "month", created_ns: int = 1) -> dict[str, int]:
         found: dict[str, int] = {}
@@ -177,6 +177,32 @@ def test_a_record_that_is_there_twice_is_charged_once(house: House) -> None:
     house.start()
     house.charging.catch_up()
     assert house.spent() == {"": 100}
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"id": "fg-06h1qprne0br"},
+        {"id": f"fg-06h1qprne0br-{1 << 63}"},
+        {"cost_nano": 1 << 63},
+        {"at_ns": 1 << 63},
+        {"cells": (1 << 63,)},
+    ],
+    ids=["no id", "number", "cost", "time", "cell"],
+)
+def test_a_record_that_cannot_be_charged_is_told_once_and_the_rest_is_charged(
+    house: House, caplog: pytest.LogCaptureFixture, changes: dict[str, Any]
+) -> None:
+    house.rows = (budget(),)
+    house.ingestor.catch_up()
+    house.charging.catch_up()
+    house.call(100)
+    house.call(**{"cost": 9} | {"cost" if name == "cost_nano" else name: value for name, value in changes.items()})
+    house.call(7)
+    assert house.charging.catch_up()
+    assert house.charging.catch_up()
+    assert house.spent() == {"": 107}
+    assert ["cannot be charged" in message for message in caplog.messages] == [True]
 
 
 def test_a_dead_workers_lease_is_free_once_all_of_its_calls_are_charged(house: House) -> None:
