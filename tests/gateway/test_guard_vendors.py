@@ -5,13 +5,15 @@ from __future__ import annotations
 import base64
 import json
 from collections.abc import Iterator
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from fastgate.gateway.rooms.guard import note
 from fastgate.guards.adapters.breaker import FAILURES
 from fastgate.guards.adapters.vendors import VENDORS
-from fastgate.guards.answer import notice
+from fastgate.guards.answer import NO_MESSAGE, notice
 from fastgate.guards.rule import Kind
 from fastgate.sim.behaviour import Behaviour
 from fastgate.snapshot import GuardException, GuardRow, GuardScope
@@ -249,6 +251,16 @@ def test_an_answer_that_was_not_judged_is_told_or_ended(world: World, vendor: St
     assert whole.json()["content"][0]["text"] == notice("webhook") and whole.json()["stop_reason"] == "end_turn"
     assert whole.headers["x-fastgate-guard"] == "not-scanned"
     assert [v.action for v in world.records(3)[2].verdicts] == ["not_scanned"]
+
+
+def test_a_verdict_that_is_lacking_is_told_of_the_call() -> None:
+    """By whichever guard; what was hidden or refused stays told."""
+    for before, after in (("pass", "not-scanned"), ("redacted", "redacted")):
+        call: Any = SimpleNamespace(guard=before, verdicts=())
+        note(call, ("secrets", "log", "answer_text", "", "", ""))
+        assert call.guard == before
+        note(call, ("", "not_scanned", "answer_text", "", "", NO_MESSAGE))
+        assert call.guard == after and len(call.verdicts) == 2
 
 
 def test_an_answer_waits_no_longer_than_its_deadline(world: World, vendor: Stub) -> None:

@@ -5,9 +5,11 @@ from __future__ import annotations
 import os
 import random
 import re
+import time
 from hashlib import sha256
 from typing import Any
 
+import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
@@ -208,6 +210,22 @@ def test_a_key_is_whole_in_the_peeled_text_however_it_was_split(
     start = peeled.text.index(KEY.encode())
     low, high = peeled.place(start, start + len(KEY))
     assert text[low:high] == written.encode()
+
+
+@pytest.mark.parametrize("sign", ["\\", "\\\n", "\n", "\n\t", "' ", "a1\n", "a1' ", "%", "&#", "\u200b", "\r\n1\t  "])
+def test_the_time_of_peeling_is_in_proportion_to_the_text(sign: str) -> None:
+    """A text of one sign, sixteen times as long: quadratic work would take 256 times as long."""
+
+    def taken(size: int) -> float:
+        text = sign.encode() * (size // len(sign))
+        times = []
+        for _ in range(5):
+            start = time.process_time_ns()
+            peel(text)
+            times.append(time.process_time_ns() - start)
+        return max(min(times), 20_000)
+
+    assert taken(128_000) < 64 * taken(8_000)
 
 
 NUMBERS = re.compile(rb"^[ \t]*[0-9]{1,7}(?:\xe2\x86\x92|\t)", re.MULTILINE)

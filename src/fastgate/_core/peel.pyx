@@ -39,6 +39,7 @@ cdef enum:
     RUN_MAX = 64  # of a word on either side of a seam so much is looked at
     RUN_MIN = 12  # both sides together; the shortest keys have 20 signs
     GUTTER_MAX = 64
+    BACKSLASHES_MAX = 8  # before a code; a longer run loses half of itself with each layer that is taken off
     DIGITS_MAX = 7
 
 
@@ -160,7 +161,7 @@ cdef Py_ssize_t code_at(const byte_t* p, const byte_t* end, byte_t* out) noexcep
     cdef const byte_t* q = p + 1
     cdef int code = 0, base = 16, most = 2, least = 2, digits = 0
     if p[0] == c'\\':
-        while q < end and q[0] == c'\\':
+        while q < end and q - p < BACKSLASHES_MAX and q[0] == c'\\':
             q += 1
         if q < end and q[0] == c'x':
             q += 1

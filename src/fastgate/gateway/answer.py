@@ -129,13 +129,13 @@ def reviewed(call: Call, push: Callable[[bytes], object]) -> Callable[[bytes], o
 
 def send_whole(call: Call, pump: Pump) -> None:
     """Pass a whole answer on as it came, with what it cost."""
+    body = whole_body(call, pump)
+    if call.tap is not None and pump.status == 200:
+        body = call.tap.whole(body)  # before the headers, which say what became of it
     headers = upstream_headers(call, pump)
     headers += audit_headers(call, stream=False)
     call.answered = True
     call.status = pump.status
-    body = whole_body(call, pump)
-    if call.tap is not None and pump.status == 200:
-        body = call.tap.whole(body)
     call.response_bytes = len(body)
     call.proto.response_bytes(pump.status, headers, body)
 

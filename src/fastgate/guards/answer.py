@@ -37,6 +37,8 @@ GROWING_BYTES_MAX = 65_536
 
 WRAPPER = b'{"messages":['
 
+NO_MESSAGE = "the answer is no message"
+
 _STOP_REASON = re.compile(rb'"stop_reason"\s*:\s*"[a-z_]+"')
 
 
@@ -196,11 +198,11 @@ class Watch:
 
     def judge_whole(self, body: bytes) -> bytes:
         try:
-            blocks = read_blocks(WRAPPER + body + b"]}", UNKNOWING, checked=False)
+            blocks = blocks_of(body)
         except ValueError:
-            return body
+            return self.judge_unread(body)
         edits = []
-        for block in blocks.noted:
+        for block in blocks:
             kind: Kind = "answer_tool_input" if KINDS[block.kind] == "tool_use_input" else "answer_text"
             self.noted.clear()
             seen = self.look(kind, block.text, 0, 0, block.tool)
@@ -208,6 +210,16 @@ class Watch:
                 return stopped_message(body, seen.stop[1])
             edits += edits_of(block, seen)
         return replace(WRAPPER + body, edits)[len(WRAPPER) :] if edits else body
+
+    def judge_unread(self, body: bytes) -> bytes:
+        """A body that is no message: told as not scanned. What the rules find in it as it is stops it, for no place of
+        it can be changed."""
+        closed = self.actions.closed
+        self.note((closed[0] if closed else "", "not_scanned", "answer_text", "", "", NO_MESSAGE))
+        self.noted.clear()
+        seen = self.look("answer_text", body, 0, 0)
+        rules = [*closed, *([seen.stop[1]] if seen.stop is not None else []), *(rule for *_, rule in seen.places)]
+        return stopped_message(body, rules[0]) if rules else body
 
     # -- looking ----------------------------------------------------------------------------------------------------
 
@@ -237,6 +249,13 @@ UNKNOWING = Memo.of(secrets.token_bytes(1072), slots=16)
 """A memo that is never told anything: every block of an answer is new."""
 
 
+def blocks_of(body: bytes) -> list[Block]:
+    """The blocks of a whole answer. ValueError for what is no message: never a pass."""
+    if not body.lstrip().startswith(b"{"):
+        raise ValueError(NO_MESSAGE)
+    return read_blocks(WRAPPER + body + b"]}", UNKNOWING, checked=False).noted
+
+
 def note_of(act: Act, exception: object) -> str:
     owner = getattr(exception, "owner", None)
     if owner is not None:
@@ -254,11 +273,17 @@ def ended(raw: bytes) -> bytes:
 
 
 def stopped_message(body: bytes, rule: str) -> bytes:
-    """A whole answer that was stopped."""
-    message = json.loads(body)
+    """A whole answer that was stopped. Nothing is kept of a body that is no message."""
+    try:
+        message = json.loads(body.decode("utf-8", "replace"))
+    except (ValueError, RecursionError):
+        message = None
+    if not isinstance(message, dict):
+        usage = {"input_tokens": 0, "output_tokens": 0}
+        message = {"id": "", "type": "message", "role": "assistant", "model": "", "stop_sequence": None, "usage": usage}
     message["content"] = [{"type": "text", "text": notice(rule)}]
     message["stop_reason"] = "end_turn"
-    return json.dumps(message, ensure_ascii=False).encode()
+    return json.dumps(message).encode()
 
 
 def removed(rule: str) -> str:

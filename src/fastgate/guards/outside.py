@@ -238,8 +238,8 @@ class _Outcome:
             text = block.text
             for flag in flags:
                 match = text[flag.start : flag.end]
-                if _OWN.sub(b"", match).strip() == b"":
-                    continue  # only what a guard has hidden already
+                if only_own(match):
+                    continue
                 action = self.decide(guard, flag.label, KINDS[block.kind], block.path, match, whole=flag.whole)
                 if action == "redact":
                     self.hidden.setdefault(block.start, (block, []))[1].append((flag.start, flag.end))
@@ -327,6 +327,11 @@ class _Outcome:
 def sendable(text: str) -> str:
     """The text without halves of characters, which no vendor could be sent."""
     return _ALONE.sub("\ufffd", text)
+
+
+def only_own(text: bytes) -> bool:
+    """Whether there is nothing in the text but what a guard has hidden already."""
+    return not _OWN.sub(b"", text).strip()
 
 
 def around_own(text: bytes, start: int, end: int) -> Iterable[tuple[int, int]]:

@@ -19,9 +19,11 @@ from fastgate._core.blocks import read_blocks, replace
 from fastgate._core.restore import events, with_text
 from fastgate.clock import wall_ns
 from fastgate.guards.answer import (
+    NO_MESSAGE,
     UNKNOWING,
     WRAPPER,
     Seen,
+    blocks_of,
     delta_event,
     edited,
     edits_of,
@@ -31,7 +33,7 @@ from fastgate.guards.answer import (
     stopped_message,
     text_block,
 )
-from fastgate.guards.outside import WHY_CHARS, Outsider, flags_of, sendable
+from fastgate.guards.outside import WHY_CHARS, Outsider, around_own, flags_of, only_own, sendable
 from fastgate.guards.rule import KINDS, Kind
 
 if TYPE_CHECKING:
@@ -208,9 +210,8 @@ class Review:
         """A tool's input that is too long to be kept: as something that was not judged."""
         parked, self._parked, self._given = self._parked or [], None, b""
         why = f"a tool's input has more than {HELD_BYTES_MAX} bytes"
-        stop = next(
-            (rule for guard in self.guards if (rule := self._unjudged(guard, "answer_tool_input", "", why))), ""
-        )
+        guards = [guard for guard in self.guards if "answer_tool_input" in guard.kinds]
+        stop = self._unjudged_all(guards, "answer_tool_input", self._tool, why)
         if stop:
             self._queue.append(_Item(text_block(index, notice(stop)), index))
         self._queue += [] if stop else [_Item(b"".join(parked), index)]
@@ -253,9 +254,10 @@ class Review:
     async def whole(self, body: bytes) -> bytes:
         """The same for an answer that is one JSON message."""
         try:
-            blocks = read_blocks(WRAPPER + body + b"]}", UNKNOWING, checked=False).noted
+            blocks = blocks_of(body)
         except ValueError:
-            return body
+            stop = self._unjudged_all(self.guards, "answer_text", "", NO_MESSAGE)
+            return stopped_message(body, stop) if stop else body
         asked = []
         for block in blocks:
             kind: Kind = "answer_tool_input" if KINDS[block.kind] == "tool_use_input" else "answer_text"
@@ -282,19 +284,24 @@ class Review:
         stop = ""
         for guard, (verdict,) in zip(guards, said, strict=True):
             for label, start, end, whole in flags_of(verdict, text):
-                if not raw[start:end].strip():
+                if only_own(raw[start:end]):
                     continue
                 name, action, match_hash, remark = guard.decide(
                     self.placeholders, self.who, wall_ns(), label, raw[start:end], whole=whole
                 )
                 self.note((name, action, kind, tool, match_hash, remark))
                 if action == "redact":
-                    places.append((base + start, base + end, name))
+                    places += [(base + low, base + high, name) for low, high in around_own(raw, start, end)]
                 elif action == "block":
                     stop = stop or name
             if verdict.why:
                 stop = stop or self._unjudged(guard, kind, tool, verdict.why)
         return Ruling(tuple(sorted(places)), stop)
+
+    def _unjudged_all(self, guards: Sequence[Outsider], kind: Kind, tool: str, why: str) -> str:
+        """None of the guards gave a verdict; the first rule that stops the answer for it, else empty."""
+        stops = [self._unjudged(guard, kind, tool, why) for guard in guards]
+        return next(filter(None, stops), "")
 
     def _unjudged(self, guard: Outsider, kind: Kind, tool: str, why: str) -> str:
         """A guard gave no verdict: never a pass. The rule that stops the answer where it fails closed, else empty."""

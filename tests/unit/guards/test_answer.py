@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fastgate._core.restore import PREFIX, Restorer
-from fastgate.guards.answer import Watch, notice
+from fastgate.guards.answer import NO_MESSAGE, Watch, notice, stopped_message
 from fastgate.guards.rule import Rule, Scanner
 from fastgate.guards.screen import Guards
 from fastgate.snapshot import GuardRow, KeyRow
@@ -143,7 +143,39 @@ def test_whole_answers_are_looked_at_too() -> None:
     stopped = json.loads(watch("block")[0].whole(body))
     assert stopped["content"] == [{"type": "text", "text": notice("bad-link")}]
     assert stopped["stop_reason"] == "end_turn" and stopped["usage"] == message["usage"]
-    assert watch("redact")[0].whole(b"no json") == b"no json"
+
+
+DEEP = b'{"a":' * 300 + b"1" + b"}" * 300
+UNREAD = [
+    b"no json",
+    b'{"content":[{"type":"text","text":"cut',
+    b'[{"x":"an array"}]',
+    b'{"role":"assistant","content":[{"type":"tool_use","name":"x","input":%b}]}' % DEEP,
+    b'event: message_start\ndata: {"type":"message_start"}\n\n',
+]
+
+
+@pytest.mark.parametrize("body", UNREAD)
+def test_a_whole_answer_that_is_no_message_is_never_a_pass(body: bytes) -> None:
+    tap, noted = watch("log")
+    assert tap.whole(body) == body
+    assert noted == [("", "not_scanned", "answer_text", "", "", NO_MESSAGE)]
+    tap, noted = watch("log", fail="closed")
+    assert json.loads(tap.whole(body))["content"] == [{"type": "text", "text": notice("links")}]
+    assert noted == [("links", "not_scanned", "answer_text", "", "", NO_MESSAGE)]
+
+
+@pytest.mark.parametrize("action", ["redact", "block"])
+def test_what_is_found_in_an_answer_that_is_no_message_stops_it(action: str) -> None:
+    tap, noted = watch(action)
+    stopped = json.loads(tap.whole(b'{"content":[{"type":"text","text":"%b' % BAD.encode()))
+    assert stopped["content"] == [{"type": "text", "text": notice("bad-link")}] and stopped["role"] == "assistant"
+    assert [verdict[:2] for verdict in noted] == [("", "not_scanned"), ("bad-link", action)]
+
+
+def test_a_message_that_is_stopped_may_hold_halves_of_characters() -> None:
+    body = b'{"id":"\\ud83d \xff","content":[],"usage":{"output_tokens":3}}'
+    assert json.loads(stopped_message(body, "r"))["usage"] == {"output_tokens": 3}
 
 
 def test_thinking_passes_untouched() -> None:

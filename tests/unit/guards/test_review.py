@@ -15,22 +15,22 @@ from hypothesis import strategies as st
 
 from fastgate.guards.adapters.adapter import Adapter
 from fastgate.guards.adapters.verdict import PASS, Span, Verdict, flagged, not_scanned
-from fastgate.guards.answer import notice
+from fastgate.guards.answer import NO_MESSAGE, notice
 from fastgate.guards.outside import Outsider
 from fastgate.guards.placeholders import Placeholders
 from fastgate.guards.review import AROUND_BYTES, WINDOW_BYTES, Review
 from fastgate.guards.rule import Kind
 from fastgate.snapshot import GuardRow, KeyRow
-from tests.unit.guards.test_answer import event, heard, stream
+from tests.unit.guards.test_answer import UNREAD, event, heard, stream
 
 WHO = KeyRow(b"", "key", "user", "team", "org", "", {}, (), 0)
-NAME = re.compile("Jo Doe")
 
 
 class Names:
     """A vendor that finds a name, answers in any order, and keeps what it was asked."""
 
-    def __init__(self, seed: int, *, whole: bool = False, broken: str = "") -> None:
+    def __init__(self, seed: int, *, whole: bool = False, broken: str = "", finds: str = "Jo Doe") -> None:
+        self.finds = re.compile(finds)
         self.style, self.whole, self.broken = random.Random(seed), whole, broken
         self.asked: list[str] = []
 
@@ -44,7 +44,7 @@ class Names:
     def verdict(self, text: str) -> Verdict:
         if self.broken:
             return not_scanned(self.broken)
-        spans = tuple(Span(*match.span(), "name") for match in NAME.finditer(text))
+        spans = tuple(Span(*match.span(), "name") for match in self.finds.finditer(text))
         if not spans:
             return PASS
         return flagged("name") if self.whole else flagged("name", spans=spans)
@@ -143,8 +143,46 @@ async def test_a_message_is_judged_whole() -> None:
     stopped = json.loads(await made.whole(body))
     assert stopped["content"] == [{"type": "text", "text": notice("webhook/name")}]
     assert stopped["stop_reason"] == "end_turn" and stopped["usage"] == {"output_tokens": 3}
-    made, _, _ = review(Names(1), "redact", BOTH)
-    assert await made.whole(b"no json") == b"no json"
+
+
+@pytest.mark.parametrize("body", UNREAD)
+async def test_a_message_that_cannot_be_read_is_no_pass(body: bytes) -> None:
+    made, noted, _ = review(Names(1), "redact", BOTH)
+    assert await made.whole(body) == body and made.unscanned
+    assert noted == [("webhook", "not_scanned", "answer_text", "", "", NO_MESSAGE)]
+    made, noted, _ = review(Names(1), "log", BOTH, fail="closed")
+    assert json.loads(await made.whole(body))["content"] == [{"type": "text", "text": notice("webhook")}]
+    assert noted == [("webhook", "not_scanned", "answer_text", "", "", NO_MESSAGE)]
+
+
+OWN = Placeholders(b"p" * 32).of("org", b"a secret").decode()
+
+
+@pytest.mark.parametrize("action", ["redact", "block"])
+@given(st.integers(1, 60), st.integers(20, 3000))
+def test_what_the_gateway_itself_has_hidden_is_nobodys_finding(action: str, size: int, step: int) -> None:
+    vendor = Names(size, finds=OWN)
+    made, noted, out = review(vendor, action, BOTH)
+    raw = stream("x" * 1990 + f" {OWN} " * 3, json.dumps({"content": f"KEY={OWN}"}), size)
+    asyncio.run(through(made, raw, step))
+    assert b"".join(out) == raw and not noted and any(OWN in asked for asked in vendor.asked)
+
+
+@given(st.integers(1, 60), st.integers(20, 3000))
+def test_what_stands_around_it_is_taken_out_and_it_stays(size: int, step: int) -> None:
+    text = f"KEY={OWN}; x"
+    made, _, out = review(Names(size, finds="KEY=.*;"), "redact", BOTH)
+    asyncio.run(through(made, stream(text, json.dumps({"c": text}), size), step))
+    texts, _ = heard(b"".join(out))
+    gone = f"[removed: webhook/name]{OWN}[removed: webhook/name] x"
+    assert texts[0] == gone and json.loads(texts[1]) == {"c": gone}
+
+
+async def test_it_stays_in_a_whole_message_too() -> None:
+    content = [{"type": "text", "text": f"KEY={OWN};"}, {"type": "tool_use", "name": "Write", "input": {"c": OWN}}]
+    made, _, _ = review(Names(1, finds=f"KEY={OWN}|{OWN}"), "redact", BOTH)
+    said = json.loads(await made.whole(json.dumps({"content": content}).encode()))["content"]
+    assert said == [{"type": "text", "text": f"[removed: webhook/name]{OWN};"}, content[1]]
 
 
 async def test_thinking_passes_untouched_and_nobody_waits_for_one_that_left() -> None:

@@ -55,7 +55,9 @@ def take(call: Call, screened: Screened) -> None:
 
 
 def note(call: Call, verdict: Verdict) -> None:
-    """Keep what was said of the answer."""
+    """Keep what was said of the answer; one that lacks a verdict is told as not scanned."""
+    if verdict[1] == "not_scanned" and call.guard == "pass":
+        call.guard = "not-scanned"
     if len(call.verdicts) < VERDICTS_MAX:
         call.verdicts = (*call.verdicts, verdict)
 
