@@ -6,8 +6,18 @@ to its last place. Neither says 0.00 of what is not nothing.
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from decimal import Decimal
+
 NANO = 1_000_000_000
 PLACES = 9
+
+MAX_USD = 50_000_000
+"""Of one budget or increase: ten times the limit and a hundred increases still fit 64 bits of nano-dollars."""
+USD_PLACES = 9
+"""Nano-dollars."""
 
 PPM_PER_PERCENT = 10_000
 
@@ -51,3 +61,15 @@ def percent(at_ppm: int) -> str:
     """Parts per million as people say them: `80 %`."""
     whole, rest = divmod(at_ppm, PPM_PER_PERCENT)
     return f"{whole}{f'.{rest:04d}'.rstrip('0') if rest else ''} %"
+
+
+def usd_problem(value: Decimal) -> str | None:
+    """What is wrong with a limit or an increase, in dollars."""
+    if not 0 < value <= MAX_USD:
+        return f"must be more than 0 and at most {MAX_USD}; to stop calls altogether there is `fastgate pause`"
+    return f"has more than {USD_PLACES} decimal places" if decimal_places(value) > USD_PLACES else None
+
+
+def decimal_places(value: Decimal) -> int:
+    exponent = value.normalize().as_tuple().exponent
+    return -exponent if isinstance(exponent, int) else USD_PLACES + 1

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from fnmatch import fnmatchcase
 from functools import lru_cache
 
-from fastgate.snapshot import BudgetLevel, BudgetRow, KeyRow, StageAction
+from fastgate.snapshot import BudgetLevel, BudgetRow, KeyRow, Raise, StageAction
 
 PPM = 1_000_000
 """Stages are kept in parts per million of the limit."""
@@ -70,14 +70,25 @@ def seat(who: KeyRow) -> str:
     return who.user or f"key:{who.key}"
 
 
-def live_increases_nano(row: BudgetRow, now_ns: int) -> int:
-    """What approved increases add at this moment."""
-    return sum(amount for amount, not_after_ns in row.increases if now_ns < not_after_ns)
+def has_own_cells(row: BudgetRow) -> bool:
+    """Whether each member or value of a tag has a cell of its own."""
+    return row.per_seat or (row.level == "tag" and split_tag(row.of)[1] == EVERY)
 
 
-def stage_nano(row: BudgetRow, at_ppm: int, now_ns: int) -> int:
-    """The spend at which a stage begins, rounded down. An increase moves every stage up by its amount."""
-    return row.usd_nano * at_ppm // PPM + live_increases_nano(row, now_ns)
+def live_increases(row: BudgetRow, now_ns: int, cell: str) -> tuple[Raise, ...]:
+    """The approved increases that raise `cell` at this moment: its own, and those of every cell. `cell` is the member
+    or tag value, empty for a budget's only one, or for what every cell has."""
+    return tuple(each for each in row.increases if now_ns < each.not_after_ns and each.cell in ("", cell))
+
+
+def live_increases_nano(row: BudgetRow, now_ns: int, cell: str) -> int:
+    """What they add to a cell."""
+    return sum(each.nano for each in live_increases(row, now_ns, cell)) if row.increases else 0
+
+
+def stage_nano(row: BudgetRow, at_ppm: int, now_ns: int, cell: str) -> int:
+    """The spend of a cell at which a stage begins, rounded down. An increase moves every stage up by its amount."""
+    return row.usd_nano * at_ppm // PPM + live_increases_nano(row, now_ns, cell)
 
 
 def pause_ppm(stages: Sequence[tuple[int, StageAction]]) -> int:
@@ -85,15 +96,16 @@ def pause_ppm(stages: Sequence[tuple[int, StageAction]]) -> int:
     return next((at_ppm for at_ppm, action in stages if action == "pause"), PPM)
 
 
-def ceiling_nano(row: BudgetRow, now_ns: int) -> int | None:
-    """What nothing passes: the limit times the `at` of the pause stage, and live increases. None for a soft budget."""
-    return stage_nano(row, pause_ppm(row.stages), now_ns) if row.hard else None
+def ceiling_nano(row: BudgetRow, now_ns: int, cell: str) -> int | None:
+    """What nothing passes in a cell: the limit times the `at` of the pause stage, and its live increases. None for a
+    soft budget."""
+    return stage_nano(row, pause_ppm(row.stages), now_ns, cell) if row.hard else None
 
 
-def stage_at(row: BudgetRow, settled_nano: int, now_ns: int) -> StageAction | None:
+def stage_at(row: BudgetRow, settled_nano: int, now_ns: int, cell: str) -> StageAction | None:
     """The furthest stage that settled spend has reached, None below all."""
     reached: StageAction | None = None
     for at_ppm, action in row.stages:
-        if settled_nano >= stage_nano(row, at_ppm, now_ns):
+        if settled_nano >= stage_nano(row, at_ppm, now_ns, cell):
             reached = action
     return reached

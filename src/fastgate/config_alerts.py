@@ -13,8 +13,8 @@ from urllib.parse import urlsplit
 
 import msgspec
 
+from fastgate.amounts import USD_PLACES, usd_problem
 from fastgate.config_checks import NAME, SECRET_TEXT, is_loopback
-from fastgate.directory_budgets import USD_PLACES, usd_problem
 from fastgate.refs import Secret
 from fastgate.strict import BAD, Check, Range
 from fastgate.tree import Problem

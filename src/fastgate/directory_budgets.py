@@ -13,16 +13,13 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 
+from fastgate.amounts import USD_PLACES, decimal_places, usd_problem
 from fastgate.budgets import DEFAULT_STAGES, EVERY, PPM, RESERVED_TAGS, split_tag
 from fastgate.directory_checks import Id, Models, tag_name_problem, tag_value_problem
 from fastgate.periods import MAX_ROLLING_H, Period, start_day_problem, zone_problem
 from fastgate.snapshot import BudgetLevel, StageAction
 from fastgate.strict import BAD, Check, Range
 
-MAX_USD = 50_000_000
-"""Of one budget or increase: ten times the limit and a hundred increases still fit 64 bits of nano-dollars."""
-USD_PLACES = 9
-"""Nano-dollars."""
 MAX_STAGE = 10
 """Times the limit."""
 STAGE_PLACES = 6
@@ -30,21 +27,10 @@ STAGE_PLACES = 6
 MAX_STAGES = 16
 
 
-def usd_problem(value: Decimal) -> str | None:
-    if not 0 < value <= MAX_USD:
-        return f"must be more than 0 and at most {MAX_USD}; to stop calls altogether there is `fastgate pause`"
-    return f"has more than {USD_PLACES} decimal places" if _places(value) > USD_PLACES else None
-
-
 def at_problem(value: Decimal) -> str | None:
     if not 0 < value <= MAX_STAGE:
         return f"must be more than 0 and at most {MAX_STAGE}: 0.80 is 80 % of the limit"
-    return f"has more than {STAGE_PLACES} decimal places" if _places(value) > STAGE_PLACES else None
-
-
-def _places(value: Decimal) -> int:
-    exponent = value.normalize().as_tuple().exponent
-    return -exponent if isinstance(exponent, int) else USD_PLACES + 1
+    return f"has more than {STAGE_PLACES} decimal places" if decimal_places(value) > STAGE_PLACES else None
 
 
 class Stage(msgspec.Struct, frozen=True, kw_only=True):

@@ -272,6 +272,18 @@ def not_found(path: str) -> GatewayError:
     )
 
 
+def no_such_budget() -> GatewayError:
+    """One wording for a budget that is not there and for one of others."""
+    return GatewayError(
+        Kind.NOT_FOUND,
+        "No budget of that name binds this key; GET /v1/fastgate/me lists those that do.",
+        source="downstream",
+        retry="never",
+        status=404,
+        type="not_found_error",
+    )
+
+
 def draining() -> GatewayError:
     return GatewayError(
         Kind.DRAINING,

@@ -46,11 +46,12 @@ class Selection:
         for row in (*rows, *self._by_tag):
             value = selected(row.level, row.of, row.org, who, tags, session)
             if value is not None and selects_model(row.models, model):
-                found.append(Match(row, _cell(row, who, value)))
+                found.append(Match(row, cell_of(row, who, value)))
         return found
 
 
-def _cell(row: BudgetRow, who: KeyRow, value: str) -> str:
+def cell_of(row: BudgetRow, who: KeyRow, value: str) -> str:
+    """The cell of a call of `who` that falls under `value` of the selector; empty where all share one."""
     own = row.level == "tag" and split_tag(row.of)[1] == EVERY
     if own and row.per_seat:
         return f"{value} {seat(who)}"

@@ -7,7 +7,7 @@ Knows nothing of YAML, SQL or HTTP.
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import msgspec
 
@@ -112,6 +112,16 @@ BudgetLevel = Literal["org", "team", "user", "key", "tag"]
 StageAction = Literal["alert", "downgrade", "pause"]
 
 
+class Raise(NamedTuple):
+    """An approved temporary increase of a budget, or of one of its cells."""
+
+    nano: int
+    not_after_ns: int
+    """Wall time at which it ends."""
+    cell: str = ""
+    """The member or tag value whose cell alone it raises; empty raises each."""
+
+
 class BudgetRow(msgspec.Struct, frozen=True, array_like=True):
     """One budget. What it selects and how its period runs never changes under one (`id`, `created_ns`); amount, mode,
     stages and increases may. A budget that was removed and made again has another `created_ns` and is counted anew.
@@ -138,8 +148,7 @@ class BudgetRow(msgspec.Struct, frozen=True, array_like=True):
     """Whether it has a ceiling that nothing passes."""
     stages: tuple[tuple[int, StageAction], ...]
     """(parts per million of the limit, what happens there), in rising order."""
-    increases: tuple[tuple[int, int], ...]
-    """Approved temporary increases: (amount in nano-dollars, wall time at which it ends)."""
+    increases: tuple[Raise, ...]
     created_ns: int
 
 

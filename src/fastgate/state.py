@@ -113,6 +113,11 @@ class StateDir:
         return self.path / "writer.lock"
 
     @property
+    def questions_dir(self) -> Path:
+        """Increases that developers ask for: a file each."""
+        return self.path / "questions"
+
+    @property
     def rates_dir(self) -> Path:
         """The rate table that workers share, and who holds which lane of it."""
         return self.path / "rates"
@@ -124,7 +129,7 @@ class StateDir:
 
     def create(self) -> StateDir:
         """Make what is missing and prove that it can be written. Raises StateError."""
-        for path in (self.path, self.journal_dir, self.flight_dir, self.rates_dir):
+        for path in (self.path, self.journal_dir, self.flight_dir, self.rates_dir, self.questions_dir):
             try:
                 path.mkdir(mode=PRIVATE_DIR, parents=True, exist_ok=True)
             except FileExistsError:

@@ -155,10 +155,10 @@ def test_an_increase_goes_from_request_to_approval_to_its_end(gateway: Gateway) 
     granted = good("budgets", "approve", asked["id"])
     assert (granted["state"], granted["reason"]) == ("approved", "release week")
     assert granted["decided_by"].startswith("admin:")
-    assert [amount for amount, _ in row(gateway, "inc").increases] == [2_500_000_000]
+    assert [each.nano for each in row(gateway, "inc").increases] == [2_500_000_000]
     shown = good("budgets", "show", "inc")
     assert (shown["limit"], shown["ceiling"]) == ("10.000000000", "12.500000000")
-    assert shown["increases"] == [{"usd": "2.500000000", "until": asked["until"]}]
+    assert shown["increases"] == [{"usd": "2.500000000", "until": asked["until"], "cell": None}]
     assert refused(1, "budgets", "deny", asked["id"]) == f"increase {asked['id']} is approved, not requested."
     assert good("budgets", "end", asked["id"])["state"] == "ended"
     assert row(gateway, "inc").increases == ()

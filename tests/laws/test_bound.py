@@ -17,6 +17,7 @@ from fastgate._core.request import read_request
 from fastgate._core.usage import Usage
 from fastgate.bound import IMAGE_TOKENS_MAX, OUTPUT_TOKENS_MAX, TOOLS_TOKENS_MAX, bound_nano, tokens_for
 from fastgate.gateway.prefixes import BODY_BYTES_MIN, KEPT_BYTES, Prefixes
+from fastgate.gateway.rooms.hold import clamp
 from tests.support.burst import BOOK
 
 MODELS = st.sampled_from(["claude-opus-5-5", "claude-sonnet-4-5", "claude-haiku-4-5", "a-model-without-a-price"])
@@ -149,6 +150,27 @@ def test_the_next_turn_of_a_long_conversation_is_bound_by_what_it_was_and_what_i
     assert told(again, a_call(LONG)) == (0, len(encoded(LONG))), "gone back to an earlier turn"
     for changed in (MORE | {"system": "t" * 20_000}, MORE | {"thinking": {"type": "adaptive"}}):
         assert told(answered, a_call(changed)) == (0, len(encoded(changed)))
+
+
+@given(conversations(), st.booleans(), st.integers(1, 5_000), st.floats(0, 1))
+def test_a_call_that_is_made_shorter_is_bound_by_what_is_held_for_it(
+    pair: tuple[dict[str, Any], dict[str, Any]], named: bool, least: int, part: float
+) -> None:
+    """Also where `max_tokens` is put in: what we write ourselves is no input that somebody pays for."""
+    body = dict(pair[0])
+    if not named:
+        del body["max_tokens"]
+    call: Any = SimpleNamespace(body=encoded(body), asked=None)
+    call.request = read_request(call.body)
+    row = BOOK.row("anthropic", body["model"])
+    bound = bound_nano(call.request, row, call.request.max_tokens)
+    floor = bound_nano(call.request, row, least)
+    held = floor + int((bound - floor) * part)
+    if floor <= held < bound:
+        fits = tokens_for(call.request, row, held, least)
+        clamp(call, fits)
+        assert call.request.max_tokens == fits
+        assert bound_nano(call.request, row, fits) <= held
 
 
 def test_what_is_remembered_has_an_end() -> None:

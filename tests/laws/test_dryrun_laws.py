@@ -20,7 +20,7 @@ from fastgate.control.usage import UsageTable
 from fastgate.journal import KIND_CALL, JournalWriter, call_id
 from fastgate.periods import Period
 from fastgate.record import CallRecord, Usage
-from fastgate.snapshot import BudgetLevel, BudgetRow, StageAction
+from fastgate.snapshot import BudgetLevel, BudgetRow, Raise, StageAction
 from fastgate.stores.engine import reading, writing
 from tests.model import dryrun as model
 from tests.support.flights import encode, record
@@ -85,7 +85,14 @@ def some_budget(draw: Random, n: int) -> BudgetRow:
         usd_nano=draw.choice([20, 40, 100, 250, 400]),
         hard=draw.random() < 0.5,
         stages=draw.choice(STAGES),
-        increases=((100, START_NS + 24 * HOUR_NS),) if draw.random() < 0.2 else (),
+        increases=tuple(
+            Raise(
+                draw.choice([30, 100]),
+                START_NS + draw.randint(1, 200) * HOUR_NS,
+                draw.choice(["", "alice", "x", "key:k1"]),
+            )
+            for _ in range(draw.choice([0, 0, 1, 2]))
+        ),
         created_ns=0,
     )
 

@@ -48,7 +48,7 @@ def replay(
     def note(row: BudgetRow, cell: tuple[str, str], at_ns: int) -> None:
         start_ns, _ = bounds(row.period, row.tz, row.start_day, row.rolling_h, at_ns)
         for at_ppm, _ in row.stages:
-            if row.period != "rolling" and spent(row, cell, at_ns) >= stage_nano(row, at_ppm, at_ns):
+            if row.period != "rolling" and spent(row, cell, at_ns) >= stage_nano(row, at_ppm, at_ns, named(row, cell)):
                 reached.setdefault((row.id, *cell, start_ns, at_ppm), at_ns)
 
     for one in sorted(calls, key=lambda one: one.at_ns):
@@ -63,7 +63,7 @@ def replay(
             note(row, cell, at_ns)
         saved = 0
         if any(
-            action == "downgrade" and spent(row, cell, at_ns) >= stage_nano(row, at_ppm, at_ns)
+            action == "downgrade" and spent(row, cell, at_ns) >= stage_nano(row, at_ppm, at_ns, named(row, cell))
             for row, cell in cells
             for at_ppm, action in row.stages
         ):
@@ -72,7 +72,7 @@ def replay(
                       usage.cache_write_1h_tokens, usage.cache_read_tokens)  # fmt: skip
             saved = min(one.cost_nano, cheaper(one.provider, one.model_used, tokens))
         charged = one.cost_nano - saved
-        if any(_refuses(row, spent(row, cell, at_ns), charged, at_ns) for row, cell in cells):
+        if any(_refuses(row, named(row, cell), spent(row, cell, at_ns), charged, at_ns) for row, cell in cells):
             refused.append(one.id)
             continue
         if saved:
@@ -83,9 +83,16 @@ def replay(
     return {"refused": refused, "downgraded": downgraded, "reached": reached, "kept": kept}
 
 
-def _refuses(row: BudgetRow, spent_nano: int, cost_nano: int, at_ns: int) -> bool:
-    ceiling = ceiling_nano(row, at_ns)
+def named(row: BudgetRow, cell: tuple[str, str]) -> str:
+    """A cell as the ledger names it: the tag's value where each has one, the seat where each has one."""
+    value, whose = cell
+    parts = [value] if row.level == "tag" and row.of.endswith("=*") else []
+    return " ".join([*parts, whose] if row.per_seat else parts)
+
+
+def _refuses(row: BudgetRow, cell: str, spent_nano: int, cost_nano: int, at_ns: int) -> bool:
+    ceiling = ceiling_nano(row, at_ns, cell)
     if ceiling is not None:
         return spent_nano + cost_nano > ceiling
     pauses = any(action == "pause" for _, action in row.stages)
-    return pauses and spent_nano >= stage_nano(row, pause_ppm(row.stages), at_ns)
+    return pauses and spent_nano >= stage_nano(row, pause_ppm(row.stages), at_ns, cell)

@@ -82,7 +82,8 @@ def test_documented_commands_run(demo: RunningDemo, words: tuple[str, ...]) -> N
     line = [real.get(word, word) for word in words] + LIVE.get(words[0], [])
     if words[0] == "init":
         line = ["init", str(demo.folder / "elsewhere"), "--force"]
-    done = demo.command(*line)
+    mine = {"ANTHROPIC_BASE_URL": f"http://{demo.wire.address}", "ANTHROPIC_AUTH_TOKEN": ALICE.secret}
+    done = demo.command(*line, env=mine)
     assert done.code == 0, done.err
 
 

@@ -13,22 +13,13 @@ from fastgate.cli import output
 from fastgate.cli.budgets_dry_run import dry_run, print_report
 from fastgate.cli.control import open_control
 from fastgate.cli.failures import BadInput, Refused
-from fastgate.cli.moments import Moment
+from fastgate.cli.increases import COMMANDS, PAGE, dollars, told
 from fastgate.cli.options import as_json, group
 from fastgate.cli.output import Column
 
-PAGE = 100
 HOURS = {"h": 1, "d": 24, "w": 168}
 PERIODS = ("day", "week", "month", "quarter", "total")
 LEVELS = ("org", "team", "user", "key", "tag")
-
-
-def dollars(text: str | None) -> str:
-    """Money as a table shows it: at least cents, and no zeros after them."""
-    if text is None:
-        return "-"
-    whole, _, rest = text.partition(".")
-    return f"{whole}.{rest.rstrip('0').ljust(2, '0')}"
 
 
 COLUMNS = [
@@ -44,16 +35,6 @@ COLUMNS = [
     Column("stages", lambda row: [f"{stage['do']}@{percent(stage['at'])}" for stage in row["stages"]]),
     Column("resets", "resets_at"),
     Column("origin", "origin"),
-]
-INCREASE_COLUMNS = [
-    Column("id", "id"),
-    Column("budget", "budget"),
-    Column("$", lambda row: dollars(row["usd"]), "right"),
-    Column("until", "until"),
-    Column("state", "state"),
-    Column("reason", "reason"),
-    Column("asked by", "requested_by"),
-    Column("decided by", "decided_by"),
 ]
 
 
@@ -238,70 +219,5 @@ def told_reaped(answer: dict[str, Any]) -> None:
         click.echo(f"freed ${dollars(answer['freed'])}, charged ${dollars(answer['charged'])}")
 
 
-@budgets.command("raise")
-@click.argument("budget_id", metavar="BUDGET")
-@click.option("--usd", required=True, type=Decimal, help="By how much, in dollars.")
-@click.option("--until", required=True, type=Moment(ahead=True), help="When it ends: 4h, 3d, 2027-01-01 or RFC 3339.")
-@click.option("--reason", required=True, help="Why; whoever looks at the budget reads it.")
-@click.option("--request", "only_ask", is_flag=True, help="Only ask: somebody else approves it.")
-def raise_(budget_id: str, usd: Decimal, until: str, reason: str, only_ask: bool) -> None:
-    """Raise a budget for a while: its ceiling and every stage move up by the amount, until it ends.
-
-    A per-seat budget is raised for every seat. With --request it waits for `fastgate budgets approve`.
-    """
-    body = {"usd": str(usd), "until": until, "reason": reason, "approve": not only_ask}
-    with open_control("fastgate budgets raise", writes=True) as control:
-        increase = control.budgets.request(budget_id, body)
-    told_increase(increase)
-
-
-@budgets.command("increases")
-@click.option("--budget", default="", help="Only of this budget.")
-@click.option("--cursor", default="", help="Where the previous page ended.")
-@click.option("--limit", default=PAGE, show_default=True, type=click.IntRange(1, 1000), help="Increases on one page.")
-def increases(budget: str, cursor: str, limit: int) -> None:
-    """List increases: asked for, granted, denied and over."""
-    with open_control("fastgate budgets increases") as control:
-        page = control.budgets.increases(budget, cursor, limit)
-    output.listing(page["items"], INCREASE_COLUMNS, page["next"], empty="no increases")
-
-
-@budgets.command("approve")
-@click.argument("increase_id", metavar="INCREASE")
-def approve(increase_id: str) -> None:
-    """Grant an increase that was asked for. In force within a second."""
-    decide(increase_id, "approve")
-
-
-@budgets.command("deny")
-@click.argument("increase_id", metavar="INCREASE")
-def deny(increase_id: str) -> None:
-    """Refuse an increase that was asked for."""
-    decide(increase_id, "deny")
-
-
-@budgets.command("end")
-@click.argument("increase_id", metavar="INCREASE")
-def end(increase_id: str) -> None:
-    """End an increase before its time."""
-    decide(increase_id, "end")
-
-
-def decide(increase_id: str, verdict: str) -> None:
-    with open_control(f"fastgate budgets {verdict}", writes=True) as control:
-        told_increase(control.budgets.decide(increase_id, verdict))
-
-
-def told_increase(increase: dict[str, Any]) -> None:
-    words = f"increase {increase['id']} of budget {increase['budget']} by ${dollars(increase['usd'])}"
-    told(increase, f"{words} until {increase['until']} is {increase['state']}.")
-
-
-def told(answer: dict[str, Any], sentence: str) -> None:
-    if as_json():
-        output.print_json(answer)
-    else:
-        click.echo(sentence)
-
-
-budgets.add_command(dry_run)
+for each in (*COMMANDS, dry_run):
+    budgets.add_command(each)

@@ -22,7 +22,7 @@ class BudgetControl(Protocol):
     def show(self, budget_id: str) -> Json: ...
     def put(self, budget_id: str, change: Json, dry_run: bool) -> Json: ...
     def remove(self, budget_id: str) -> Json: ...
-    def increases(self, budget_id: str, cursor: str, limit: int) -> Json: ...
+    def increases(self, budget_id: str, state: str, cursor: str, limit: int) -> Json: ...
     def request(self, budget_id: str, new: Json) -> Json: ...
     def decide(self, increase_id: str, verdict: str) -> Json: ...
     def reap(self, worker: str | None, charge: bool) -> Json: ...
@@ -54,8 +54,9 @@ class RemoteBudgets:
     def remove(self, budget_id: str) -> Json:
         return self._call("DELETE", f"/api/v1/budgets/{segment(budget_id)}")
 
-    def increases(self, budget_id: str, cursor: str, limit: int) -> Json:
-        return self._call("GET", "/api/v1/increases", {"budget": budget_id, "cursor": cursor, "limit": limit})
+    def increases(self, budget_id: str, state: str, cursor: str, limit: int) -> Json:
+        query = {"budget": budget_id, "standing": state, "cursor": cursor, "limit": limit}
+        return self._call("GET", "/api/v1/increases", query)
 
     def request(self, budget_id: str, new: Json) -> Json:
         return self._call("POST", f"/api/v1/budgets/{segment(budget_id)}/increases", body=new)
@@ -115,8 +116,8 @@ class LocalBudgets:
     def remove(self, budget_id: str) -> Json:
         return self._shown(lambda: self._budgets.remove(budget_id, actor()))
 
-    def increases(self, budget_id: str, cursor: str, limit: int) -> Json:
-        return self._shown(lambda: self._budgets.increases(budget_id, cursor, limit))
+    def increases(self, budget_id: str, state: str, cursor: str, limit: int) -> Json:
+        return self._shown(lambda: self._budgets.increases(budget_id, cursor, limit, state))
 
     def request(self, budget_id: str, new: Json) -> Json:
         from fastgate.control.shapes_budgets import NewIncrease

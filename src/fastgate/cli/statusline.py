@@ -58,30 +58,43 @@ def _session() -> str:
 
 def ask(environ: Mapping[str, str], session: str = "") -> dict[str, Any]:
     """What the gateway says of the key in the environment. Raises NoAnswerError."""
+    status, answer = speak(environ, "GET", PATH, session)
+    if status != 200 or answer is None:
+        _, host, port, _ = _split(environ["ANTHROPIC_BASE_URL"])
+        raise NoAnswerError(f"{host}:{port} is no fastgate")
+    return answer
+
+
+def speak(
+    environ: Mapping[str, str], method: str, path: str, session: str = "", body: bytes = b"", wait_s: float = WAIT_S
+) -> tuple[int, dict[str, Any] | None]:
+    """One request with the key in the environment: status, and the JSON object that came. Raises NoAnswerError."""
     base = environ.get("ANTHROPIC_BASE_URL", "")
     key = environ.get("ANTHROPIC_AUTH_TOKEN") or environ.get("ANTHROPIC_API_KEY", "")
     if not base or not key:
         raise NoAnswerError("ANTHROPIC_BASE_URL and ANTHROPIC_AUTH_TOKEN are not set")
-    secure, host, port, path = _split(base)
-    head = f"GET {path}{PATH} HTTP/1.0\r\nhost: {host}:{port}\r\nauthorization: Bearer {key}\r\n"
+    secure, host, port, prefix = _split(base)
+    head = f"{method} {prefix}{path} HTTP/1.0\r\nhost: {host}:{port}\r\nauthorization: Bearer {key}\r\n"
+    if body:
+        head += f"content-type: application/json\r\ncontent-length: {len(body)}\r\n"
     if session:
         head += f"x-claude-code-session-id: {session}\r\n"
     try:
-        raw = _exchange(secure, host, port, (head + "\r\n").encode("latin-1"), environ)
+        raw = _exchange(secure, host, port, (head + "\r\n").encode("latin-1") + body, environ, wait_s)
     except (OSError, UnicodeError):
         raise NoAnswerError(f"{host}:{port} does not answer") from None
     status, _, rest = raw.partition(b"\r\n")
-    _, _, body = rest.partition(b"\r\n\r\n")
+    _, _, text = rest.partition(b"\r\n\r\n")
     words = status.split(b" ")
     if len(words) > 1 and words[1] == b"401":
         raise NoAnswerError("the gateway does not accept this key")
     try:
-        answer = json.loads(body)
+        answer = json.loads(text)
     except ValueError:
         answer = None
-    if len(words) < 2 or words[1] != b"200" or not isinstance(answer, dict):
+    if len(words) < 2 or not words[1].isdigit():
         raise NoAnswerError(f"{host}:{port} is no fastgate")
-    return answer
+    return int(words[1]), answer if isinstance(answer, dict) else None
 
 
 def _split(base: str) -> tuple[bool, str, int, str]:
@@ -102,11 +115,11 @@ def _split(base: str) -> tuple[bool, str, int, str]:
     )
 
 
-def _exchange(secure: bool, host: str, port: int, request: bytes, environ: Mapping[str, str]) -> bytes:
+def _exchange(secure: bool, host: str, port: int, request: bytes, environ: Mapping[str, str], wait_s: float) -> bytes:
     from time import monotonic
 
-    end = monotonic() + WAIT_S
-    connection = socket.create_connection((host, port), WAIT_S)
+    end = monotonic() + wait_s
+    connection = socket.create_connection((host, port), wait_s)
     try:
         if secure:
             import ssl
@@ -151,6 +164,9 @@ def _part(budget: Mapping[str, Any], name: str, colours: bool) -> str:
     words = [name]
     if budget.get("increases"):
         words.append("raised")
+    waiting = sum(_nano(each["usd"]) for each in budget.get("requests") or [] if each["state"] == "requested")
+    if waiting:
+        words.append(f"${exact(waiting)} asked for")
     if stage != "ok":
         words.append(stage)
     if budget["resets_at"]:

@@ -91,6 +91,7 @@ class Background:
             loop.create_task(_repeat(self.reap, REAP_S), name="the recovery of calls"),
             loop.create_task(_repeat(self.charge, CHARGE_S), name="the charging of budgets"),
             loop.create_task(_repeat(self._operations.world.tick, CLOCK_S), name="the clock"),
+            loop.create_task(_repeat(self._operations.budgets.intake.take, CLOCK_S), name="the developers' questions"),
             loop.create_task(_repeat(self._operations.desk.step, ALERTS_S), name="the alerts"),
             loop.create_task(_repeat(self._watch.step, WATCH_S), name="the watch"),
         ]

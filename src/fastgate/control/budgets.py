@@ -14,16 +14,20 @@ from typing import Any, Literal, TypeVar
 import msgspec
 
 from fastgate._core.money import format_usd
-from fastgate.budgets import EVERY, PPM, ceiling_nano, pause_ppm, split_tag, stage_at, stage_nano
+from fastgate.amounts import USD_PLACES, usd_problem
+from fastgate.asking import Questions
+from fastgate.budgets import PPM, ceiling_nano, has_own_cells, pause_ppm, stage_at, stage_nano
 from fastgate.clock import wall_ns
 from fastgate.control import shapes_budgets as shapes
 from fastgate.control.errors import OperationError, moment, of_store
+from fastgate.control.questions import Intake
 from fastgate.control.shapes import Change, Page
 from fastgate.control.shapes_cache import CacheShare
-from fastgate.directory_budgets import USD_PLACES, Budget, budget_faults, stages_of, tag_problem, usd_problem
+from fastgate.directory_budgets import Budget, budget_faults, stages_of, tag_problem
 from fastgate.periods import calendar
 from fastgate.selection import since_of, step_of
 from fastgate.snapshot import BudgetLevel, BudgetRow, PauseRow
+from fastgate.state import StateDir
 from fastgate.stores import ports
 from fastgate.stores.ledger_port import ONLY_THIS, CellKey, Figures
 from fastgate.stores.ports import IncreaseDraft, StoreError
@@ -51,6 +55,7 @@ class Budgets:
         figures: Callable[[Sequence[tuple[CellKey, int]]], Sequence[Figures]],
         members: Callable[[str, int, int, int], Sequence[tuple[str, Figures]]],
         cached: Callable[[BudgetRow], CacheShare],
+        state: StateDir,
     ) -> None:
         self._store = store
         self._publish = publish
@@ -58,6 +63,7 @@ class Budgets:
         self._figures = figures
         self._members = members
         self._cached = cached
+        self.intake = Intake(store, Questions(state.questions_dir))
 
     # -- budgets ----------------------------------------------------------------------------------------------------
 
@@ -79,18 +85,7 @@ class Budgets:
         key, since_ns = cell_now(row, now_ns)
         after_ns = key.start_ns - 1 if since_ns == ONLY_THIS else since_ns
         found = _stored(lambda: self._members(row.id, row.created_ns, after_ns, MEMBERS_SHOWN))
-        ceiling = ceiling_nano(row, now_ns)
-        top_nano = ceiling if ceiling is not None else stage_nano(row, pause_ppm(row.stages), now_ns)
-        return [
-            shapes.Member(
-                member=cell,
-                spent=format_usd(figures.spent_nano),
-                held=format_usd(figures.leased_nano),
-                remaining=format_usd(top_nano - figures.spent_nano - figures.leased_nano),
-                stage=stage_at(row, figures.spent_nano, now_ns) or "ok",
-            )
-            for cell, figures in found
-        ]
+        return [member_of(row, cell, figures, now_ns) for cell, figures in found]
 
     def _shown(self, views: Sequence[ports.BudgetView]) -> Sequence[shapes.Budget]:
         """Budgets with what is spent and held of those that have one cell for all."""
@@ -141,8 +136,11 @@ class Budgets:
 
     # -- increases --------------------------------------------------------------------------------------------------
 
-    def increases(self, budget_id: str = "", after: str = "", limit: int = 100) -> Page[shapes.Increase]:
-        views, following = self._store.increases(budget_id, after, limit)
+    def increases(
+        self, budget_id: str = "", after: str = "", limit: int = 100, state: str = ""
+    ) -> Page[shapes.Increase]:
+        _stored(self.intake.take)
+        views, following = self._store.increases(budget_id, after, limit, state)
         now_ns = wall_ns()
         return Page([increase_of(view, now_ns) for view in views], following)
 
@@ -151,14 +149,16 @@ class Budgets:
         if wrong is not None:
             raise OperationError("invalid", f"usd: {wrong}.")
         until_ns = moment("until", new.until)
-        draft = IncreaseDraft(budget_id, int(new.usd.scaleb(USD_PLACES)), until_ns, new.reason)
+        draft = IncreaseDraft(budget_id, int(new.usd.scaleb(USD_PLACES)), until_ns, new.reason, new.cell)
         view = _stored(lambda: self._store.request(draft, actor, new.approve))
         if new.approve:
             self._told(f"increase {view.id} is approved")
         return increase_of(view, wall_ns())
 
     def decide(self, increase_id: str, verdict: Verdict, actor: str) -> shapes.Increase:
+        _stored(self.intake.take)
         view = _stored(lambda: self._store.decide(increase_id, verdict, actor))
+        _stored(self.intake.answer)
         if verdict != "deny":
             self._told(f"increase {increase_id} is {view.state}")
         return increase_of(view, wall_ns())
@@ -211,11 +211,6 @@ def written(row: BudgetRow) -> dict[str, Any]:
     return budget
 
 
-def has_own_cells(row: BudgetRow) -> bool:
-    """Whether each member or value of a tag has a cell of its own."""
-    return row.per_seat or (row.level == "tag" and split_tag(row.of)[1] == EVERY)
-
-
 def cell_now(row: BudgetRow, now_ns: int) -> tuple[CellKey, int]:
     """The one cell of a budget in its period now, and since when its neighbours count too."""
     start_ns, end_ns = step_of(row, now_ns)
@@ -225,7 +220,7 @@ def cell_now(row: BudgetRow, now_ns: int) -> tuple[CellKey, int]:
 
 def budget_of(view: ports.BudgetView, now_ns: int, figures: Figures | None) -> shapes.Budget:
     row = view.row
-    ceiling = ceiling_nano(row, now_ns)
+    ceiling = ceiling_nano(row, now_ns, "")
     starts_ns, resets_ns = calendar(row.period, row.tz, row.start_day, row.rolling_h).bounds(now_ns)
     has_period = row.period not in ("total", "rolling")
     return shapes.Budget(
@@ -245,10 +240,14 @@ def budget_of(view: ports.BudgetView, now_ns: int, figures: Figures | None) -> s
         spent=None if figures is None else format_usd(figures.spent_nano),
         held=None if figures is None else format_usd(figures.leased_nano + figures.doubtful_nano),
         stages=[
-            shapes.Stage(f"{Decimal(at_ppm) / PPM:f}", do, format_usd(stage_nano(row, at_ppm, now_ns)))
+            shapes.Stage(f"{Decimal(at_ppm) / PPM:f}", do, format_usd(stage_nano(row, at_ppm, now_ns, "")))
             for at_ppm, do in row.stages
         ],
-        increases=[shapes.Raise(format_usd(amount), rfc3339(ends)) for amount, ends in row.increases if ends > now_ns],
+        increases=[
+            shapes.Raise(format_usd(each.nano), rfc3339(each.not_after_ns), each.cell or None)
+            for each in row.increases
+            if each.not_after_ns > now_ns
+        ],
         starts_at=rfc3339(starts_ns) if has_period else None,
         resets_at=rfc3339(resets_ns) if has_period else None,
         created=rfc3339(row.created_ns),
@@ -256,11 +255,25 @@ def budget_of(view: ports.BudgetView, now_ns: int, figures: Figures | None) -> s
     )
 
 
+def member_of(row: BudgetRow, cell: str, figures: Figures, now_ns: int) -> shapes.Member:
+    top_nano = stage_nano(row, pause_ppm(row.stages), now_ns, cell)
+    return shapes.Member(
+        member=cell,
+        limit=format_usd(row.usd_nano),
+        ceiling=format_usd(top_nano) if row.hard else None,
+        spent=format_usd(figures.spent_nano),
+        held=format_usd(figures.leased_nano),
+        remaining=format_usd(top_nano - figures.spent_nano - figures.leased_nano),
+        stage=stage_at(row, figures.spent_nano, now_ns, cell) or "ok",
+    )
+
+
 def increase_of(view: ports.IncreaseView, now_ns: int) -> shapes.Increase:
-    over = view.state == "approved" and view.not_after_ns <= now_ns
+    over = view.state in ("approved", "requested") and view.not_after_ns <= now_ns
     return shapes.Increase(
         id=view.id,
         budget=view.budget,
+        cell=view.cell or None,
         usd=format_usd(view.amount_nano),
         until=rfc3339(view.not_after_ns),
         reason=view.reason,

@@ -71,7 +71,7 @@ def next_expiry_ns(data: snapshot.SnapshotData) -> int:
     """When the first of the snapshot's secrets, increases and pauses ends, 0 if none does. Workers know each end by
     themselves; recompiling then only frees its row."""
     secrets = (row.not_after_ns for row in data.keys if row.not_after_ns)
-    increases = (ends for row in data.budgets for _, ends in row.increases)
+    increases = (each.not_after_ns for row in data.budgets for each in row.increases)
     pauses = (row.until_ns for row in data.pauses if row.until_ns)
     return min((*secrets, *increases, *pauses), default=0)
 
@@ -107,7 +107,7 @@ def _key(row: SecretRow) -> snapshot.KeyRow:
 
 def _budgets(rows: Iterable[snapshot.BudgetRow], now_ns: int) -> tuple[snapshot.BudgetRow, ...]:
     live = [
-        msgspec.structs.replace(row, increases=tuple(each for each in row.increases if each[1] > now_ns))
+        msgspec.structs.replace(row, increases=tuple(each for each in row.increases if each.not_after_ns > now_ns))
         for row in rows
     ]
     return tuple(sorted(live, key=lambda row: row.id))

@@ -84,7 +84,7 @@ class Operations:
         self.leases: Leases | None = None
         """Where charges are made, which is in the process that does the background work."""
         seen = (self._replay, self._figures, self._budget_members, self.calls.cache_share)
-        self.budgets = Budgets(store.budgets, world.refresh, *seen)
+        self.budgets = Budgets(store.budgets, world.refresh, *seen, state)
         self.caching = Caching(state, self.calls.table, lambda: world.config.cache, store.note)
         self.routing = Routing(state, self.calls.table, world.published)
         self.desk = Desk(

@@ -28,13 +28,17 @@ class Raise(msgspec.Struct, frozen=True):
 
     usd: Usd
     until: Moment
+    cell: str | None = None
+    """The member or value that alone it raises; null raises each."""
 
 
 class Member(msgspec.Struct, frozen=True):
     """A cell of a budget that has one for each member or value, in the period now. `held` is of calls in flight, and of
-    workers for the next ones."""
+    workers for the next ones; `ceiling` counts the cell's own increases, null for a soft budget."""
 
     member: str
+    limit: Usd
+    ceiling: Usd | None
     spent: Usd
     held: Usd
     remaining: Usd
@@ -109,10 +113,12 @@ class BudgetPut(msgspec.Struct, frozen=True):
 
 class Increase(msgspec.Struct, frozen=True, kw_only=True):
     """A temporary increase of a budget. `decided_by` is who approved or denied it, or ended it early. An approved one
-    whose end has passed is `expired`."""
+    whose end has passed is `expired`, and so is one that nobody decided in time."""
 
     id: str
     budget: str
+    cell: str | None
+    """The member or tag value whose cell alone it raises; null raises the budget, or each of its cells."""
     usd: Usd
     until: Moment
     reason: str
@@ -124,11 +130,13 @@ class Increase(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class NewIncrease(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """`approve`: grant it at once, with the asker as approver; else it waits for a decision."""
+    """`approve`: grant it at once, with the asker as approver; else it waits for a decision. `cell`: one
+    member or tag value of a budget that has a cell for each; empty raises each."""
 
     usd: Decimal
     until: str
     reason: str
+    cell: str = ""
     approve: bool = False
 
 

@@ -91,15 +91,15 @@ class Stages:
         rolling = row.period == "rolling"
         since_ns = since_of(row, start_ns, end_ns) if rolling else ONLY_THIS
         (figures,) = self._counters.figures([(CellKey(row.id, row.created_ns, cell, start_ns), since_ns)])
-        stage = stage_at(row, figures.spent_nano, now_ns)
+        stage = stage_at(row, figures.spent_nano, now_ns, cell)
         key = CellKey(row.id, row.created_ns, cell, 0 if rolling else start_ns)
         before = self.notes.get(key)
         if stage is None and not _always_noted(row, cell):
             self.notes.pop(key, None)
         else:
             self.notes[key] = StageNote(stage, figures.spent_nano)
-        was = (None, 0) if before is None else (before.stage, _furthest(row, before.spent_nano, now_ns))
-        if was == (stage, _furthest(row, figures.spent_nano, now_ns)):
+        was = (None, 0) if before is None else (before.stage, _furthest(row, before.spent_nano, now_ns, cell))
+        if was == (stage, _furthest(row, figures.spent_nano, now_ns, cell)):
             return None
         return StageChange(row.id, cell, key.start_ns, stage or "", figures.spent_nano, row.usd_nano, now_ns)
 
@@ -117,10 +117,10 @@ class Stages:
         return changes
 
 
-def _furthest(row: BudgetRow, spent_nano: int, now_ns: int) -> int:
+def _furthest(row: BudgetRow, spent_nano: int, now_ns: int, cell: str) -> int:
     """Where the furthest stage stands that a spend has reached, in parts per million; 0 for none. A budget may have
     several alerts, and each is told."""
-    return max((at_ppm for at_ppm, _ in row.stages if spent_nano >= stage_nano(row, at_ppm, now_ns)), default=0)
+    return max((at_ppm for at_ppm, _ in row.stages if spent_nano >= stage_nano(row, at_ppm, now_ns, cell)), default=0)
 
 
 def _always_noted(row: BudgetRow, cell: str) -> bool:

@@ -51,7 +51,7 @@ class Account:
         self.since_ns = since_of(row, start_ns, end_ns) if row.period == "rolling" else ONLY_THIS
         self.end_ns = end_ns
         self.until_ns = until_ns
-        self.ceiling_nano = min(ceiling_nano(row, wall_ns()) or 0, MAX_NANO)
+        self.ceiling_nano = min(ceiling_nano(row, wall_ns(), cell) or 0, MAX_NANO)
         self.figures = Figures()
         self.number = self.extra_nano = self.uses = self.idle = self.waiting = 0
         self.wanted = self.gone = False
@@ -190,7 +190,7 @@ class Allowances:
             if stage is not None:
                 stages.append(f"{match.row.id}={stage}")
             spent_nano = note.spent_nano if note is not None else 0
-            left_nano = self.left(next(accounts)) if match.row.hard else soft_left(match.row, spent_nano)
+            left_nano = self.left(next(accounts)) if match.row.hard else soft_left(match, spent_nano)
             if least is None or left_nano < least[0]:
                 least = left_nano, match.row.id, stage
         draw.stages = tuple(stages)
@@ -213,7 +213,7 @@ class Allowances:
         self._scan_ns = now_ns + SCAN_NS
         wall = wall_ns()
         for account in list(self.accounts.values()):
-            ceiling = min(ceiling_nano(account.row, wall) or 0, MAX_NANO)
+            ceiling = min(ceiling_nano(account.row, wall, account.key.cell) or 0, MAX_NANO)
             over = account.gone or account.until_ns <= now_ns
             if over or ceiling < account.ceiling_nano:
                 self.give_back(account)
@@ -241,6 +241,7 @@ class Allowances:
         self.by_number.pop(account.number, None)
 
 
-def soft_left(row: BudgetRow, spent_nano: int) -> int:
+def soft_left(match: Match, spent_nano: int) -> int:
     """What is left until a soft budget's pause stage."""
-    return stage_nano(row, pause_ppm(row.stages), wall_ns()) - spent_nano
+    row, cell = match
+    return stage_nano(row, pause_ppm(row.stages), wall_ns(), cell) - spent_nano

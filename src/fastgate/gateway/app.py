@@ -13,7 +13,7 @@ from fastgate.call import Call, Downstream
 from fastgate.dialects.downstream import DialectSide
 from fastgate.dialects.front import match
 from fastgate.errors import GatewayError, draining, envelope, not_found, shedding
-from fastgate.gateway import local, pipeline
+from fastgate.gateway import increases, local, pipeline
 from fastgate.gateway.pressure import REFUSING, ClosingSide
 from fastgate.gateway.rooms import edge
 from fastgate.gateway.worker import Worker, worker_from_environ
@@ -99,6 +99,9 @@ class App:
             answered = await local.answer(self.worker, scope, proto, path)
             if answered:
                 return
+        elif scope.method == "POST" and path == increases.PATH:
+            await increases.answer(self.worker, scope, proto)
+            return
         absent = not_found(path)
         send(proto, absent.status, envelope(absent, ""), absent.headers)
 

@@ -14,6 +14,7 @@ from collections.abc import Awaitable, Callable, Iterable
 from typing import Any, NamedTuple, Protocol
 
 from fastgate._core.escrow import Hold
+from fastgate.asking import Questions
 from fastgate.gateway.allowance import Account, Allowances, Draw
 from fastgate.gateway.prefixes import Prefixes
 from fastgate.stores.errors import StoreError
@@ -104,6 +105,8 @@ class Lending:
     ) -> None:
         self.allowances = allowances
         self.prefixes = Prefixes()
+        self.questions: Questions | None = None
+        """What developers have asked for: a refusal says that it waits."""
         self.reaped = False
         """What this worker had leased was charged whole: it may spend no more and has to go."""
         self.exchanges = 0

@@ -5,6 +5,7 @@ Made for the person at the other end: Claude Code shows the sentence as it is, a
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from datetime import datetime
 from typing import TYPE_CHECKING
@@ -19,8 +20,9 @@ from fastgate.stores.errors import StoreError
 from fastgate.times import NS
 
 if TYPE_CHECKING:
+    from fastgate.asking import Asked, Questions
     from fastgate.call import Call
-    from fastgate.gateway.allowance import Account, Allowances, Draw
+    from fastgate.gateway.allowance import Account, Draw
     from fastgate.gateway.lending import Lending
     from fastgate.snapshot import BudgetRow
     from fastgate.stores.ledger_port import Answer
@@ -37,30 +39,30 @@ CONTENDED_S = 5
 async def exhausted(call: Call, draw: Draw, answer: Answer, floor_nano: int, lending: Lending) -> GatewayError:
     """Not even the cheapest form of the call fits into what was not spent."""
     account, figures = draw.accounts[answer.at], answer.figures[answer.at]
-    row, now_ns = account.row, wall_ns()
+    row, cell, now_ns = account.row, account.key.cell, wall_ns()
     spent, needed = spent_and_needed(figures.settled_nano, floor_nano, account.ceiling_nano)
-    amounts = f"${spent} of ${exact(account.ceiling_nano)} are spent (limit {limit_text(row, now_ns)})"
+    amounts = f"${spent} of ${exact(account.ceiling_nano)} are spent (limit {limit_text(row, now_ns, cell)})"
     if figures.settled_nano < account.ceiling_nano:
         amounts += f" and this call needs ${needed}"
     retry_s, reset = await reset_of(account, figures.settled_nano + floor_nano - account.ceiling_nano, lending)
-    return budget_exhausted(
-        f"Budget {row.id} {subject(row)} is exhausted: {amounts}. {reset} {ask_whom(call)}", retry_s
-    )
+    whom = await ask_whom(call, row, lending)
+    return budget_exhausted(f"Budget {row.id} {subject(row)} is exhausted: {amounts}. {reset} {whom}", retry_s)
 
 
-def soft_paused(call: Call, draw: Draw, allowances: Allowances) -> GatewayError:
+async def soft_paused(call: Call, draw: Draw, lending: Lending) -> GatewayError:
     """A soft budget has reached its pause stage: no new calls."""
     match = draw.staged
     assert match is not None
-    row, now_ns = match.row, wall_ns()
+    (row, cell), now_ns = match, wall_ns()
     at = draw.matches.index(match)
-    note = allowances.stages.get(draw.keys[at])
+    note = lending.allowances.stages.get(draw.keys[at])
     spent = dollars(note.spent_nano if note is not None else 0)
-    pause = exact(stage_nano(row, pause_ppm(row.stages), now_ns))
+    pause = exact(stage_nano(row, pause_ppm(row.stages), now_ns, cell))
     _, end_ns = step_of(row, now_ns)
     retry_s, reset = reset_at(row, end_ns, now_ns)
     message = f"Budget {row.id} {subject(row)} is paused: ${spent} are spent, at ${pause} it takes no more calls"
-    return budget_exhausted(f"{message} (limit {limit_text(row, now_ns)}). {reset} {ask_whom(call)}", retry_s)
+    whom = await ask_whom(call, row, lending)
+    return budget_exhausted(f"{message} (limit {limit_text(row, now_ns, cell)}). {reset} {whom}", retry_s)
 
 
 def contended(draw: Draw, answer: Answer) -> GatewayError:
@@ -78,21 +80,38 @@ def subject(row: BudgetRow) -> str:
     return f"(each member of {row.level} {row.of})" if row.per_seat else f"({row.level} {row.of})"
 
 
-def limit_text(row: BudgetRow, now_ns: int) -> str:
-    increases_nano = live_increases_nano(row, now_ns)
+def limit_text(row: BudgetRow, now_ns: int, cell: str) -> str:
+    increases_nano = live_increases_nano(row, now_ns, cell)
     more = f" and ${exact(increases_nano)} of temporary increases" if increases_nano else ""
     return f"${exact(row.usd_nano)} a {row.period}{more}".replace(" a total", " in total").replace(
         " a rolling", f" in any {row.rolling_h} hours"
     )
 
 
-def ask_whom(call: Call) -> str:
+async def ask_whom(call: Call, row: BudgetRow, lending: Lending) -> str:
+    """Who can give more, and how; where that was asked with this key already, that it waits."""
     who = call.principal
     assert who is not None
     owner = call.snapshot.data.owners.get(who.cost_center, "")
-    if owner:
-        return f"Ask {owner}, who owns cost centre {who.cost_center}, for more."
-    return "Ask your platform team for more."
+    whom = f"{owner}, who owns cost centre {who.cost_center}," if owner else "your platform team"
+    waiting = [
+        each for each in await asked_with(who.key, lending.questions) if each.waits and wall_ns() < each.not_after_ns
+    ]
+    for asked in waiting:
+        if (asked.budget, asked.created_ns) == (row.id, row.created_ns):
+            return f"Your request {asked.id} for ${exact(asked.amount_nano)} more waits for {whom.rstrip(',')}."
+    return f"Ask {whom} for more, or run: fastgate budgets ask {row.id} --help"
+
+
+async def asked_with(key: str, questions: Questions | None) -> list[Asked]:
+    """What was asked for with a key; nothing where the disk cannot tell, for it is not money."""
+    if questions is None:
+        return []
+    try:
+        return await asyncio.get_running_loop().run_in_executor(None, questions.of, key)
+    except OSError as error:
+        log.error("what was asked for cannot be read: %s", error)
+        return []
 
 
 async def reset_of(account: Account, missing_nano: int, lending: Lending) -> tuple[int, str]:

@@ -18,6 +18,7 @@ from fastgate import snapshot as snapshots
 from fastgate._core.credit import locate_all
 from fastgate._core.flight import FlightTable
 from fastgate._core.warmth import WarmthTable
+from fastgate.asking import Questions
 from fastgate.board import Board
 from fastgate.call import Call
 from fastgate.clock import mono_ns
@@ -103,6 +104,7 @@ class Worker:
         self.counters = Counters(state.counters_db, loop, durable=durable)
         self.allowances = Allowances()
         self.lending = Lending(self.allowances, self.epoch, self.counters, self.counters.run, self.board)
+        self.lending.questions = Questions(state.questions_dir)
         self._stages_at_ns = 0
         self.snapshot: Snapshot
         self._loading: asyncio.Future[Snapshot] | None = None

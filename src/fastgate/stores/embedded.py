@@ -38,7 +38,8 @@ from fastgate.directory_checks import (
 from fastgate.keys import PREFIX, digest, digest_of_sha256, ensure_pepper, load_pepper, new_secret
 from fastgate.state import StateDir, WriterLock
 from fastgate.stores import schema
-from fastgate.stores.budgets import EmbeddedBudgets, budget_rows, pause_rows
+from fastgate.stores.budget_rows import budget_rows, pause_rows
+from fastgate.stores.budgets import EmbeddedBudgets
 from fastgate.stores.changelog import write_changes
 from fastgate.stores.declared import plan, rate_columns
 from fastgate.stores.engine import HEAD, migrate, open_engine, reading, schema_revision, writing

@@ -10,6 +10,7 @@ from typing import Any, Literal, Protocol
 
 import msgspec
 
+from fastgate.asking import Asked
 from fastgate.directory import Directory, Rates
 from fastgate.directory_budgets import Budget
 from fastgate.snapshot import BudgetLevel, BudgetRow, PauseRow, RateRow
@@ -170,6 +171,10 @@ class IncreaseView(msgspec.Struct, frozen=True):
     requested_ns: int
     decided_by: str
     decided_ns: int
+    cell: str = ""
+    """The member or tag value whose cell alone it raises; empty raises each."""
+    key_id: str = ""
+    """With which a developer asked for it; empty where the asker came through the control plane."""
 
 
 class IncreaseDraft(msgspec.Struct, frozen=True):
@@ -179,6 +184,7 @@ class IncreaseDraft(msgspec.Struct, frozen=True):
     amount_nano: int
     not_after_ns: int
     reason: str
+    cell: str = ""
 
 
 class BudgetStore(Protocol):
@@ -200,10 +206,19 @@ class BudgetStore(Protocol):
 
     def request(self, draft: IncreaseDraft, actor: str, approve: bool) -> IncreaseView: ...
 
+    def take(self, asked: Asked) -> IncreaseView | None:
+        """Take in what a developer asked for, once however often it is told: what stands under its id. None, and
+        logged, where its budget is gone or was made anew."""
+        ...
+
+    def stand(self, ids: Sequence[str]) -> Mapping[str, IncreaseView]:
+        """How these increases stand; those that went with their budget are absent."""
+        ...
+
     def decide(self, increase_id: str, verdict: Literal["approve", "deny", "end"], actor: str) -> IncreaseView: ...
 
     def increases(
-        self, budget_id: str = "", after: str = "", limit: int = 100
+        self, budget_id: str = "", after: str = "", limit: int = 100, state: str = ""
     ) -> tuple[Sequence[IncreaseView], str | None]: ...
 
     def pause(self, level: BudgetLevel, of: str, org: str, reason: str, until_ns: int, actor: str) -> PauseRow: ...

@@ -127,6 +127,8 @@ increases = Table(
     Column("requested_ns", BigInteger, nullable=False),
     Column("decided_by", Text, nullable=False),
     Column("decided_ns", BigInteger, nullable=False),
+    Column("cell", Text, nullable=False, server_default=""),
+    Column("key_id", Text, nullable=False, server_default=""),
 )
 pauses = Table(
     "pauses",

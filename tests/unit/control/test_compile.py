@@ -10,6 +10,7 @@ from fastgate.config import load_config
 from fastgate.control.compile import compile_snapshot, next_expiry_ns
 from fastgate.prices.catalog import compile_prices
 from fastgate.prices.settings import PriceSettings
+from fastgate.snapshot import Raise
 from fastgate.stores.ports import DirectoryRows, SecretRow
 
 NOW_NS = 1_000
@@ -143,14 +144,14 @@ def test_a_round_trip_finds_every_key_by_its_digest(loaded, found):
 def test_increases_and_pauses_end_by_themselves_and_the_next_end_is_known(loaded):
     row = snapshot.BudgetRow(
         *("b", "o", "user", "u", False, (), "month", 0, "UTC", 1, 5, True, ()),
-        increases=((1, NOW_NS), (2, NOW_NS + 5), (3, NOW_NS + 9)),
+        increases=(Raise(1, NOW_NS), Raise(2, NOW_NS + 5, "alice"), Raise(3, NOW_NS + 9)),
         created_ns=1,
     )
     paused = [snapshot.PauseRow("user", "u", "", "why", "me", 1, until) for until in (0, NOW_NS, NOW_NS + 7)]
     rows = DirectoryRows(1, [], [msgspec.structs.replace(row, id="c"), row], paused)
     data = compile_snapshot(loaded[0], rows, PRICES, 1, NOW_NS)
     assert [budget.id for budget in data.budgets] == ["b", "c"]
-    assert data.budgets[0].increases == ((2, NOW_NS + 5), (3, NOW_NS + 9))
+    assert data.budgets[0].increases == ((2, NOW_NS + 5, "alice"), (3, NOW_NS + 9, ""))
     assert [pause.until_ns for pause in data.pauses] == [0, NOW_NS + 7]
     assert next_expiry_ns(data) == NOW_NS + 5
     assert snapshot.decode(snapshot.encode(data)) == data

@@ -11,7 +11,7 @@ from fastgate.directory import CostCenter, Directory, Key, Org, Rates, Team, Use
 from fastgate.directory_budgets import Budget, Stage
 from fastgate.refs import Secret
 from fastgate.state import StateDir
-from fastgate.stores import budgets as module
+from fastgate.stores import increases as module
 from fastgate.stores.embedded import open_directory
 from fastgate.stores.ports import IncreaseDraft, KeyDraft, StoreError
 from fastgate.times import NS
@@ -181,7 +181,7 @@ def test_an_increase_is_asked_for_granted_and_ended(store):
     assert store.rows().budgets[0].increases == ()
     granted = store.budgets.decide(asked.id, "approve", "boss")
     assert (granted.state, granted.decided_by, granted.reason) == ("approved", "boss", "a release")
-    assert store.rows().budgets[0].increases == ((5 * NS, asked.not_after_ns),)
+    assert store.rows().budgets[0].increases == ((5 * NS, asked.not_after_ns, ""),)
     with pytest.raises(StoreError, match="is approved, not requested"):
         store.budgets.decide(asked.id, "deny", "boss")
     assert store.budgets.decide(asked.id, "end", "boss").state == "ended"
@@ -218,6 +218,30 @@ def test_increases_that_make_no_sense_are_refused(store, fields, wrong):
     with pytest.raises(StoreError, match=wrong):
         store.budgets.request(draft(**fields), "dev", approve=True)
     assert store.budgets.increases()[0] == []
+
+
+def test_an_increase_of_one_seat_needs_a_seat_that_is_there(store):
+    store.budgets.put(MONTH, "me")
+    store.budgets.put(changed(MONTH, id="seats", level="team", of="t", per_seat=True), "me")
+    store.budgets.put(changed(MONTH, id="each", level="tag", of="project=*", org="acme"), "me")
+    store.budgets.put(changed(MONTH, id="both", level="tag", of="project=*", org="acme", per_seat=True), "me")
+    taken = [("seats", "alice"), ("seats", "key:laptop"), ("each", "any value"), ("both", "x alice"), ("m", "")]
+    for budget, cell in taken:
+        store.budgets.request(draft(budget=budget, cell=cell), "boss", approve=True)
+    wrong = [
+        ("m", "alice", "is one for all"),
+        ("seats", "bob", "no seat bob: org acme has no user bob"),
+        ("seats", "key:none", "has no key none"),
+        ("seats", "x alice", "has no seat x alice"),
+        ("both", "alice", "is written as VALUE SEAT"),
+        ("both", "x bob", "has no user bob"),
+    ]
+    for budget, cell, told in wrong:
+        with pytest.raises(StoreError, match=told):
+            store.budgets.request(draft(budget=budget, cell=cell), "boss", approve=True)
+    found = {row.id: [(each.nano, each.cell) for each in row.increases] for row in store.rows().budgets}
+    assert found["seats"] == [(5 * NS, "alice"), (5 * NS, "key:laptop")]
+    assert (found["each"], found["both"]) == ([(5 * NS, "any value")], [(5 * NS, "x alice")])
 
 
 def test_live_increases_are_bounded_and_one_that_is_over_cannot_be_granted(store, monkeypatch):

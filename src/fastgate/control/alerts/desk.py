@@ -150,7 +150,7 @@ class Desk:
         if not keepers or not self.in_use:
             return
         for at_ppm, _ in row.stages:
-            reached = change.stage and stage_nano(row, at_ppm, change.at_ns) <= change.spent_nano
+            reached = change.stage and stage_nano(row, at_ppm, change.at_ns, change.cell) <= change.spent_nano
             for raised, receivers in self.outbox.standing(stage_key(row, change.cell, at_ppm), keepers):
                 of_now = not raised.period_ns or raised.period_ns == change.period_start_ns
                 if not (reached and of_now):

@@ -56,7 +56,11 @@ class Notice(msgspec.Struct, frozen=True, kw_only=True):
 
 def stage_notice(row: BudgetRow, change: StageChange) -> Notice | None:
     """What a stage says; None where the cell has left its stages again."""
-    reached = [(at_ppm, do) for at_ppm, do in row.stages if stage_nano(row, at_ppm, change.at_ns) <= change.spent_nano]
+    reached = [
+        (at_ppm, do)
+        for at_ppm, do in row.stages
+        if stage_nano(row, at_ppm, change.at_ns, change.cell) <= change.spent_nano
+    ]
     if not change.stage or not reached:
         return None
     at_ppm, action = reached[-1]
@@ -67,7 +71,7 @@ def stage_notice(row: BudgetRow, change: StageChange) -> Notice | None:
         "downgrade": "Calls go on with cheaper models.",
         "pause": "New calls are refused.",
     }[action]
-    ceiling = ceiling_nano(row, change.at_ns)
+    ceiling = ceiling_nano(row, change.at_ns, change.cell)
     facts = [
         ("Budget", row.id + cell),
         ("Of", subject),

@@ -15,6 +15,10 @@ from fastgate.control.shapes import Page
 from fastgate.snapshot import BudgetLevel
 
 OfBudget = Annotated[str, Parameter(description="only of this budget")]
+OfState = Annotated[
+    Literal["", "requested", "approved", "denied", "ended"],
+    Parameter(description="only those in this state"),
+]
 TagOrg = Annotated[str, Parameter(description="the org of a tag, where there are several")]
 Verdict = Literal["approve", "deny", "end"]
 
@@ -54,10 +58,14 @@ def reap(operations: Operations, request: AnyRequest, data: shapes.Reap) -> shap
 
 @get("/increases", sync_to_thread=True)
 def increases(
-    operations: Operations, budget: OfBudget = "", cursor: Cursor = "", limit: Limit = DEFAULT_PAGE
+    operations: Operations,
+    budget: OfBudget = "",
+    standing: OfState = "",
+    cursor: Cursor = "",
+    limit: Limit = DEFAULT_PAGE,
 ) -> Page[shapes.Increase]:
-    """Temporary increases, by id."""
-    return operations.budgets.increases(budget, cursor, limit)
+    """Temporary increases, by id; those in the state `requested` wait for a decision."""
+    return operations.budgets.increases(budget, cursor, limit, standing)
 
 
 @post("/budgets/{budget_id:str}/increases", sync_to_thread=True)

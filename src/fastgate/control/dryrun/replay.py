@@ -18,6 +18,7 @@ from sqlalchemy import Connection
 from fastgate.budgets import SESSION_TAG, pause_ppm, seat, selected, selects_model, split_tag, stage_nano
 from fastgate.control.dryrun.report import Flow, Outcome, Report, StageReached
 from fastgate.periods import ROLLING_BUCKETS, calendar
+from fastgate.selection import cell_of
 from fastgate.snapshot import BudgetRow, KeyRow
 from fastgate.times import LAST_NS, NS
 
@@ -118,12 +119,13 @@ class _Cell:
     Valid until `end_ns`; then `renew` begins the next period, or moves the window."""
 
     __slots__ = (
-        "buckets", "calendar", "downgrade_nano", "end_ns", "outcome", "quiet_below", "reached", "refuse_nano", "row",
-        "seat", "spent", "start_ns", "subject", "thresholds",
+        "buckets", "calendar", "cell", "downgrade_nano", "end_ns", "outcome", "quiet_below", "reached", "refuse_nano",
+        "row", "seat", "spent", "start_ns", "subject", "thresholds",
     )  # fmt: skip
 
-    def __init__(self, row: BudgetRow, subject: str, whose: str) -> None:
+    def __init__(self, row: BudgetRow, subject: str, whose: str, cell: str) -> None:
         self.row = row
+        self.cell = cell
         self.subject = subject
         self.seat = whose
         self.calendar = calendar(row.period, row.tz, row.start_day, row.rolling_h)
@@ -148,7 +150,7 @@ class _Cell:
             self.outcome = None
         self.start_ns = start_ns
         # An increase that ends within the period moves the stages; spend stays.
-        changes = [ends for _, ends in self.row.increases if at_ns < ends < end_ns]
+        changes = [each.not_after_ns for each in self.row.increases if at_ns < each.not_after_ns < end_ns]
         self.end_ns = min([end_ns, *changes])
         self._set_stages(at_ns)
         if armed:
@@ -164,13 +166,13 @@ class _Cell:
 
     def _set_stages(self, at_ns: int) -> None:
         row = self.row
-        self.thresholds = [stage_nano(row, at_ppm, at_ns) for at_ppm, _ in row.stages]
+        self.thresholds = [stage_nano(row, at_ppm, at_ns, self.cell) for at_ppm, _ in row.stages]
         self.downgrade_nano = NEVER
         for threshold, (_, action) in zip(self.thresholds, row.stages, strict=True):
             if action == "downgrade":
                 self.downgrade_nano = threshold
         ends = row.hard or any(action == "pause" for _, action in row.stages)
-        self.refuse_nano = stage_nano(row, pause_ppm(row.stages), at_ns) if ends else NEVER
+        self.refuse_nano = stage_nano(row, pause_ppm(row.stages), at_ns, self.cell) if ends else NEVER
         self.reached = min(self.reached, sum(threshold <= self.spent for threshold in self.thresholds))
         if row.period == "rolling" and self.reached == 0:
             self.outcome = None  # a window that has emptied begins anew
@@ -261,7 +263,7 @@ class _Replay:
             whose = seat(who) if row.per_seat else ""
             cell = self.cells.get((row.id, subject, whose))
             if cell is None:
-                cell = self.cells[row.id, subject, whose] = _Cell(row, subject, whose)
+                cell = self.cells[row.id, subject, whose] = _Cell(row, subject, whose, cell_of(row, who, subject))
             cells.append(cell)
         windows = [cell for cell in cells if cell.row.period == "rolling"]
         made = self.flows[key] = (Flow(org=org, team=team, user=user, key=key_id), cells, windows)

@@ -45,7 +45,7 @@ async def hold(call: Call, plan: list[Candidate], lending: Lending, replan: Plan
         return plan
     if draw.stage is not None:
         if draw.stage == "pause" and draw.staged is not None and not draw.staged.row.hard:
-            raise soft_paused(call, draw, lending.allowances)
+            raise await soft_paused(call, draw, lending)
         staged = draw.staged if draw.stage != "alert" and not call.decided else None
         if staged is not None and lower(call, staged.row.id, draw.stage):
             plan, draw = replan(call), find(call, lending)
@@ -139,7 +139,8 @@ def clamp(call: Call, max_tokens: int) -> None:
         at = opening.end() if opening is not None else 0
         call.body = b'%b"max_tokens":%b,%b' % (body[:at], number, body[at:])
     call.request = read_request(call.body)
-    # The beginning is the same; what was put in counts as new.
-    call.request.known_bytes, call.request.known_tokens = request.known_bytes, request.known_tokens
+    # The beginning is the same. What was put in is no input: counted as such, it could take the call above its hold.
+    grown = max(0, call.request.text_bytes - request.text_bytes)
+    call.request.known_bytes, call.request.known_tokens = request.known_bytes + grown, request.known_tokens
     if call.asked is not None:
         call.asked.keep = False  # an answer that was made shorter is none to the question that was asked
