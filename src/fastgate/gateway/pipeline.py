@@ -79,7 +79,7 @@ async def send(call: Call, worker: Worker) -> None:
     while True:
         error: GatewayError | None = None
         if call.preferred:
-            ladder.pass_over(call)
+            ladder.pass_over(call, worker.lending)
         plan = route.plan(call)
         if call.snapshot.budgets is not None and call.hold is None:
             plan = await hold.hold(call, plan, worker.lending, route.plan)
@@ -89,7 +89,7 @@ async def send(call: Call, worker: Worker) -> None:
             error = exc
         if call.preferred and ladder.prefer(call, error, worker.lending):
             continue
-        if call.throttled and call.snapshot.data.throttled and ladder.descend(call):
+        if call.throttled and call.snapshot.data.throttled and ladder.descend(call, worker.lending):
             continue
         if error is not None:
             raise error

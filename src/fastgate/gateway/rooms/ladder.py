@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from fastgate.clock import mono_ns
 from fastgate.errors import Kind
 from fastgate.gateway.attempts import AGAIN, ELSEWHERE, attempt_cost, worth_another
-from fastgate.routing.ladder import Ladder
+from fastgate.routing.ladder import Ladder, next_model
 
 if TYPE_CHECKING:
     from fastgate.call import Call
@@ -41,53 +41,65 @@ def apply(call: Call, lending: Lending) -> None:
     ladder.apply(call, stage)
 
 
-def descend(call: Call) -> bool:
+def descend(call: Call, lending: Lending) -> bool:
     """Move a call on whose model's endpoints are all throttled; False where there is nothing below, or where attempts
-    have cost something: it is charged to the budgets of the model that cost it, and a call has one set of them."""
+    have cost something that a budget pays for, or would: a call has one set of budgets for all that it costs."""
     call.throttled = False
     ladder: Ladder = call.snapshot.ladder
-    if call.hold is not None:
-        if call.attempted_nano or attempt_cost(call, call.attempts[-1][3]):
+    if failed_nano(call):
+        target = next_model(call, ladder.throttled)
+        if call.hold is not None or target is None or not same_budgets(call, target, lending):
             return False
-        if not ladder.descend(call):
-            return False
-        call.hold.settle(0)
-        call.hold = call.draw = None
-        call.cells = ()
-        return True
-    return ladder.descend(call)
+    if not ladder.descend(call):
+        return False
+    give_up(call)
+    return True
 
 
-def pass_over(call: Call) -> None:
+def pass_over(call: Call, lending: Lending) -> None:
     """Where no endpoint of the call's model is healthy, begin at the next model it names that has one."""
     ladder: Ladder = call.snapshot.ladder
     now_ns = mono_ns()
     if not ladder.ready(call, call.model_used, now_ns):
-        ready = tuple(model for model in call.preferred if ladder.ready(call, model, now_ns))
+        ready = tuple(model for model in payable(call, lending) if ladder.ready(call, model, now_ns))
         if ready:
             ladder.prefer(call, "unhealthy", ready)
 
 
 def prefer(call: Call, error: GatewayError | None, lending: Lending) -> bool:
     """Move a call whose model has failed to the next one that it names. False, and nothing changed, where the failure
-    is one that another model would meet as well, or where none is left. What failed attempts have cost stays on the
-    budgets that they were held on: a call that has cost something goes only where the same ones pay."""
+    is one that another model would meet as well, or where none is left."""
     if not failed(call, error):
         return False
     ladder: Ladder = call.snapshot.ladder
-    models, cost_nano = call.preferred, call.attempted_nano
-    if call.hold is not None and call.attempts:
-        cost_nano += attempt_cost(call, call.attempts[-1][3])
-        if cost_nano:
-            models = tuple(model for model in models if same_budgets(call, model, lending))
-    if not ladder.prefer(call, "throttled" if call.throttled else "failed", models):
+    cost_nano = failed_nano(call)
+    if not ladder.prefer(call, "throttled" if call.throttled else "failed", payable(call, lending)):
         return False
     call.throttled = False
-    if call.hold is not None and not cost_nano:
+    if not cost_nano:
+        give_up(call)
+    return True
+
+
+def give_up(call: Call) -> None:
+    """End the hold of a call that has cost nothing: the next model is held on its own budgets."""
+    if call.hold is not None:
         call.hold.settle(0)
         call.hold = call.draw = None
         call.cells = ()
-    return True
+
+
+def payable(call: Call, lending: Lending) -> tuple[str, ...]:
+    """The models that the request names and that the call may go on to. What failed attempts have cost stays on the
+    budgets that they were held on: a call that has cost something goes only where the same ones pay, or none do."""
+    if not failed_nano(call):
+        return call.preferred
+    return tuple(model for model in call.preferred if same_budgets(call, model, lending))
+
+
+def failed_nano(call: Call) -> int:
+    """What the call's attempts may have cost so far, all of which have failed."""
+    return call.attempted_nano + attempt_cost(call, call.attempts[-1][3]) if call.attempts else 0
 
 
 def failed(call: Call, error: GatewayError | None) -> bool:
@@ -101,10 +113,16 @@ def failed(call: Call, error: GatewayError | None) -> bool:
 
 
 def same_budgets(call: Call, model: str, lending: Lending) -> bool:
-    """Whether what was held for the call so far pays for that model too."""
-    who = call.principal
+    """Whether what was held for the call so far pays for that model too, and none of its budgets turns calls away. The
+    accounts are asked for their numbers: a draw that was made before the store had answered has none."""
+    who, allowances = call.principal, lending.allowances
     assert who is not None
+    if allowances.selection is None:  # no budget, or the last was removed while the call was under way
+        return not call.cells
     try:
-        return lending.allowances.draw(who, call.session, model).numbers == call.cells
+        draw = allowances.draw(who, call.session, model)
     except OverflowError:
         return False
+    if draw.staged is not None and not draw.staged.row.hard and draw.stage != "alert":
+        return False
+    return tuple(account.number for account in draw.accounts) == call.cells
