@@ -61,6 +61,9 @@ WATCH_AFTER_NS = 80_000_000
 BODY_GRACE_S = 10.0
 """A body may begin as late as this, as a request head may; from then on it must keep `limits.body_bytes_per_s`."""
 
+REFUSED_S = 5.0
+"""A snapshot that could not be taken up is tried again this often: its cache may be back. A newer one at once."""
+
 GC_ALLOCATIONS = 10_000
 """Container objects between collections; a call leaves none behind in a cycle, so the default (700) walks in vain."""
 
@@ -108,6 +111,9 @@ class Worker:
         self._stages_at_ns = 0
         self.snapshot: Snapshot
         self._loading: asyncio.Future[Snapshot] | None = None
+        self._tried = 0
+        """The generation that was loaded last; where it was refused, it is loaded again from `_again_ns` on."""
+        self._again_ns = 0
         self.adopt(self.load())
         # What exists now lives as long as the process: the collector need not walk it again and again.
         gc.collect()
@@ -173,7 +179,10 @@ class Worker:
     def _poll(self) -> None:
         self.loop.call_later(BOARD_POLL_S, self._poll)
         self.watchdog.beat()
-        if self.board.generation != self.snapshot.generation and self._loading is None:
+        generation = self.board.generation
+        due = generation != self._tried or mono_ns() >= self._again_ns
+        if due and generation != self.snapshot.generation and self._loading is None:
+            self._tried = generation
             self._loading = self.loop.run_in_executor(None, self.load)
             self._loading.add_done_callback(self._loaded)
         if self.allowances.selection is not None or self.allowances.accounts:
@@ -184,6 +193,7 @@ class Worker:
         try:
             self.adopt(loading.result())
         except (OSError, ValueError) as exc:
+            self._again_ns = mono_ns() + int(REFUSED_S * 1e9)
             log.error("the published snapshot cannot be read (%s); keeping %d", exc, self.snapshot.generation)
 
     def _poll_budgets(self) -> None:

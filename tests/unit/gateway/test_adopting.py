@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from fastgate.gateway.worker import Worker
+from fastgate.gateway.worker import BOARD_POLL_S, Worker
 from fastgate.guards import screen
 from fastgate.snapshot import GuardRow
 from tests.support.plane import CACHE, Plane, endpoint
@@ -103,6 +103,40 @@ def test_a_cache_that_cannot_be_opened_leaves_the_one_in_force(tmp_path: Path, b
                 await answers.keep(find_of(1), entry(1))  # type: ignore[misc]  # it has a writer, so a future
                 answers.memory.drop(find_of(1))
                 assert answers.look(Ask(1), time.time_ns(), 0) is not None  # type: ignore[arg-type]
+        finally:
+            worker.close()
+
+    alone(run)
+
+
+def test_a_refused_snapshot_is_tried_again_now_and_then_and_a_newer_one_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    plane = Plane(tmp_path, (endpoint("http://127.0.0.1:9"),))
+
+    async def run() -> None:
+        worker = Worker(plane.state, asyncio.get_running_loop())
+
+        async def adopted() -> None:
+            deadline = time.monotonic() + 2  # sooner than a refused one is tried again
+            while worker.snapshot.generation != plane.generation:
+                assert time.monotonic() < deadline
+                await asyncio.sleep(0.01)
+
+        try:
+            plane.cache = msgspec.structs.replace(CACHE, store="${CACHE_OF_THIS_TEST}")
+            plane.publish()
+            await asyncio.sleep(12 * BOARD_POLL_S)
+            assert ["cannot be read" in message for message in caplog.messages] == [True]
+            plane.cache = None
+            plane.publish()
+            await adopted()
+            monkeypatch.setattr("fastgate.gateway.worker.REFUSED_S", 0.2)
+            plane.cache = msgspec.structs.replace(CACHE, store="${CACHE_OF_THIS_TEST}")
+            plane.publish()
+            await asyncio.sleep(4 * BOARD_POLL_S)
+            monkeypatch.setenv("CACHE_OF_THIS_TEST", "redis://127.0.0.1:9/0")
+            await adopted()
         finally:
             worker.close()
 
