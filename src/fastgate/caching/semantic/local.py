@@ -10,7 +10,6 @@ import asyncio
 from collections import OrderedDict, deque
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
-from heapq import heappop, heappush
 from time import sleep
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +17,7 @@ import lmdb
 import numpy as np
 
 from fastgate.caching.semantic.calibration import Calibration
+from fastgate.caching.semantic.ends import Ends
 from fastgate.caching.semantic.note import Note, Row, Verdict, pack, unpack
 from fastgate.caching.semantic.reading import Reading, read
 from fastgate.caching.semantic.shelf import Item, Shelf
@@ -68,8 +68,7 @@ class Notes:
         self.shelves: dict[Place, Shelf] = {}
         self.judged: OrderedDict[bytes, Calibration] = OrderedDict()
         self._held: OrderedDict[bytes, tuple[Place, int]] = OrderedDict()
-        self._ends: list[tuple[int, bytes]] = []
-        """When notes expire, soonest first. What was taken anew or dropped leaves its time behind until that comes."""
+        self._ends = Ends(self._ends_at)
 
     def __len__(self) -> int:
         return len(self._held)
@@ -90,7 +89,8 @@ class Notes:
             if held.note.text == row.text and held.note.partition == row.partition:
                 self.shelves[place].replace(label, Item(row, held.reading))
                 self._held.move_to_end(row.find)
-                heappush(self._ends, (row.expires_ns, row.find))
+                if row.expires_ns != held.note.expires_ns:
+                    self._ends.add(row.expires_ns, row.find)
                 return
             self.drop(row.find)
         item = Item(row, read(row.text) if reading is None else reading)
@@ -101,18 +101,20 @@ class Notes:
         if vector is None:
             vector = np.frombuffer(row.vector, np.float16).astype(np.float32)
         self._held[row.find] = place, shelf.add(item, vector)
-        heappush(self._ends, (row.expires_ns, row.find))
+        self._ends.add(row.expires_ns, row.find)
         while len(self._held) > self.limit:
             self.drop(next(iter(self._held)))
 
     def expire(self, now_ns: int, count: int) -> None:
         """Drop up to so many notes that have expired: their answers are given no more."""
-        while count and self._ends and self._ends[0][0] <= now_ns:
-            _, find = heappop(self._ends)
-            held = self._held.get(find)
-            if held is not None and self.shelves[held[0]].items[held[1]].note.expires_ns <= now_ns:
-                self.drop(find)
+        while count and (end := self._ends.pop(now_ns)) is not None:
+            if self._ends_at(*end):
+                self.drop(end[1])
             count -= 1
+
+    def _ends_at(self, at_ns: int, find: bytes) -> bool:
+        held = self._held.get(find)
+        return held is not None and self.shelves[held[0]].items[held[1]].note.expires_ns == at_ns
 
     def drop(self, find: bytes) -> None:
         held = self._held.pop(find, None)

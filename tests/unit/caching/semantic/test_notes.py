@@ -119,6 +119,32 @@ def test_notes_are_bounded_and_the_oldest_make_room() -> None:
     assert not held.near(spoken("text of number 3", vector(3), "o0"))
 
 
+def test_times_of_notes_that_are_gone_do_not_pile_up() -> None:
+    held = notes(limit=50)
+    for n in range(2000):
+        held.take(note(n % 500, text=f"text of number {n}", started_ns=n + 1, expires_ns=(1 << 61) + n), 0)
+        held.take(note(0, started_ns=n + 1, expires_ns=(1 << 62) - n), 0)
+        assert len(held._ends) <= 3 * held.limit
+    assert len(held) == 50
+
+
+@given(st.lists(st.tuples(st.sampled_from(["take", "drop", "expire"]), st.integers(0, 7), st.integers(1, 30))))
+def test_a_note_goes_when_its_time_has_come_and_not_before(steps: list[tuple[str, int, int]]) -> None:
+    held, ends, now_ns = notes(limit=8), {}, 0
+    for serial, (what, n, moment) in enumerate(steps):
+        if what == "take":
+            held.take(note(n, started_ns=serial, expires_ns=now_ns + moment), now_ns)
+            ends[n] = now_ns + moment
+        elif what == "drop":
+            held.drop(n.to_bytes(16, "big"))
+            ends.pop(n, None)
+        else:
+            now_ns += moment
+            held.expire(now_ns, 1000)
+            ends = {n: at_ns for n, at_ns in ends.items() if at_ns > now_ns}
+        assert {int.from_bytes(find) for find in held._held} == set(ends)
+
+
 def test_of_a_question_the_last_note_counts() -> None:
     held = notes()
     now_ns = time.time_ns()
