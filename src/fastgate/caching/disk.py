@@ -11,6 +11,7 @@ them in a thread of their own (writer.py). A process that dies in the middle of 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -84,11 +85,17 @@ class Disk:
             return number(txn.get(b"n"))
 
     def purges(self) -> list[Purge]:
+        return self._file.read(self._sentences)
+
+    def _sentences(self) -> list[Purge]:
         with self._env.begin(db=self._facts) as txn:
             return told(txn.get(b"purges"))
 
     def facts(self) -> dict[str, int]:
         """Counts since the file was made, and its use."""
+        return self._file.read(self._counts)
+
+    def _counts(self) -> dict[str, int]:
         with self._env.begin() as txn:
             counts = {name: number(txn.get(name.encode(), db=self._facts)) for name in ("damaged", "evicted")}
             return counts | {"entries": txn.stat(self._entries)["entries"], "bytes": self._file.used(txn)}
@@ -97,23 +104,25 @@ class Disk:
         """Every entry's find, head and stored size, by find; a page at a time, so that no reader stands for long."""
         after = b""
         while True:
-            found = list(self._page(after))
+            found = self._file.read(partial(self._page, after))
             yield from ((find, head, size) for find, head, size in found if head is not None)
             if len(found) < PURGE_AT_ONCE:
                 return
             after = found[-1][0]
 
-    def _page(self, after: bytes) -> Iterator[tuple[bytes, Head | None, int]]:
+    def _page(self, after: bytes) -> list[tuple[bytes, Head | None, int]]:
+        found: list[tuple[bytes, Head | None, int]] = []
         with self._env.begin(db=self._entries, buffers=True) as txn, txn.cursor() as cursor:
             more = cursor.set_range(after) if after else cursor.first()
             if more and after and bytes(cursor.key()) == after:
                 more = cursor.next()
             for _ in range(PURGE_AT_ONCE):
                 if not more:
-                    return
+                    break
                 blob = cursor.value()
-                yield bytes(cursor.key()), head_in(blob), len(blob)
+                found.append((bytes(cursor.key()), head_in(blob), len(blob)))
                 more = cursor.next()
+        return found
 
     # -- writing ----------------------------------------------------------------------------------------------------
 
@@ -198,10 +207,7 @@ class Disk:
 
     def purge(self, sentence: Purge) -> int:
         """Says the sentence, so that workers and late answers obey it, then drops what it matches here; how many."""
-        with self._file.writing, self._env.begin(write=True, buffers=True) as txn:
-            sentences = [*told(txn.get(b"purges", db=self._facts)), sentence][-SENTENCES_KEPT:]
-            txn.put(b"purges", purges.encode(sentences), db=self._facts)
-            self._count(txn, b"n", 1)
+        self._file.read(lambda: self._say(sentence))
         dropped, gone = 0, []
         for find, head, _ in self.heads():
             if sentence.matches(head):
@@ -211,7 +217,16 @@ class Disk:
                 gone = []
         return dropped + self._drop_matching(gone, sentence)
 
+    def _say(self, sentence: Purge) -> None:
+        with self._file.writing, self._env.begin(write=True, buffers=True) as txn:
+            sentences = [*told(txn.get(b"purges", db=self._facts)), sentence][-SENTENCES_KEPT:]
+            txn.put(b"purges", purges.encode(sentences), db=self._facts)
+            self._count(txn, b"n", 1)
+
     def _drop_matching(self, finds: list[bytes], sentence: Purge) -> int:
+        return self._file.read(lambda: self._drop_these(finds, sentence))
+
+    def _drop_these(self, finds: list[bytes], sentence: Purge) -> int:
         with self._file.writing, self._env.begin(write=True, buffers=True) as txn:
             held = ((find, head_in(txn.get(find, db=self._entries) or b"")) for find in finds)
             return sum(self._drop(txn, find) for find, head in held if head is not None and sentence.matches(head))

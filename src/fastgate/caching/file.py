@@ -62,7 +62,9 @@ class File:
             self.limit = limit
 
     def read(self, once: Callable[[], T]) -> T:
-        """What `once` reads; again where another process, whose limit is larger already, has outgrown this map."""
+        """What `once` reads; again where another process, whose limit is larger already, has outgrown this map.
+        Where only one thread has the file, `once` may write too: a transaction that does not begin has done nothing.
+        """
         try:
             return once()
         except lmdb.MapResizedError:

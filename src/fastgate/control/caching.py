@@ -5,8 +5,10 @@ Opens the store that the configuration names only when asked. Knows no call unde
 
 from __future__ import annotations
 
+import threading
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager, closing, contextmanager
 from typing import TYPE_CHECKING, Any, Protocol
 
 from fastgate._core.money import format_usd
@@ -70,6 +72,8 @@ class Caching:
         self._settings = settings
         self._disk: Disk | None = None
         self._log: DiskLog | None = None
+        self._using = threading.Lock()
+        """Held around every use of the files: what other processes have made larger is mapped anew under no reader."""
 
     def close(self) -> None:
         if self._log is not None:
@@ -125,21 +129,40 @@ class Caching:
         log.info("answers are forgotten", entries=entries, before=rfc3339(before_ns), actor=actor, **chosen)
         return Purged(entries=entries, questions=questions, before=rfc3339(before_ns))
 
-    def _open(self, settings: CacheSettings) -> Opened:
+    def _open(self, settings: CacheSettings) -> AbstractContextManager[Opened]:
         address = settings.store.reveal()
-        if address != "embedded":
-            return Opened.redis(address)
+        return self._embedded(settings) if address == "embedded" else redis(address)
+
+    @contextmanager
+    def _embedded(self, settings: CacheSettings) -> Iterator[Opened]:
+        """The files, with the sizes that the configuration names now."""
+        import lmdb
+
+        with self._using:
+            try:
+                yield Opened(self._answers(settings), self._questions(settings))
+            except (lmdb.Error, OSError) as error:
+                raise OperationError("unusable", f"the cache's files cannot be used: {error}.") from None
+
+    def _answers(self, settings: CacheSettings) -> Disk:
+        from fastgate.caching.disk import Disk
+
         if self._disk is None:
-            from fastgate.caching.disk import Disk
-
             self._disk = Disk(self._state.cache_dir, settings.disk_bytes)
-        folder = self._state.cache_dir / "semantic"
-        if self._log is None and folder.exists():
-            from fastgate.caching.semantic.log_disk import ROWS_A_NOTE, DiskLog
+        elif self._disk.limit != settings.disk_bytes:
+            self._disk.resize(settings.disk_bytes)
+        return self._disk
 
-            semantic = settings.semantic
-            self._log = DiskLog(folder, ROWS_A_NOTE * semantic.entries, semantic.embedder.dimensions)
-        return Opened(self._disk, self._log, lambda: None)
+    def _questions(self, settings: CacheSettings) -> DiskLog | None:
+        from fastgate.caching.semantic.log_disk import ROWS_A_NOTE, DiskLog
+
+        folder = self._state.cache_dir / "semantic"
+        rows_max, dim = ROWS_A_NOTE * settings.semantic.entries, settings.semantic.embedder.dimensions
+        if self._log is not None:
+            self._log.resize(rows_max, dim)
+        elif folder.exists():
+            self._log = DiskLog(folder, rows_max, dim)
+        return self._log
 
 
 class Notes(Protocol):
@@ -168,12 +191,11 @@ class Asked:
 class Opened:
     """Answers and questions for the time of a with block; `notes` is None where no question was ever remembered."""
 
-    def __init__(self, store: Store, notes: Notes | None, close: Callable[[], None]) -> None:
+    def __init__(self, store: Store, notes: Notes | None) -> None:
         self.heads = store.heads
         self.facts = store.facts
         self.purge = store.purge
         self._notes = notes
-        self._close = close
 
     def rows(self) -> Iterable[tuple[Any, Row]]:
         return self._notes.rows() if self._notes is not None else ()
@@ -181,24 +203,21 @@ class Opened:
     def drop(self, matches: Callable[[Row], bool]) -> int:
         return self._notes.drop(matches) if self._notes is not None else 0
 
-    @classmethod
-    def redis(cls, address: str) -> Opened:
-        from fastgate.caching.resp import BlockingRedis, RedisUrl
-        from fastgate.caching.semantic.log_redis import RedisLogAdmin
-        from fastgate.caching.shared import SharedAdmin
 
-        try:
-            redis = BlockingRedis(RedisUrl(address))
-        except OSError as error:
-            raise OperationError("unusable", f"the cache's Redis cannot be reached: {error}.") from None
-        admin = SharedAdmin(redis)
-        return cls(admin, RedisLogAdmin(redis), admin.close)
+@contextmanager
+def redis(address: str) -> Iterator[Opened]:
+    """The store that several machines share, on a connection of its own."""
+    from fastgate.caching.resp import BlockingRedis, RedisUrl
+    from fastgate.caching.semantic.log_redis import RedisLogAdmin
+    from fastgate.caching.shared import SharedAdmin
 
-    def __enter__(self) -> Opened:
-        return self
-
-    def __exit__(self, *_: Any) -> None:
-        self._close()
+    try:
+        connection = BlockingRedis(RedisUrl(address))
+    except OSError as error:
+        raise OperationError("unusable", f"the cache's Redis cannot be reached: {error}.") from None
+    admin = SharedAdmin(connection)
+    with closing(admin):
+        yield Opened(admin, RedisLogAdmin(connection))
 
 
 def row_of(group: Group, sums: dict[str, SpendRow], held: list[int], asked: Asked) -> CacheRow:

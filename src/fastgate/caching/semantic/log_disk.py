@@ -6,6 +6,7 @@ rows   number, 8 bytes -> row (note.py)     numbers only rise
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -129,6 +130,9 @@ class DiskLog:
         gone = [number for number, row in self.rows() if matches(row)]
         dropped = 0
         for first in range(0, len(gone), DROP_AT_ONCE):
-            with self._file.writing, self._env.begin(write=True, db=self._rows) as txn:
-                dropped += sum(txn.delete(number.to_bytes(8, "big")) for number in gone[first : first + DROP_AT_ONCE])
+            dropped += self._file.read(partial(self._drop_these, gone[first : first + DROP_AT_ONCE]))
         return dropped
+
+    def _drop_these(self, numbers: list[int]) -> int:
+        with self._file.writing, self._env.begin(write=True, db=self._rows) as txn:
+            return sum(txn.delete(number.to_bytes(8, "big")) for number in numbers)
