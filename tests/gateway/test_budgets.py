@@ -378,3 +378,23 @@ def test_a_client_that_leaves_while_it_waits_leaves_nothing_behind(house: House)
 def test_the_counters_are_the_upstreams_log(house: House, tmp_path: Path) -> None:
     everything = [call for call in house.simulator.calls() if call.ended]
     assert house.settled("wide", billed(everything)) > 0
+
+
+def test_what_failed_for_nothing_is_charged_to_no_budget_of_a_model_that_was_never_called(house: House) -> None:
+    wide, _ = house.spent("wide")
+    for failures in (
+        (Behaviour(status=529), *[Behaviour(cut="rst", cut_bytes=0)] * 6),  # the last of them says nothing of load
+        (Behaviour(error_at=0, error_type="overloaded_error"),) * 6,
+    ):
+        seen = len(house.simulator.calls())
+        for failure in failures:
+            house.simulator.script(failure, session="nothing-left")
+        answer = house.send("nothing-left", model=SONNET, stream=True)
+        house.simulator.unscript()
+        assert (answer.status, answer.error[0]) == (429, "billing_error")
+        assert {call.started.model for call in house.simulator.calls()[seen:]} == {SONNET}
+        show = ("calls", "show", answer.headers["x-fastgate-call-id"], "--json")
+        until(lambda words=show: house.gateway.cli(*words).code == 0, 5, "it is recorded")
+        assert Decimal(house.gateway.cli(*show).json["cost"]) == 0
+        assert house.settled("no-haiku", 0) == 0
+    assert house.settled("wide", wide) == wide

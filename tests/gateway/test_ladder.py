@@ -167,3 +167,14 @@ def test_other_failures_change_no_model(house: House) -> None:
     house.script(Behaviour(status=500), n=20)
     answer = house.ask()
     assert (answer.status, set(house.models())) == (500, {OPUS})
+
+
+def test_a_refusal_as_the_first_event_costs_nothing_the_last_as_those_before_it(house: House) -> None:
+    house.script(Behaviour(error_at=0, error_type="overloaded_error"), n=20)
+    answer = house.ask(stream=True)
+    assert answer.status == 529
+    assert house.models()[0] == OPUS
+    assert house.models()[-1] == HAIKU
+    record = house.record()
+    assert {attempt.cost_nano for attempt in record.attempts} == {0}
+    assert (record.cost_nano, record.usage_state) == (0, "none")

@@ -26,6 +26,7 @@ budgets:
   - {{id: haikus, level: tag, of: "session=apart", org: acme, period: day, usd: 50, models: [haiku]}}
   - {{id: both, level: tag, of: "session=together", org: acme, period: day, usd: 50}}
   - {{id: full, level: tag, of: "session=full", org: acme, period: day, usd: 0.00001, models: [opus], {PAUSE}}}
+  - {{id: capped, level: tag, of: "session=capped", org: acme, period: day, usd: 0.00001, models: [haiku], {PAUSE}}}
 """
 
 
@@ -88,3 +89,17 @@ def test_and_where_they_do_not_the_call_goes_no_further(house: House) -> None:
     assert answer.status == 529, "what was spent on one budget is not another's to pay"
     assert house.settled("sonnets") > 0
     assert house.settled("haikus", before) == before
+
+
+def test_what_failed_for_nothing_is_charged_to_no_budget_of_a_model_that_was_never_called(house: House) -> None:
+    wide, _ = house.spent("wide")
+    house.simulator.script(Behaviour(cut="rst", cut_bytes=0), session="capped", n=20)
+    answer = house.send("capped", model=SONNET, models=[HAIKU])
+    house.simulator.unscript()
+    assert answer.status in (429, 529)
+    assert {call.started.model for call in house.simulator.calls() if call.started.session == "capped"} == {SONNET}
+    show = ("calls", "show", answer.headers["x-fastgate-call-id"], "--json")
+    until(lambda: house.gateway.cli(*show).code == 0, 5, "it is recorded")
+    assert Decimal(house.gateway.cli(*show).json["cost"]) == 0
+    assert house.settled("capped", 0) == 0
+    assert house.settled("wide", wide) == wide

@@ -46,13 +46,15 @@ def descend(call: Call, lending: Lending) -> bool:
     have cost something that a budget pays for, or would: a call has one set of budgets for all that it costs."""
     call.throttled = False
     ladder: Ladder = call.snapshot.ladder
-    if failed_nano(call):
+    cost_nano = failed_nano(call)
+    if cost_nano:
         target = next_model(call, ladder.throttled)
         if call.hold is not None or target is None or not same_budgets(call, target, lending):
             return False
     if not ladder.descend(call):
         return False
-    give_up(call)
+    if not cost_nano:
+        give_up(call)
     return True
 
 
@@ -82,7 +84,9 @@ def prefer(call: Call, error: GatewayError | None, lending: Lending) -> bool:
 
 
 def give_up(call: Call) -> None:
-    """End the hold of a call that has cost nothing: the next model is held on its own budgets."""
+    """End the hold of a call that has cost nothing: the next model is held on its own budgets. Without its meter the
+    last attempt is priced no second time, on those, where they refuse the call."""
+    call.meter = None
     if call.hold is not None:
         call.hold.settle(0)
         call.hold = call.draw = None

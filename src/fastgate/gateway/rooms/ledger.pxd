@@ -13,6 +13,7 @@ cpdef object settle(Call call)
 cpdef object price_answer(Call call)
 
 
+@cython.locals(meter=Meter)
 cpdef object refused_upstream(Call call)
 
 

@@ -70,7 +70,11 @@ def release(call: Call) -> None:
 
 
 def refused_upstream(call: Call) -> bool:
-    """An HTTP error of the provider costs nothing; a stream's late error does, and has status 200."""
+    """An HTTP error of the provider costs nothing, nor does an error as a stream's first event (attempt_cost says the
+    same of an attempt before the last); a stream's late error does, and has status 200."""
+    meter = call.meter
+    if meter is not None and meter.errored and not meter.started:
+        return True
     return call.pump is not None and call.pump.status >= 300
 
 
