@@ -187,6 +187,9 @@ def test_who_may_not_name_models_is_told_so(house: House) -> None:
         ("claude-sonnet-5-5", "invalid_request_error", "list of model ids"),
         ([SONNET, 7], "invalid_request_error", "list of model ids"),
         (None, "invalid_request_error", "list of model ids"),
+        ([f"{SONNET}\r\n"], "invalid_request_error", "models: each must be printable"),
+        (["é" + SONNET], "invalid_request_error", "models: each must be printable"),
+        (["x" * 257], "invalid_request_error", "at most 256"),
         ([f"{SONNET}-{n}" for n in range(9)], "invalid_request_error", "more than 8"),
     ],
 )

@@ -14,6 +14,7 @@ import msgspec
 from fastgate._core.request import read_request
 from fastgate._core.splice import members, splice
 from fastgate.dialects.front import anthropic_id
+from fastgate.dialects.model_id import judge_model
 from fastgate.errors import invalid_request, model_not_allowed
 from fastgate.routing.savings import listed
 
@@ -59,10 +60,11 @@ def named(call: Call) -> list[str]:
 
 
 def check(call: Call, name: str) -> None:
-    """Raise where the key may not use that model, or no endpoint serves it at a listed price: the worst price that a
-    model asked for by itself may be charged is no choice to fall back on."""
+    """Raise where that is no model's name, where the key may not use it, or no endpoint serves it at a listed price:
+    the worst price that a model asked for by itself may be charged is no choice to fall back on."""
     who, snapshot = call.principal, call.snapshot
     assert who is not None
+    judge_model(name, "models: each")
     if who.models and not any(fnmatchcase(name, glob) for glob in who.models):
         raise model_not_allowed(name, who.models)
     if not any(listed(snapshot.prices, endpoint, name) for endpoint in snapshot.endpoints):

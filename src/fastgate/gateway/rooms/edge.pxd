@@ -17,8 +17,5 @@ cpdef RequestHead judge_head(list items, authority, bint host_needed=*)
 cpdef object open_body(Call call)
 
 
-cpdef object judge_model(str model)
-
-
 @cython.locals(user_id=str)
 cpdef str session_of(Call call)

@@ -14,13 +14,11 @@ from fastgate._core.head import HeadTooLargeError, RequestHead, read_head
 from fastgate._core.request import RequestError, read_request
 from fastgate.call import Call
 from fastgate.dialects.front import adopt
+from fastgate.dialects.model_id import judge_model
 from fastgate.errors import headers_too_large, invalid_request, misframed
 
 QUERY_CHARS_MAX = 8 * 1024
 """Longest query, as for one header. Claude Code's is `beta=true`."""
-
-MODEL_CHARS_MAX = 256
-"""Longest model id. Bedrock's, the longest, are ARNs of some 150 characters."""
 
 SESSION_CHARS_MAX = 128
 """A session id is a UUID; whatever is longer is cut before it is recorded."""
@@ -85,12 +83,6 @@ def open_body(call: Call) -> None:
     if request.system_start >= 0:
         system = memoryview(call.body)[request.system_start : request.system_end]
         call.system_sha256 = sha256(system).hexdigest()
-
-
-def judge_model(model: str) -> None:
-    """Model ids travel in headers, records and tables; every provider's are short and printable."""
-    if len(model) > MODEL_CHARS_MAX or not (model.isascii() and model.isprintable()):
-        raise invalid_request(f"model must be printable ASCII of at most {MODEL_CHARS_MAX} characters.")
 
 
 def session_of(call: Call) -> str:
