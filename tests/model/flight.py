@@ -15,7 +15,7 @@ class Entry:
     note: Any
     usage: dict[str, int] = field(default_factory=dict)
     output_bytes: int = 0
-    sent: bool = True
+    sent: bool = False
 
     def amend(self, note: Any) -> None:
         """Another attempt: what was used so far is in the note."""

@@ -244,7 +244,8 @@ def test_unknown_usage_is_never_free(
 def test_a_free_route_stays_free_and_earlier_attempts_are_kept(house: House) -> None:
     table, journal = house.worker()
     table.claim(1, 1, fit_note(note(route="count_tokens", bound_nano=5)))
-    table.claim(2, 1, fit_note(note(price=PRICE.ints(), request_bytes=4, spent_nano=1_000_000)))
+    slot = table.claim(2, 1, fit_note(note(price=PRICE.ints(), request_bytes=4, spent_nano=1_000_000)))
+    table.note_usage(slot, SeenUsage.of(seen=False, final=False), 0)
     table.claim(3, 1, fit_note(note(endpoint="", price=())))
     table.close()
     journal.close()
@@ -276,9 +277,26 @@ def test_an_attempt_that_was_still_to_be_sent_costs_nothing_and_the_one_before_i
     assert answered.cost_nano == 1_000_000 + PRICE.cost(SeenUsage.of(input_tokens=7))
 
 
+@pytest.mark.parametrize("unknown_usage", ["seen", "bound"])
+def test_the_first_attempt_too_costs_nothing_until_it_is_sent(house: House, unknown_usage: reaper.UnknownUsage) -> None:
+    table, journal = house.worker()
+    plain = note(request_bytes=4000, bound_nano=2_000_000_000)
+    slot = table.claim(1, 1, fit_note(plain))
+    table.note_usage(slot, SeenUsage.of(input_tokens=9, seen=True), 0)
+    table.release(slot)
+    assert table.claim(2, 1, fit_note(plain)) == slot, "what the slot held before is another call's"
+    table.note_usage(table.claim(3, 1, fit_note(plain)), SeenUsage.of(seen=False, final=False), 0)
+    table.close()
+    journal.close()
+    house.recover(unknown_usage)
+    dialling, sent = house.records()
+    assert (dialling.cost_nano, dialling.usage_state, dialling.usage.input_tokens) == (0, "none", 0)
+    assert (sent.cost_nano, sent.usage_state) == (2_000_000_000 if unknown_usage == "bound" else 3_000_000, "missing")
+
+
 def test_impossible_figures_are_charged_at_the_bound(house: House) -> None:
     table, journal = house.worker()
-    table.claim(1, 1, fit_note(note()))
+    table.note_usage(table.claim(1, 1, fit_note(note())), SeenUsage.of(seen=False, final=False), 0)
     table.close()
     journal.close()
     (path,) = house.flight_dir.iterdir()

@@ -4,8 +4,8 @@
 #
 #   page 0, the header                          then `slots` slots of SLOT_BYTES
 #     0  char[8]  magic "FGFLIGHT"                0  u8      state: 0 free, 1 taken; written last
-#     8  u32      version                         1  u8      area: bit 0 which of the two notes is in force, above it the attempt
-#    12  u32      slot_bytes                      4  u32     flags of the usage, FLAG_* below (2 u8: the attempt they are of)
+#     8  u32      version                         1  u8      area: bit 0 the note in force, above it the attempt
+#    12  u32      slot_bytes                      4  u32     flags of the usage (2 u8: the attempt they are of)
 #    16  u32      slots                           8  u64     n, the call's number in its epoch
 #    20  u32      pid                            16  i64     at_ns, wall time of the call's start
 #    24  char[12] epoch                          24  u32[2]  length of each note
@@ -15,10 +15,11 @@
 #    64  u64[..]  epochs of those who recover it (journal/flight.py), up to the end of the page
 #
 # A kill can fall between any two stores. A slot becomes taken by the last store of `claim` and free by the first of
-# `release`; `amend` writes the note that is not in force, then `area`: one store puts the note in force and declares the
-# figures those of another attempt, whose cost is in the note. Live figures are single aligned stores: each is the old
-# or the new one, and `live_of` is the last of an attempt's first ones. A dead process's stores reach the page cache in program order, so a compiler barrier
-# is all the ordering it takes; nobody reads slots before the lock on the file has proved the worker dead.
+# `release`; `amend` writes the note that is not in force, then `area`: one store puts the note in force and declares
+# the figures those of another attempt, whose cost is in the note. Live figures are single aligned stores: each is the
+# old or the new one, and `live_of` is the last of an attempt's first ones. Attempts count from 1, so that of the first
+# too none is sent before them. A dead process's stores reach the page cache in program order, so a compiler barrier is
+# all the ordering it takes; nobody reads slots before the lock on the file has proved the worker dead.
 # A loss of power is another matter: only what the kernel had written back is there, hence the checksum.
 
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t

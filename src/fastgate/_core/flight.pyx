@@ -113,7 +113,8 @@ cdef class FlightTable:
             os.close(self.fd)
 
     def claim(self, n, int64_t at_ns, bytes blob):
-        """A slot for call number `n` with its note, or -1 when every slot is taken. ValueError: note too long."""
+        """A slot for call number `n` with its note, or -1 when every slot is taken. ValueError: note too long. Nothing
+        is sent until the first `note`."""
         if self.count == 0:
             raise ValueError("the flight table is closed")
         if self.free_count == 0:
@@ -125,7 +126,8 @@ cdef class FlightTable:
         slot.flags = 0
         memset(slot.live, 0, sizeof(slot.live))
         self.put(slot, 0, blob)
-        slot.area = slot.live_of = 0
+        slot.area = 2  # attempt 1, and figures of none
+        slot.live_of = 0
         ordered()
         slot.state = TAKEN
         ordered()
