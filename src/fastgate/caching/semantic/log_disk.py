@@ -60,8 +60,9 @@ class DiskLog:
         self._file.close()
 
     def last(self) -> int:
-        """The number of the newest row that was ever written, 0 for none."""
-        return self._file.read(self._last)
+        """The number of the newest row that was ever written, 0 for none. By any thread."""
+        with self._file.reading:
+            return self._file.read(self._last)
 
     def _last(self) -> int:
         with self._env.begin(db=self._facts) as txn:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import random
+import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -337,3 +339,29 @@ def test_a_static_vector_has_length_one_or_is_none() -> None:
         at = made.vector(text)
         assert at is None or float(at @ at) == pytest.approx(1, abs=1e-5)
     assert made.vector("?! ...") is None
+
+
+def test_the_last_row_is_not_looked_up_while_another_thread_reads(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Either may have to map the file anew, which LMDB forbids under the other's transaction."""
+    log = DiskLog(tmp_path / "log", 1000, DIM)
+    log.append([pack(note(1))])
+    reading, go_on = threading.Event(), threading.Event()
+    page = log._after
+
+    def slow(number: int, count: int) -> list[tuple[int, bytes]]:
+        reading.set()
+        assert go_on.wait(10)
+        return page(number, count)
+
+    monkeypatch.setattr(log, "_after", slow)
+    with ThreadPoolExecutor(2) as threads:
+        rows = threads.submit(log.after, 0, 10)
+        assert reading.wait(10)
+        last = threads.submit(log.last)
+        with pytest.raises(TimeoutError):
+            last.result(0.2)
+        go_on.set()
+        assert [number for number, _ in rows.result(10)] == [last.result(10)] == [1]
+    log.close()
