@@ -75,9 +75,8 @@ class Review(Protocol):
 
     push: Callable[[bytes], object]
     """Where what goes on goes."""
-    unscanned: bool
-    """Something of it was not judged."""
     bytes_out: int
+    """So many of them went out so far."""
 
     def feed(self, chunk: bytes) -> None: ...
     async def settled(self) -> None: ...
@@ -292,11 +291,6 @@ class Call:
         self.usage = None
         self.usage_state = "none"
         self.cost_nano = 0
-
-    def reviewed(self) -> None:
-        """The answer has all its verdicts: one that lacks some is told as not scanned."""
-        if self.review is not None and self.review.unscanned and self.guard == "pass":
-            self.guard = "not-scanned"
 
     def fail(self, error: GatewayError) -> None:
         """Note how the call ended when the gateway answers it itself."""

@@ -107,6 +107,8 @@ async def run(tmp_path: Path) -> AsyncIterator[Run]:
         during: Callable[[Pump], None] | None = None,
         body: bytes = b"{}",
         peer: Peer | None = None,
+        tap: Callable[[bytes], int] | None = None,
+        credit: Credit | None = None,
     ) -> Exchange:
         loop = asyncio.get_running_loop()
         if pump is None:
@@ -126,7 +128,15 @@ async def run(tmp_path: Path) -> AsyncIterator[Run]:
         try:
             await asyncio.wait_for(waiter, 8)
             if attach and pump.streaming and pump.failure is None:
-                await asyncio.wait_for(pump.attach(out.append, Credit("192.0.2.1:1"), lambda found: found()), 8)
+                credit = credit or Credit("192.0.2.1:1")
+
+                def send(piece: bytes) -> int | None:
+                    size = None if tap is None else tap(piece)
+                    if size != 0:
+                        out.append(piece)
+                    return size
+
+                await asyncio.wait_for(pump.attach(send, credit, lambda found: found()), 8)
         finally:
             ticking.cancel()
             flight.release(slot)
@@ -225,6 +235,20 @@ async def test_pings_only_between_events(run: Run) -> None:
     assert done.sent.replace(PING, b"") == START + END
     inside = await run([STREAM_HEAD + chunk(START + DELTA[:20]), 0.2, chunk(DELTA[20:] + END) + LAST], ping_ns=pause)
     assert inside.sent == START + DELTA + END
+
+
+async def test_a_stream_that_a_tap_holds_back_is_covered_by_pings(run: Run) -> None:
+    """The upstream is busy, the client hears nothing. What did not go out is nothing that the client owes."""
+    script: list[bytes | float | str] = [STREAM_HEAD + chunk(START)]
+    for _ in range(15):
+        script += [0.02, chunk(DELTA)]
+    done = await run(
+        [*script, chunk(END) + LAST], ping_ns=SECOND_NS // 20, tap=lambda piece: 0 if piece == DELTA else len(piece)
+    )
+    assert done.sent.count(PING) >= 3
+    assert done.sent.replace(PING, b"").replace(DELTA, b"") == START + END and done.pump.bytes_out == len(done.sent)
+    busy = await run([*script, chunk(END) + LAST], ping_ns=SECOND_NS // 10)
+    assert PING not in busy.sent
 
 
 async def test_a_client_that_leaves_cancels_the_upstream_and_keeps_what_was_seen(run: Run) -> None:

@@ -238,7 +238,7 @@ cdef class Peeled:
 
     cdef Py_ssize_t back(self, Py_ssize_t offset, bint up) noexcept:
         """The byte of the text that the peeled byte `offset` comes from. Joints come in pairs: an escape's start and
-        the byte after it; within one, its start, or its end if `up`. A seam has no byte: up to it is up to its start."""
+        the byte after it; within one, its start, or its end if `up`. A seam has no byte: up to it is to its start."""
         cdef Py_ssize_t low = 0, high = self.n, middle
         while low < high:
             middle = (low + high) // 2

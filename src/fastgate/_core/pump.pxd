@@ -34,6 +34,7 @@ cdef class Pump:
     cdef readonly int64_t exchanges  # how many this connection has begun
     cdef readonly int64_t bytes_out  # pushed to the client
     cdef readonly int64_t last_ns    # last upstream read, or the start
+    cdef int64_t sent_ns            # last upstream read of which something went out
     cdef int64_t deadline_ns
     cdef int64_t hold_ns
     cdef int64_t hold_until_ns

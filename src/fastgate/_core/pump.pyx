@@ -118,7 +118,7 @@ cdef class Pump:
         self.exchanges += 1
         self.idle_ns = idle_ns
         self.ping_ns = ping_ns
-        self.last_ns = monotonic_ns()
+        self.last_ns = self.sent_ns = monotonic_ns()
         self.deadline_ns = self.last_ns + first_byte_ns
         self.waiter = self.loop.create_future()
         self.ended = None
@@ -205,7 +205,7 @@ cdef class Pump:
     # -- time, called by the worker's watch -------------------------------------------------------------------------
 
     def tick(self, int64_t now_ns):
-        """Keep the deadlines of the exchange and the ping of a silent stream. Cheap when nothing is due."""
+        """Keep the exchange's deadlines and the ping of a stream of which nothing goes out. Cheap when nothing is due."""
         if self.outcome != RUNNING or self.state == IDLE or self.state == CLOSED:
             return
         if now_ns >= self.deadline_ns:
@@ -214,7 +214,7 @@ cdef class Pump:
             else:
                 self.fail("idle_timeout" if self.received else "first_byte_timeout")
         elif (self.ping_ns and self.send is not None and not self.paused
-              and now_ns - self.last_ns >= self.ping_ns and now_ns - self.pinged_ns >= self.ping_ns
+              and now_ns - self.sent_ns >= self.ping_ns and now_ns - self.pinged_ns >= self.ping_ns
               and self.meter.between_events()):
             self.pinged_ns = now_ns
             self.push(PING)
@@ -411,8 +411,10 @@ cdef class Pump:
         cdef object told = self.send(chunk)
         # A tap or a dialect sends other bytes and says how many; the server's own answer is no number.
         cdef Py_ssize_t size = told if type(told) is int else PyBytes_GET_SIZE(chunk)
-        self.bytes_out += size
-        self.credit.push(size)
+        if size:
+            self.sent_ns = self.last_ns
+            self.bytes_out += size
+            self.credit.push(size)
         return 0
 
     cdef int check(self) except -1:

@@ -12,7 +12,7 @@ import json
 import re
 import secrets
 from collections.abc import Callable
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from fastgate._core.blocks import read_blocks, replace
 from fastgate._core.memo import Memo
@@ -91,7 +91,7 @@ class Watch:
     def finish(self) -> bytes:
         """The stream is over, or broke off: what was held back and not judged to its end is dropped with it."""
         rest, self.rest = self.rest, b""
-        out = self.release(final=True) + self.unless_stopped(rest)
+        out = b"".join([self.hear(*event) for event in last_events(rest)]) + self.release(final=True)
         return out if self.restorer is None else self.restorer.feed(out) + self.restorer.finish()
 
     def hear(self, raw: bytes, what: str, index: int, text: bytes) -> bytes:
@@ -107,7 +107,7 @@ class Watch:
             self.given += text
             return b""
         if what == "start":
-            return self.begin(raw, text)
+            return self.begin(raw, index, text)
         if what == "stop":
             if self.parked is not None:
                 return self.judge_input(raw, index)
@@ -117,15 +117,16 @@ class Watch:
     def unless_stopped(self, raw: bytes) -> bytes:
         return b"" if self.stopped else raw
 
-    def begin(self, raw: bytes, block: bytes) -> bytes:
+    def begin(self, raw: bytes, index: int, block: bytes) -> bytes:
         self.context = self.window = self.given = b""
         self.gone = 0
         self.noted.clear()
-        try:
-            said = json.loads(block)
-        except ValueError:
-            return raw
-        if not isinstance(said, dict) or not str(said.get("type", "")).endswith("tool_use"):
+        said = said_of(block)
+        begun = begun_with_text(index, said)
+        if begun is not None:
+            raw, first, text = begun
+            return raw + self.hear(first, "text", index, text)
+        if not str(said.get("type", "")).endswith("tool_use"):
             return raw
         self.parked, self.tool = [raw], str(said.get("name", ""))
         if said.get("input"):
@@ -313,12 +314,38 @@ def edits_of(block: Block, seen: Seen) -> list[tuple[int, int, bytes]]:
     return edits
 
 
+def last_events(rest: bytes) -> list[tuple[bytes, str, int, bytes]]:
+    """What a stream ended with, where only the blank line is missing. An event that is cut is none: clients drop it."""
+    return events(rest + b"\n")[0] if rest else []
+
+
+def said_of(block: bytes) -> dict[str, Any]:
+    """A content block as its start tells it; empty for what is none."""
+    try:
+        said = json.loads(block)
+    except (ValueError, RecursionError):
+        return {}
+    return said if isinstance(said, dict) else {}
+
+
+def begun_with_text(index: int, said: dict[str, Any]) -> tuple[bytes, bytes, bytes] | None:
+    """A text block whose start has text already: the start without it, a delta with it, and that text. None for any
+    other block."""
+    text = said.get("text")
+    if said.get("type") != "text" or not isinstance(text, str) or not text:
+        return None
+    first = text.encode("utf-8", "surrogatepass")
+    start = event("content_block_start", {"index": index, "content_block": said | {"text": ""}})
+    return start, delta_event(index, "text_delta", "text", first), first
+
+
 def event(kind: str, data: dict[str, object]) -> bytes:
-    return f"event: {kind}\ndata: {json.dumps({'type': kind} | data, ensure_ascii=False)}\n\n".encode()
+    return f"event: {kind}\ndata: {json.dumps({'type': kind} | data)}\n\n".encode()
 
 
 def delta_event(index: int, kind: str, member: str, text: bytes) -> bytes:
-    return event("content_block_delta", {"index": index, "delta": {"type": kind, member: text.decode()}})
+    """A delta with that text, which may hold halves of characters."""
+    return with_text(event("content_block_delta", {"index": index, "delta": {"type": kind, member: ""}}), text)
 
 
 def stop_event(template: bytes) -> bytes:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 import re
 from collections import deque
 from collections.abc import Callable, Coroutine, Sequence
@@ -23,12 +24,15 @@ from fastgate.guards.answer import (
     UNKNOWING,
     WRAPPER,
     Seen,
+    begun_with_text,
     blocks_of,
     delta_event,
     edited,
     edits_of,
     ended,
+    last_events,
     notice,
+    said_of,
     stop_event,
     stopped_message,
     text_block,
@@ -41,6 +45,8 @@ if TYPE_CHECKING:
     from fastgate.guards.placeholders import Placeholders
     from fastgate.guards.screen import Verdict
     from fastgate.snapshot import KeyRow
+
+log = logging.getLogger("fastgate.guards")
 
 WINDOW_BYTES = 2_000
 """Of a text that are judged at once: some five hundred tokens, five to ten seconds of an answer at its usual pace, so
@@ -66,7 +72,7 @@ class _Item(NamedTuple):
 
     raw: bytes
     block: int
-    ruling: asyncio.Task[Ruling] | None = None
+    ruling: asyncio.Future[Ruling] | None = None
     settle: Callable[[Ruling], bytes] | None = None
 
 
@@ -79,7 +85,6 @@ class Review:
         self.guards, self.placeholders, self.who, self.note = guards, placeholders, who, note
         self.kinds = frozenset().union(*(guard.kinds for guard in guards))
         self.push: Callable[[bytes], object] = _nowhere
-        self.unscanned = False
         self.bytes_out = 0
         self._rest = b""
         self._queue: deque[_Item] = deque()
@@ -104,10 +109,11 @@ class Review:
 
     async def settled(self) -> None:
         """The stream is over: what is left of it was judged and went on. A tool's input without an end is dropped."""
+        for event in last_events(self._rest):
+            self._hear(*event)
+        self._rest = b""
         self._parked = None
         self._close_window(final=True)
-        self._queue.append(_Item(self._rest, -1))
-        self._rest = b""
         self._release()
         while self._queue:
             ruling = self._queue[0].ruling
@@ -125,6 +131,7 @@ class Review:
 
     def _hear(self, raw: bytes, what: str, index: int, text: bytes) -> None:
         if what == "ping":  # what shows that the answer is under way waits for no verdict
+            self._release()
             self._push(raw)
             return
         if what == "text" and "answer_text" in self.kinds:
@@ -139,8 +146,16 @@ class Review:
             if len(self._given) > HELD_BYTES_MAX:
                 self._give_up(index)
             return
-        if what == "start" and "answer_tool_input" in self.kinds and self._park(raw, text):
-            return
+        if what == "start":
+            said = said_of(text)
+            if "answer_tool_input" in self.kinds and self._park(raw, said):
+                return
+            begun = begun_with_text(index, said) if "answer_text" in self.kinds else None
+            if begun is not None:
+                raw, first, begins = begun
+                self._queue.append(_Item(raw, index))
+                self._hear(first, "text", index, begins)
+                return
         if what == "stop":
             if self._parked is not None:
                 self._close_input(raw, index)
@@ -149,13 +164,9 @@ class Review:
             self._text, self._from = b"", 0
         self._queue.append(_Item(raw, index))
 
-    def _park(self, raw: bytes, block: bytes) -> bool:
+    def _park(self, raw: bytes, said: dict[str, Any]) -> bool:
         """Begin to keep a tool's input; whether the block is one."""
-        try:
-            said = json.loads(block)
-        except ValueError:
-            return False
-        if not isinstance(said, dict) or not str(said.get("type", "")).endswith("tool_use"):
+        if not str(said.get("type", "")).endswith("tool_use"):
             return False
         self._parked, self._tool, self._given = [raw], str(said.get("name", "")), b""
         if said.get("input"):
@@ -212,10 +223,12 @@ class Review:
         why = f"a tool's input has more than {HELD_BYTES_MAX} bytes"
         guards = [guard for guard in self.guards if "answer_tool_input" in guard.kinds]
         stop = self._unjudged_all(guards, "answer_tool_input", self._tool, why)
-        if stop:
-            self._queue.append(_Item(text_block(index, notice(stop)), index))
-        self._queue += [] if stop else [_Item(b"".join(parked), index)]
-        self._stopped = self._stopped or bool(stop)
+        if not stop:
+            self._queue.append(_Item(b"".join(parked), index))
+            return
+        ruling: asyncio.Future[Ruling] = asyncio.get_running_loop().create_future()
+        ruling.set_result(Ruling(stop=stop))
+        self._queue.append(_Item(b"", index, ruling, lambda ruled: text_block(index, notice(ruled.stop))))
 
     def _task(self, asked: Coroutine[Any, Any, Ruling]) -> asyncio.Task[Ruling]:
         task = asyncio.get_running_loop().create_task(asked)
@@ -279,6 +292,16 @@ class Review:
         text = raw.decode("utf-8", "surrogateescape")
         if not guards or not text.strip():
             return Ruling()
+        try:
+            return await self._ruling(guards, kind, raw, text, base, tool)
+        except Exception:
+            log.exception("a guard failed")
+            return Ruling(stop=self._unjudged_all(guards, kind, tool, "the guard failed"))
+
+    async def _ruling(
+        self, guards: Sequence[Outsider], kind: Kind, raw: bytes, text: str, base: int, tool: str
+    ) -> Ruling:
+        """What those guards say of it. Raises what an adapter raises."""
         said = await asyncio.gather(*(guard.adapter.screen_all([sendable(text)], "answer") for guard in guards))
         places: list[tuple[int, int, str]] = []
         stop = ""
@@ -305,7 +328,6 @@ class Review:
 
     def _unjudged(self, guard: Outsider, kind: Kind, tool: str, why: str) -> str:
         """A guard gave no verdict: never a pass. The rule that stops the answer where it fails closed, else empty."""
-        self.unscanned = True
         self.note((guard.row.use, "not_scanned", kind, tool, "", why[:WHY_CHARS]))
         return guard.row.use if guard.row.fail == "closed" and not guard.row.shadow else ""
 

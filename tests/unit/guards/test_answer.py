@@ -185,3 +185,20 @@ def test_thinking_passes_untouched() -> None:
     tap, noted = watch("block")
     assert through(tap, raw, random.Random(1).randrange(1, 60)) == raw
     assert noted == []
+
+
+def test_text_in_the_start_of_a_block_is_looked_at() -> None:
+    raw = event("content_block_start", index=0, content_block={"type": "text", "text": f"see {BAD}"})
+    raw += event("content_block_delta", index=0, delta={"type": "text_delta", "text": "x now"})
+    raw += event("content_block_stop", index=0)
+    tap, noted = watch("redact")
+    texts, _ = heard(through(tap, raw, 30))
+    assert texts == {0: "see [removed: bad-link] now"} and len(noted) == 1
+
+
+@pytest.mark.parametrize("tail", [b"", b"\n", b"\r\n", b"\n\r"])
+def test_a_last_event_without_its_end_is_never_a_pass(tail: bytes) -> None:
+    tap, noted = watch("redact")
+    raw = event("content_block_delta", index=0, delta={"type": "text_delta", "text": BAD}).rstrip() + tail
+    out = through(tap, raw, 30)
+    assert BAD.encode() not in out and (b"[removed: " in out) == bool(tail) == bool(noted)

@@ -7,12 +7,14 @@ import json
 import random
 import re
 from collections.abc import Sequence
+from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from fastgate.gateway.answer import reviewed
 from fastgate.guards.adapters.adapter import Adapter
 from fastgate.guards.adapters.verdict import PASS, Span, Verdict, flagged, not_scanned
 from fastgate.guards.answer import NO_MESSAGE, notice
@@ -128,7 +130,7 @@ async def test_no_verdict_is_no_pass(fail: str, reason: str) -> None:
     made, noted, out = review(Names(1, broken="no answer"), "log", BOTH, fail=fail)
     await through(made, stream("hello", '{"a": 1}', 3), 50)
     texts, ended = heard(b"".join(out))
-    assert made.unscanned and ended == reason
+    assert ended == reason
     assert texts[0] == ("hello" if fail == "open" else notice("webhook"))
     assert {verdict[:2] for verdict in noted} == {("webhook", "not_scanned")} and noted[0][5] == "no answer"
 
@@ -148,7 +150,7 @@ async def test_a_message_is_judged_whole() -> None:
 @pytest.mark.parametrize("body", UNREAD)
 async def test_a_message_that_cannot_be_read_is_no_pass(body: bytes) -> None:
     made, noted, _ = review(Names(1), "redact", BOTH)
-    assert await made.whole(body) == body and made.unscanned
+    assert await made.whole(body) == body
     assert noted == [("webhook", "not_scanned", "answer_text", "", "", NO_MESSAGE)]
     made, noted, _ = review(Names(1), "log", BOTH, fail="closed")
     assert json.loads(await made.whole(body))["content"] == [{"type": "text", "text": notice("webhook")}]
@@ -194,3 +196,91 @@ async def test_thinking_passes_untouched_and_nobody_waits_for_one_that_left() ->
     made.feed(stream("Jo Doe", "{}", 3))
     made.close()
     assert b"Jo Doe" not in b"".join(out)[len(raw) :]
+
+
+def start(text: str) -> bytes:
+    return event("content_block_start", index=0, content_block={"type": "text", "text": text})
+
+
+@pytest.mark.parametrize("action", ["redact", "block"])
+async def test_text_in_the_start_of_a_block_is_judged(action: str) -> None:
+    made, noted, out = review(Names(1), action, BOTH)
+    raw = start("Jo Doe ≠ \ud83d") + event(
+        "content_block_delta", index=0, delta={"type": "text_delta", "text": "\ude00 x"}
+    )
+    await through(made, raw + event("content_block_stop", index=0), 40)
+    texts, _ = heard(b"".join(out))
+    assert texts[0] == ("[removed: webhook/name] ≠ \U0001f600 x" if action == "redact" else notice("webhook/name"))
+    assert len(noted) == 1
+
+
+@pytest.mark.parametrize("tail", [b"", b"\n", b"\r\n", b"\n\r"])
+async def test_a_last_event_without_its_end_is_never_a_pass(tail: bytes) -> None:
+    made, noted, out = review(Names(1), "redact", BOTH)
+    raw = event("content_block_delta", index=0, delta={"type": "text_delta", "text": "Jo Doe"}).rstrip() + tail
+    await through(made, start("") + raw, 30)
+    assert b"Jo Doe" not in b"".join(out) and (b"[removed: " in b"".join(out)) == bool(tail) == bool(noted)
+
+
+@pytest.mark.parametrize("fail", ["open", "closed"])
+async def test_an_input_too_long_to_keep_takes_its_turn(fail: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What stands before it goes on first, and where it stops the answer that is said."""
+    monkeypatch.setattr("fastgate.guards.review.HELD_BYTES_MAX", 100)
+    made, noted, out = review(Names(3), "redact", BOTH, fail=fail)
+    raw = stream("said before", json.dumps({"c": "x" * 200}), 20)
+    await through(made, raw, len(raw))
+    texts, reason = heard(b"".join(out))
+    assert noted[0][:4] == ("webhook", "not_scanned", "answer_tool_input", "Bash")
+    if fail == "open":
+        assert b"".join(out) == raw
+    else:
+        assert texts == {0: "said before", 1: notice("webhook")} and reason == "end_turn"
+
+
+@pytest.mark.parametrize("fail", ["open", "closed"])
+async def test_a_guard_that_raises_gives_no_verdict(fail: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(_self: Names, _text: str) -> Verdict:
+        raise RuntimeError("boom")
+
+    monkeypatch.setattr(Names, "verdict", broken)
+    made, noted, out = review(Names(1), "log", BOTH, fail=fail)
+    raw = stream("hello", '{"a": 1}', 3)
+    await through(made, raw, 50)
+    assert {verdict[:2] for verdict in noted} == {("webhook", "not_scanned")} and noted[0][5] == "the guard failed"
+    assert b"".join(out) == raw if fail == "open" else heard(b"".join(out))[0] == {0: notice("webhook")}
+
+
+async def test_a_character_in_two_deltas_of_a_redacted_input_stays_one() -> None:
+    made, _, out = review(Names(1), "redact", BOTH)
+    raw = event("content_block_start", index=0, content_block={"type": "tool_use", "name": "Bash", "input": {}})
+    for part in ('{"c": "\ud83d', '\ude00 Jo Doe"}'):
+        raw += event("content_block_delta", index=0, delta={"type": "input_json_delta", "partial_json": part})
+    await through(made, raw + event("content_block_stop", index=0), 60)
+    texts, _ = heard(b"".join(out))
+    said = json.loads(texts[0].encode("utf-16", "surrogatepass").decode("utf-16"))
+    assert said == {"c": "\U0001f600 [removed: webhook/name]"}
+
+
+async def test_a_ping_overtakes_only_what_waits_for_a_verdict() -> None:
+    made, _, out = review(Names(1), "block", BOTH)
+    first = event("message_start", message={"content": []}) + start("")
+    ping = event("ping")
+    made.feed(first + ping + event("content_block_delta", index=0, delta={"type": "text_delta", "text": "x"}) + ping)
+    assert b"".join(out) == first + ping + ping
+    made.close()
+
+
+async def test_the_pump_is_told_of_every_byte_that_went_out() -> None:
+    """Else nobody would wait for a client that reads slowly; what went out between two reads is told with the next."""
+    made, _, _ = review(Names(1), "block", ("answer_tool_input",))
+    sent: list[bytes] = []
+    call: Any = SimpleNamespace(tap=None, review=made)
+    send = reviewed(call, sent.append)
+    raw = stream("x" * 5000, json.dumps({"c": "y" * 500}), 50)
+    told = 0
+    for at in range(0, len(raw), 700):
+        told += cast(int, send(raw[at : at + 700]))
+        await asyncio.sleep(0)
+    await made.settled()
+    assert b"".join(sent) == raw and made.bytes_out == len(raw)
+    assert told + cast(int, send(b"")) == len(raw) and told > 5000

@@ -68,7 +68,6 @@ async def review(call: Call) -> None:
     if asked is None or pump is None or pump.streaming or pump.status != OK:
         return
     call.recast = await asked.whole(pump.body if call.recast is None else call.recast)
-    call.reviewed()
 
 
 def watch(call: Call, guards: Guards) -> None:

@@ -196,8 +196,7 @@ async def pass_on(call: Call, locate: Callable[[Callable[[], None]], None]) -> o
         if call.review is not None:
             if failure not in ("client_gone", "client_stalled"):
                 await call.review.settled()
-            call.response_bytes += call.review.bytes_out
-            call.reviewed()
+            call.response_bytes = call.review.bytes_out
     finally:
         if call.review is not None:
             call.review.close()
