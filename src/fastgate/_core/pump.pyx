@@ -205,7 +205,7 @@ cdef class Pump:
     # -- time, called by the worker's watch -------------------------------------------------------------------------
 
     def tick(self, int64_t now_ns):
-        """Keep the exchange's deadlines and the ping of a stream of which nothing goes out. Cheap when nothing is due."""
+        """Keep the exchange's deadlines and the ping of a stream of which nothing goes out. Cheap where none is due."""
         if self.outcome != RUNNING or self.state == IDLE or self.state == CLOSED:
             return
         if now_ns >= self.deadline_ns:

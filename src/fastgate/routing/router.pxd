@@ -49,8 +49,8 @@ cdef class Router:
 
     @cython.locals(
         own=Conversation, home=Conversation, key=str, party=str, turn=Turn, system_bytes=int64_t, offers=list,
-        offer=Offer, at=int, left_ns=int64_t, until_ns=int64_t, turns=int64_t, label=str, index=int, point=uint64_t, order=list, reason=str,
-        flags=int, place=Place,
+        offer=Offer, at=int, left_ns=int64_t, until_ns=int64_t, turns=int64_t, label=str, index=int,
+        point=uint64_t, order=list, reason=str, flags=int, place=Place,
     )
     cpdef list decide(self, Call call, RequestView request, list places)
 
