@@ -61,6 +61,7 @@ cdef class Call:
     cdef public tuple preferred
     cdef public bint decided
     cdef public object ladder
+    cdef public object placed
 
     cdef public object asked
     cdef public str namespace

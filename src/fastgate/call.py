@@ -192,6 +192,8 @@ class Call:
     choice."""
     routed: str
     """Why model or endpoint differ from what was asked, or `kept;REASON`; empty when nobody wanted a change."""
+    placed: tuple[str, int] | None
+    """Marks for the prompt cache that were put into the body, and what they are expected to save, in nano-dollars."""
     left_out: tuple[str, ...]
     """Features that the endpoint cannot take and that were left out of what was sent."""
     recast: bytes | None
@@ -272,6 +274,7 @@ class Call:
         self.decided = False
         self.ladder = None
         self.routed = ""
+        self.placed = None
         self.left_out = ()
         self.endpoint = None
         self.price = None

@@ -117,6 +117,15 @@ class Judgement(msgspec.Struct, frozen=True, kw_only=True):
     broke: Broke | None = None
 
 
+class Placed(msgspec.Struct, frozen=True, array_like=True):
+    """Marks for the provider's prompt cache that the gateway put into the call (fastgate.routing.marks)."""
+
+    what: str
+    """breakpoints, or hour."""
+    expected_nano: int
+    """What they were expected to save, with the turn after it."""
+
+
 class Step(msgspec.Struct, frozen=True, array_like=True):
     """What the ladder decided about one call, and what it looked at (fastgate.routing.ladder)."""
 
@@ -216,6 +225,7 @@ class CallRecord(msgspec.Struct, frozen=True, array_like=True):
     ladder: Step | None = None
     """Where a rule or a cascade wanted another model."""
     sightings: tuple[Sighting, ...] = ()
+    placed: Placed | None = None
 
     @property
     def saved_cache_nano(self) -> int:

@@ -237,6 +237,13 @@ class CachePolicy(msgspec.Struct, frozen=True):
     """None where no rule has it on or in shadow."""
 
 
+class PromptPolicy(msgspec.Struct, frozen=True, array_like=True):
+    """Which marks of the provider's prompt cache are placed (fastgate.caching.settings.PromptCache)."""
+
+    breakpoints: bool
+    hour: bool
+
+
 class GuardScope(msgspec.Struct, frozen=True, array_like=True):
     """Whom a guard is for: every part that is not empty must name the caller. `tags`: values are globs."""
 
@@ -337,6 +344,8 @@ class SnapshotData(msgspec.Struct, frozen=True):
     """Globs of the keys whose calls keep their model."""
     guards: tuple[GuardRow, ...] = ()
     routing: RoutingRow = RoutingRow()
+    prompt: PromptPolicy | None = None
+    """None where no mark is ever placed."""
 
 
 encode = msgspec.msgpack.Encoder().encode
@@ -368,6 +377,7 @@ class Snapshot:
         "pauses",
         "prices",
         "principals",
+        "prompt",
         "rates",
         "router",
         "version",
@@ -386,6 +396,7 @@ class Snapshot:
         self.pauses = data.pauses or None
         self.rates: dict[tuple[str, str], RateRow] | None = {(row.level, row.of): row for row in data.rates} or None
         self.cache = data.cache
+        self.prompt = data.prompt
         self.budgets = data.budgets or None
         self.guards: Any = None
         self.router: Any = None

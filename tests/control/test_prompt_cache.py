@@ -116,7 +116,8 @@ def lost_of(upstream: SimProcess, expected: int) -> int:
 def test_breaks_are_named_and_priced(gateway: Gateway, upstream: SimProcess) -> None:
     session = Session(gateway, upstream, "s-breaks")
     first = session.turn("Do the first thing. " * 300)
-    assert first["prompt_cache"] == {"read_ratio": "0.0000", "expected_read": None, "broke": None}
+    unread = {"read_ratio": "0.0000", "expected_read": None, "broke": None, "placed": None, "placed_saves": None}
+    assert first["prompt_cache"] == unread
     second = session.turn("Do the second thing. " * 300)
     assert second["prompt_cache"]["broke"] is None
     used = first["usage"]

@@ -38,6 +38,7 @@ from fastgate.snapshot import (
     KeyRow,
     Limits,
     PauseRow,
+    PromptPolicy,
     RateRow,
     RoutingRow,
     SnapshotData,
@@ -127,6 +128,7 @@ class Plane:
     tls: Certificate | None = None
     process: subprocess.Popen[bytes] | None = None
     guards: tuple[GuardRow, ...] = ()
+    prompt: PromptPolicy | None = None
     pauses: tuple[PauseRow, ...] = ()
     rates: tuple[RateRow, ...] = ()
     routing: RoutingRow = field(default_factory=RoutingRow)
@@ -161,6 +163,7 @@ class Plane:
             prices=compile_prices(self.prices),
             pauses=self.pauses,
             guards=self.guards,
+            prompt=self.prompt,
             rates=self.rates,
             cache=self.cache,
             routing=self.routing,

@@ -45,6 +45,18 @@ class ExactCache(msgspec.Struct, frozen=True, kw_only=True):
     time. Requests that state none, as Claude Code's, are always answered."""
 
 
+class PromptCache(msgspec.Struct, frozen=True, kw_only=True):
+    """Marks (`cache_control`) for the provider's own prompt cache that a client left out. They change what is sent, so
+    both are off unless asked for; and they are placed only in calls to Anthropic's API, of sessions whose rhythm is
+    known, where this turn and the next together become cheaper. `fastgate calls show` says what was placed and what it
+    should save."""
+
+    breakpoints: bool = False
+    """Whether a conversation without any mark gets two: behind its system prompt, and behind its newest block."""
+    hour: bool = False
+    """Whether marks of five minutes become marks of an hour, where the session's turns come more slowly than that."""
+
+
 class CacheSettings(msgspec.Struct, frozen=True, kw_only=True):
     """Answers that are given again instead of being bought again. Absent: nothing is kept."""
 
@@ -52,6 +64,8 @@ class CacheSettings(msgspec.Struct, frozen=True, kw_only=True):
     """Answers to requests that were asked before, word for word."""
     semantic: SemanticCache = SemanticCache()
     """Answers to requests that were asked before in other words."""
+    prompt: PromptCache = PromptCache()
+    """Marks for the provider's own prompt cache."""
     store: Annotated[Secret, Check(_store)] = Secret("embedded")
     """Where the workers share answers: `embedded`, a file in the state directory, or the address of a Redis, best as
     `${VAR}`."""

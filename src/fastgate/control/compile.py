@@ -46,6 +46,7 @@ def compile_snapshot(
         pauses=_pauses(directory.pauses, now_ns),
         rates=_rates(config.limits, directory.rates),
         cache=_cache(config),
+        prompt=_prompt(config),
         owners=dict(sorted(directory.owners.items())),
         cascade=cascade_steps(config.routing, prices),
         routing=snapshot.RoutingRow(config.routing.strategy, config.routing.latency_ms, config.routing.models),
@@ -151,6 +152,14 @@ def _cache(config: settings.Config) -> snapshot.CachePolicy | None:
         disk_bytes=cache.disk_bytes,
         semantic=semantic.compiled(cache.semantic),
     )
+
+
+def _prompt(config: settings.Config) -> snapshot.PromptPolicy | None:
+    """None where no mark is to be placed."""
+    asked = config.cache.prompt if config.cache is not None else None
+    if asked is None or not (asked.breakpoints or asked.hour):
+        return None
+    return snapshot.PromptPolicy(asked.breakpoints, asked.hour)
 
 
 def _endpoints(configured: Iterable[Endpoint]) -> tuple[snapshot.Endpoint, ...]:

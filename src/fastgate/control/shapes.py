@@ -274,11 +274,14 @@ class PromptCacheBreak(msgspec.Struct, frozen=True, kw_only=True):
 
 class PromptCache(msgspec.Struct, frozen=True, kw_only=True):
     """A call's use of the provider's prompt cache. `expected_read` is how many tokens the call before in its
-    conversation left there; null where none is known."""
+    conversation left there; null where none is known. `placed` are marks that the gateway put in (breakpoints or
+    hour; null for none), `placed_saves` what they were expected to save with the turn after it."""
 
     read_ratio: str
     expected_read: int | None
     broke: PromptCacheBreak | None
+    placed: str | None
+    placed_saves: Usd | None
 
 
 class Step(msgspec.Struct, frozen=True):

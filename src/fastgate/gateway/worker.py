@@ -145,7 +145,7 @@ class Worker:
         data = fresh.data
         if data.rules or data.throttled or data.routing.models or (data.cascade and data.budgets):
             fresh.ladder = Ladder(data)
-        if len(fresh.endpoints) > 1 or fresh.ladder is not None:
+        if len(fresh.endpoints) > 1 or fresh.ladder is not None or fresh.prompt is not None:
             fresh.router = self._router(fresh)
         self._adopt_cache(fresh.cache)  # may fail: before anything else is changed
         self.rates.adopt(fresh)

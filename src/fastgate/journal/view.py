@@ -40,7 +40,7 @@ def call_view(record: CallRecord, judgement: str | None = None) -> dict[str, Any
         "guard": record.guard,
         "routed": record.routed,
         "usage": usage_view(record.usage),
-        "prompt_cache": prompt_cache_view(record.usage, judgement),
+        "prompt_cache": prompt_cache_view(record, judgement),
         "cost": format_usd(record.cost_nano),
         "cost_asked": format_usd(record.cost_asked_nano),
         "saved": format_usd(record.saved_nano),
@@ -101,9 +101,10 @@ def usage_view(usage: Usage) -> dict[str, Any]:
     }
 
 
-def prompt_cache_view(usage: Usage, judgement: str | None) -> dict[str, Any] | None:
-    """What of the input was read from the provider's cache, what could have been, and what broke it. None for a call
-    without input."""
+def prompt_cache_view(record: CallRecord, judgement: str | None) -> dict[str, Any] | None:
+    """What of the input was read from the provider's cache, what could have been, what broke it, and the marks that
+    were placed for it. None for a call without input."""
+    usage, placed = record.usage, record.placed
     whole = usage.input_tokens + usage.cache_write_5m_tokens + usage.cache_write_1h_tokens + usage.cache_read_tokens
     if not whole:
         return None
@@ -114,7 +115,13 @@ def prompt_cache_view(usage: Usage, judgement: str | None) -> dict[str, Any] | N
         broke["cost"] = format_usd(broke.pop("cost_nano"))
         if told.broke.byte < 0:
             broke["byte"] = None
-    return {"read_ratio": ratio(usage.cache_read_tokens, whole), "expected_read": told.expected_read, "broke": broke}
+    return {
+        "read_ratio": ratio(usage.cache_read_tokens, whole),
+        "expected_read": told.expected_read,
+        "broke": broke,
+        "placed": None if placed is None else placed.what,
+        "placed_saves": None if placed is None else format_usd(placed.expected_nano),
+    }
 
 
 def ratio(part: int, whole: int) -> str:

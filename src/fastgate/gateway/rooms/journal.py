@@ -82,6 +82,7 @@ def encode(call: Call) -> bytes:
             read_prefix(request, call.body) if call.usage is not None and request is not None else b"",
             call.ladder,
             call.sightings,
+            call.placed,
         )
     )
 

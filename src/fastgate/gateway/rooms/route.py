@@ -9,6 +9,7 @@ from fastgate.bound import bound_nano
 from fastgate.call import Call, Candidate
 from fastgate.errors import GatewayError, Kind, endpoint_down, model_not_allowed
 from fastgate.providers.models import endpoint_model
+from fastgate.routing.marks import place
 
 RENAMING = frozenset(("bedrock", "vertex"))
 """Kinds that know models by other ids."""
@@ -18,7 +19,12 @@ def plan(call: Call) -> list[Candidate]:
     """The candidates to try, best first, each with its price and the most this call can cost there."""
     snapshot = call.snapshot
     router = snapshot.router
-    candidates = lone(call) if router is None else router.plan(call)
+    if router is None:
+        candidates = lone(call)
+    else:
+        candidates = router.plan(call)
+        if snapshot.prompt is not None and place(call, candidates, router, snapshot.prompt):
+            candidates = router.plan(call)
     if not candidates:
         raise unserved(call)
     return candidates
