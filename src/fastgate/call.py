@@ -272,9 +272,8 @@ class Call:
         self.model = self.home = self.reason = ""
         self.decision = None
         self.decided = False
-        self.ladder = None
+        self.ladder = self.placed = None
         self.routed = ""
-        self.placed = None
         self.left_out = ()
         self.endpoint = None
         self.price = None
