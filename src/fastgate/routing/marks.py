@@ -55,6 +55,8 @@ def place(call: Call, plan: Sequence[Candidate], router: Router, policy: PromptP
         return False
     if not plan or any(endpoint.kind != KIND for endpoint, *_ in plan):
         return False
+    if call.preferred or call.snapshot.data.throttled:  # another model may serve it, at an endpoint of another kind
+        return False
     known = router.warmth.find(who.key, call.session, party_of(call.head.agent, call.head.request_class))
     if known is None or not known.learned or not known.pace_ms:
         return False

@@ -166,7 +166,10 @@ def test_the_rhythm_decides(
     call: Any = SimpleNamespace(
         request=request, principal=SimpleNamespace(key="k"), placed=None, route="messages", session="s", body=body,
         head=SimpleNamespace(agent="", request_class="main"), at_ns=(1_000_000 + 3 * gap_s) * S,
+        preferred=("another",), snapshot=SimpleNamespace(data=SimpleNamespace(throttled=())),
     )  # fmt: skip
+    assert not marks.place(call, [(place, ROW, 0, request.model)], router, policy), "another kind may still serve it"
+    call.preferred = ()
     changed = marks.place(call, [(place, ROW, 0, request.model)], router, policy)
     assert changed == (placed is not None)
     if placed is None:
