@@ -30,7 +30,7 @@ from fastgate.caching.semantic.finder import Finder
 from fastgate.caching.semantic.note import Note
 from fastgate.caching.semantic.settings import SemanticCache, compiled
 from fastgate.caching.semantic.spoken import Asker, Spoken, spoken_of
-from fastgate.snapshot import CachePolicy
+from fastgate.snapshot_cache import CachePolicy
 
 ENTRIES = 100_000
 PARTITIONS = 200

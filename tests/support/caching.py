@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from fastgate.snapshot import CachePolicy
+from fastgate.snapshot_cache import CachePolicy
 from tests.support.plane import CACHE, KEY, OTHER_KEY, Answer, Plane, endpoint, key_row
 from tests.support.sim import SimProcess
 

@@ -31,18 +31,17 @@ from fastgate.prices.settings import PriceSettings
 from fastgate.record import CallRecord
 from fastgate.routing.health import FIELDS
 from fastgate.snapshot import (
-    CachePolicy,
     Endpoint,
     GuardRow,
     HeaderNames,
     KeyRow,
     Limits,
     PauseRow,
-    PromptPolicy,
     RateRow,
     RoutingRow,
     SnapshotData,
 )
+from fastgate.snapshot_cache import CachePolicy, PromptPolicy
 from fastgate.state import StateDir
 from tests.support.tls import Certificate
 

@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 
 from fastgate.caching.semantic.settings import SemanticCache, SemanticRule, compiled
-from fastgate.snapshot import CachePolicy, SemanticPolicy
+from fastgate.snapshot_cache import CachePolicy, SemanticPolicy
 from tests.support.plane import CACHE
 
 __all__ = ["CACHE_ON", "SemanticRule", "cache_with", "policy_of"]

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from fastgate.caching.purge import Purge
     from fastgate.caching.semantic.finder import Finder, Ref
     from fastgate.caching.semantic.log_disk import DiskLog
-    from fastgate.snapshot import CachePolicy, SemanticPolicy
+    from fastgate.snapshot_cache import CachePolicy, SemanticPolicy
 
 RECENT = 256
 """Entries a worker remembers having sent to Redis: a purge that it hears of later takes them out there too."""

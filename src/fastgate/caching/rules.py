@@ -12,7 +12,7 @@ from fastgate._core.digest import Canonical, CanonicalError, read_canonical
 if TYPE_CHECKING:
     from fastgate._core.meter import Meter
     from fastgate._core.request import RequestView
-    from fastgate.snapshot import CachePolicy
+    from fastgate.snapshot_cache import CachePolicy
 
 FINAL = frozenset(("end_turn", "tool_use", "stop_sequence"))
 """How an answer ends that is whole. Others were cut short, paused, or refused, and may end otherwise next time."""

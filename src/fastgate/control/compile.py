@@ -11,7 +11,7 @@ from collections.abc import Iterable
 import msgspec
 
 from fastgate import config as settings
-from fastgate import snapshot
+from fastgate import snapshot, snapshot_cache
 from fastgate.bulk import burst
 from fastgate.caching.semantic import settings as semantic
 from fastgate.config_endpoints import Endpoint
@@ -131,13 +131,13 @@ def _limits(limits: settings.Limits) -> snapshot.Limits:
     return snapshot.Limits(**{field: getattr(limits, field) for field in snapshot.Limits.__struct_fields__})
 
 
-def _cache(config: settings.Config) -> snapshot.CachePolicy | None:
+def _cache(config: settings.Config) -> snapshot_cache.CachePolicy | None:
     """None where nothing is cached: then the data plane asks no further."""
     cache = config.cache
     if cache is None or not cache.exact.enabled:
         return None
     exact = cache.exact
-    return snapshot.CachePolicy(
+    return snapshot_cache.CachePolicy(
         ttl_ns=exact.ttl_s * 1_000_000_000,
         width=exact.namespace,
         in_flight=exact.in_flight,
@@ -154,12 +154,12 @@ def _cache(config: settings.Config) -> snapshot.CachePolicy | None:
     )
 
 
-def _prompt(config: settings.Config) -> snapshot.PromptPolicy | None:
+def _prompt(config: settings.Config) -> snapshot_cache.PromptPolicy | None:
     """None where no mark is to be placed."""
     asked = config.cache.prompt if config.cache is not None else None
     if asked is None or not (asked.breakpoints or asked.hour):
         return None
-    return snapshot.PromptPolicy(asked.breakpoints, asked.hour)
+    return snapshot_cache.PromptPolicy(asked.breakpoints, asked.hour)
 
 
 def _endpoints(configured: Iterable[Endpoint]) -> tuple[snapshot.Endpoint, ...]:

@@ -44,7 +44,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from fastgate.caching.answers import Answers
-    from fastgate.snapshot import CachePolicy
+    from fastgate.snapshot_cache import CachePolicy
 
 log = logging.getLogger("fastgate.worker")
 

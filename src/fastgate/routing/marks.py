@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from fastgate._core.request import RequestView
     from fastgate.call import Call, Candidate
     from fastgate.routing.router import Router
-    from fastgate.snapshot import PromptPolicy
+    from fastgate.snapshot_cache import PromptPolicy
 
 KIND = "anthropic"
 """Other kinds of endpoints take marks under conditions of their own; calls that may go there are left alone."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from fastgate.snapshot import PromptPolicy
+from fastgate.snapshot_cache import PromptPolicy
 from tests.support.plane import KEY, Plane
 from tests.support.sim import SimProcess
 

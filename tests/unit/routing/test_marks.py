@@ -19,7 +19,7 @@ from fastgate._core.warmth import WarmthTable, hash_of
 from fastgate.routing import marks
 from fastgate.routing.price import Turn
 from fastgate.routing.router import label_of
-from fastgate.snapshot import PromptPolicy
+from fastgate.snapshot_cache import PromptPolicy
 from tests.support.plane import endpoint
 from tests.support.wire import spell
 

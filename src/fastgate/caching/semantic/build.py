@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from fastgate.caching.answers import Answers
     from fastgate.caching.semantic.remote import Vectors
     from fastgate.caching.semantic.store import Store
-    from fastgate.snapshot import SemanticPolicy
+    from fastgate.snapshot_cache import SemanticPolicy
 
 
 def build(policy: SemanticPolicy, answers: Answers, directory: Path) -> Finder:

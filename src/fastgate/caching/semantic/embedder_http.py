@@ -15,7 +15,7 @@ from fastgate.caching.semantic.embedder import Vector, unit
 from fastgate.caching.semantic.service import Service, secret_of
 
 if TYPE_CHECKING:
-    from fastgate.snapshot import VectorService
+    from fastgate.snapshot_cache import VectorService
 
 URLS = {"openai": "https://api.openai.com/v1", "voyage": "https://api.voyageai.com/v1"}
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from fastgate.caching.semantic.embedder import Embedder, StaticEmbedder
     from fastgate.caching.semantic.spoken import Spoken
     from fastgate.caching.semantic.store import Store
-    from fastgate.snapshot import SemanticPolicy
+    from fastgate.snapshot_cache import SemanticPolicy
 
 
 class Ref(NamedTuple):

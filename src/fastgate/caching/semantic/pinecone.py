@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from fastgate.caching.semantic.remote import Payload
-    from fastgate.snapshot import VectorService
+    from fastgate.snapshot_cache import VectorService
 
 API_VERSION = "2025-04"
 

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from fastgate.caching.semantic.remote import Payload
-    from fastgate.snapshot import VectorService
+    from fastgate.snapshot_cache import VectorService
 
 EXISTS = 409
 """A collection that is there already; another worker made it."""

@@ -16,7 +16,7 @@ from fastgate.log import Log
 from fastgate.refs import resolve_refs
 
 if TYPE_CHECKING:
-    from fastgate.snapshot import VectorService
+    from fastgate.snapshot_cache import VectorService
 
 OK = range(200, 300)
 

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 import msgspec
 
-from fastgate import snapshot
+from fastgate import snapshot_cache
 from fastgate.config_checks import BASE_URL, NAME
 from fastgate.refs import Secret
 from fastgate.strict import Range
@@ -105,13 +105,13 @@ class SemanticCache(msgspec.Struct, frozen=True, kw_only=True):
     """Other behaviour for some namespaces, tenants or models; where the mode is off, what a rule turns on is all."""
 
 
-def compiled(settings: SemanticCache) -> snapshot.SemanticPolicy | None:
+def compiled(settings: SemanticCache) -> snapshot_cache.SemanticPolicy | None:
     """The policy in force; None where no rule has it on or in shadow."""
     default = _rule(settings, SemanticRule())
     rules = tuple(_rule(settings, rule) for rule in settings.rules)
     if all(rule.mode == "off" for rule in (default, *rules)):
         return None
-    return snapshot.SemanticPolicy(
+    return snapshot_cache.SemanticPolicy(
         width=settings.namespace,
         default=default,
         rules=rules,
@@ -122,10 +122,10 @@ def compiled(settings: SemanticCache) -> snapshot.SemanticPolicy | None:
     )
 
 
-def _embedder(settings: SemanticEmbedder) -> snapshot.VectorService:
+def _embedder(settings: SemanticEmbedder) -> snapshot_cache.VectorService:
     if settings.kind == "local":
-        return snapshot.VectorService("local")
-    return snapshot.VectorService(
+        return snapshot_cache.VectorService("local")
+    return snapshot_cache.VectorService(
         settings.kind,
         url=settings.base_url,
         api_key="" if settings.api_key is None else settings.api_key.reference,
@@ -135,10 +135,10 @@ def _embedder(settings: SemanticEmbedder) -> snapshot.VectorService:
     )
 
 
-def _store(settings: SemanticStore) -> snapshot.VectorService:
+def _store(settings: SemanticStore) -> snapshot_cache.VectorService:
     if settings.kind == "local":
-        return snapshot.VectorService("local")
-    return snapshot.VectorService(
+        return snapshot_cache.VectorService("local")
+    return snapshot_cache.VectorService(
         settings.kind,
         url=settings.url,
         api_key="" if settings.api_key is None else settings.api_key.reference,
@@ -147,8 +147,8 @@ def _store(settings: SemanticStore) -> snapshot.VectorService:
     )
 
 
-def _rule(settings: SemanticCache, rule: SemanticRule) -> snapshot.SemanticRule:
-    return snapshot.SemanticRule(
+def _rule(settings: SemanticCache, rule: SemanticRule) -> snapshot_cache.SemanticRule:
+    return snapshot_cache.SemanticRule(
         mode=settings.mode if rule.mode is None else rule.mode,
         tool_results=settings.tool_results if rule.tool_results is None else rule.tool_results,
         user_turns=settings.user_turns if rule.user_turns is None else rule.user_turns,

@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from fastgate._core.request import RequestView
     from fastgate.caching.entry import Entry
     from fastgate.caching.semantic.embedder import Vector
-    from fastgate.snapshot import KeyRow, SemanticPolicy, SemanticRule
+    from fastgate.snapshot import KeyRow
+    from fastgate.snapshot_cache import SemanticPolicy, SemanticRule
 
 _encode = msgspec.msgpack.Encoder().encode
 

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from fastgate.caching.answers import Answers
     from fastgate.caching.overrides import Overrides
     from fastgate.call import Call, Tap
-    from fastgate.snapshot import CachePolicy
+    from fastgate.snapshot_cache import CachePolicy
 
     Locate = Callable[[Callable[[], None]], None]
 

@@ -24,7 +24,7 @@ from fastgate.caching.semantic.note import Note, Verdict, pack, unpack
 from fastgate.caching.semantic.reading import read
 from fastgate.caching.semantic.shelf import FLAT_MAX, Item, Shelf
 from fastgate.caching.semantic.spoken import Spoken
-from fastgate.snapshot import SemanticRule
+from fastgate.snapshot_cache import SemanticRule
 
 DIM = 16
 HOUR_NS = 3600 * 1_000_000_000

@@ -23,7 +23,7 @@ from fastgate.caching.semantic.reading import read
 from fastgate.caching.semantic.remote import RemoteStore
 from fastgate.caching.semantic.spoken import Spoken
 from fastgate.guards.adapters.breaker import FAILURES
-from fastgate.snapshot import SemanticRule, VectorService
+from fastgate.snapshot_cache import SemanticRule, VectorService
 from tests.support.vectors import DIM, Embeddings, PineconeStub, Points, QdrantStub, embedding, serving
 
 HOUR_NS = 3600 * 1_000_000_000
