@@ -56,6 +56,7 @@ def form(value: Any) -> bytes:
 
 @given(st.one_of(BODIES, MARKED), st.integers(0, 2**32))
 @example({"messages": [{"role": "user", "content": "x" * 40_000}]}, 1)
+@example({"system": [{"type": "text", "text": "x-anthropic-billing-header: c=s;"}] * 2}, 0)
 @example({"b": 1, "a": {"ab": 1, "a": 2, "": 3}, "B": [1, 1.0, -0, 1e5, True, None]}, 2)
 def test_it_says_what_the_slow_writer_says(value: Any, seed: int) -> None:
     body = accepted(spell(value, random.Random(seed), 0).encode())

@@ -14,7 +14,7 @@ def test_a_file_is_tested_and_its_secret_is_not_printed(tmp_path: Path) -> None:
     path = tmp_path / "settings.ini"
     path.write_text(f"first\nkey = {AWS}\n")
     done = invoke("guards", "test", str(path), "--json")
-    assert done.code == 1 and AWS not in done.out
+    assert done.code == 1 and AWS not in done.out and done.out, done.err
     (found,) = json.loads(done.out)["items"]
     assert (found["guard"], found["rule"], found["line"]) == ("secrets", "aws-access-key-id", 2)
     assert (found["start"], found["end"]) == (12, 12 + len(AWS))

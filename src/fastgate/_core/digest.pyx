@@ -207,7 +207,7 @@ cdef int close_level(Form* f) except -1:
     f.depth -= 1
     above = &f.levels[f.depth]
     # Claude Code's first system block, and nothing but it: what is dropped must say nothing to the model.
-    if above.place != PLACE_SYSTEM or f.nodes[above.node].count != 1:
+    if above.place != PLACE_SYSTEM or f.nodes[above.node].count != 1 or f.billed:
         return 0
     if level.place == PLACE_BLOCK and node.count == 2:
         member = &f.nodes[node.first]
@@ -215,6 +215,7 @@ cdef int close_level(Form* f) except -1:
             member = &f.nodes[member.next]
             if same(member.name, member.name_n, b"type", 4):
                 f.nodes[above.node].first = f.nodes[above.node].count = above.last = 0
+                f.billed = True
     return 0
 
 
@@ -451,6 +452,7 @@ cdef Canonical make(Form* f, const byte_t* p):
     f.nodes[1].first = f.nodes[1].next = f.nodes[1].count = 0
     f.nodes[1].kind = c'['
     f.depth = 0
+    f.billed = False
     f.levels[0].node, f.levels[0].last, f.levels[0].place, f.levels[0].sorted = 1, 0, PLACE_HOLDER, True
     read_tree(f, skip_space(p, f.end))
     note_top(f, made)

@@ -59,6 +59,7 @@ cdef struct Form:
     Py_ssize_t spoken_at
     Py_ssize_t spoken_n
     bint tool_results
+    bint billed         # the client's billing block has been left out
     int depth
     Level levels[LEVEL_ROOM]
 

@@ -39,8 +39,11 @@ class Signals:
 
     def wait(self, timeout_s: float, also_fd: int = -1) -> list[signal.Signals]:
         """The signals that came, in order; empty after `timeout_s` or when `also_fd` can be read."""
-        fds = [self._read_fd] if also_fd < 0 else [self._read_fd, also_fd]
-        select.select(fds, [], [], max(timeout_s, 0.0))
+        poll = select.poll()  # select() takes no descriptor beyond 1023
+        for fd in (self._read_fd, also_fd):
+            if fd >= 0:
+                poll.register(fd, select.POLLIN)
+        poll.poll(max(timeout_s, 0.0) * 1e3)
         with contextlib.suppress(BlockingIOError):
             return [signal.Signals(number) for number in os.read(self._read_fd, 512)]
         return []
