@@ -7,7 +7,6 @@ questions open as files. Knows no budgets' selectors, no HTTP and no database.
 
 from __future__ import annotations
 
-import contextlib
 import fcntl
 import os
 from collections.abc import Iterator
@@ -18,6 +17,7 @@ from typing import Literal
 
 import msgspec
 
+from fastgate.durable import write_whole
 from fastgate.log import Log
 from fastgate.times import NS
 
@@ -118,24 +118,7 @@ class Questions:
 
     def write(self, asked: Asked) -> None:
         """Make or replace the file of one question, whole."""
-        path = self._path(asked)
-        temporary = path.with_name(f".{path.name}.{os.getpid()}")
-        fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
-        try:
-            with os.fdopen(fd, "wb") as file:
-                file.write(_encode(asked))
-                file.flush()
-                os.fsync(file.fileno())
-            os.replace(temporary, path)
-        except BaseException:
-            with contextlib.suppress(OSError):
-                temporary.unlink()
-            raise
-        folder = os.open(self._folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
+        write_whole(self._path(asked), _encode(asked))
 
     def drop(self, asked: Asked) -> None:
         self._path(asked).unlink(missing_ok=True)

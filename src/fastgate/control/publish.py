@@ -5,16 +5,13 @@ Knows nothing of what a snapshot says.
 
 from __future__ import annotations
 
-import contextlib
-import os
-import secrets
 from pathlib import Path
 from typing import Protocol
 
 import msgspec
 
 from fastgate import snapshot
-from fastgate.state import PRIVATE_FILE
+from fastgate.durable import write_whole
 
 
 class HasGeneration(Protocol):
@@ -47,21 +44,5 @@ def published(path: Path) -> tuple[int, str]:
 
 def publish(path: Path, data: snapshot.SnapshotData, board: HasGeneration) -> None:
     """Make `data` the published snapshot. The file is whole at every moment and on disk before workers are told."""
-    temporary = path.with_name(f"{path.name}.{secrets.token_hex(8)}")
-    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, PRIVATE_FILE)
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(snapshot.encode(data))
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    except BaseException:
-        with contextlib.suppress(OSError):
-            temporary.unlink()
-        raise
-    directory = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(directory)
-    finally:
-        os.close(directory)
+    write_whole(path, snapshot.encode(data))
     board.generation = data.generation
