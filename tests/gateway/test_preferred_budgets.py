@@ -27,6 +27,7 @@ budgets:
   - {{id: both, level: tag, of: "session=together", org: acme, period: day, usd: 50}}
   - {{id: full, level: tag, of: "session=full", org: acme, period: day, usd: 0.00001, models: [opus], {PAUSE}}}
   - {{id: capped, level: tag, of: "session=capped", org: acme, period: day, usd: 0.00001, models: [haiku], {PAUSE}}}
+  - {{id: least, level: tag, of: "session=least", org: acme, period: day, usd: 0.00001, models: [haiku], {PAUSE}}}
 """
 
 
@@ -82,13 +83,14 @@ def test_what_a_failed_attempt_has_cost_is_charged_with_the_answer_where_the_sam
     assert (shown["ladder"]["by"], shown["ladder"]["asked"], shown["ladder"]["to"]) == ("preferred", SONNET, HAIKU)
 
 
-def test_and_where_they_do_not_the_call_goes_no_further(house: House) -> None:
+def test_and_where_they_do_not_the_call_stays_with_its_model(house: House) -> None:
     before, _ = house.spent("haikus")
-    house.simulator.script(BEGUN, n=1)
+    house.simulator.script(BEGUN, session="apart", n=1)
     answer = house.send("apart", model=SONNET, models=[HAIKU], stream=True)
-    assert answer.status == 529, "what was spent on one budget is not another's to pay"
+    assert answer.status == 200, "as it would have without models"
+    assert [call.started.model for call in house.upstream("apart", 4)[-2:]] == [SONNET, SONNET]
     assert house.settled("sonnets") > 0
-    assert house.settled("haikus", before) == before
+    assert house.settled("haikus", before) == before, "what was spent on one budget is not another's to pay"
 
 
 def test_what_failed_for_nothing_is_charged_to_no_budget_of_a_model_that_was_never_called(house: House) -> None:
@@ -103,3 +105,20 @@ def test_what_failed_for_nothing_is_charged_to_no_budget_of_a_model_that_was_nev
     assert Decimal(house.gateway.cli(*show).json["cost"]) == 0
     assert house.settled("capped", 0) == 0
     assert house.settled("wide", wide) == wide
+
+
+def test_a_model_whose_budget_is_full_is_no_refusal(house: House) -> None:
+    before, _ = house.spent("wide")
+    house.simulator.fresh()
+    house.simulator.script(Behaviour(status=529), session="least", n=1)
+    answer = house.send("least", model=SONNET, models=[HAIKU])
+    assert (answer.status, answer.headers["x-fastgate-model-used"]) == (200, SONNET)
+    assert "x-fastgate-routed" not in answer.headers
+    failed, served = house.upstream("least", 2)
+    assert (failed.started.status, failed.started.model, served.started.model) == (529, SONNET, SONNET)
+    assert house.settled("wide", before + billed([served])) > before
+    house.simulator.script(Behaviour(status=529), session="least", n=9)
+    answer = house.send("least", model=SONNET, models=[HAIKU])
+    assert (answer.status, answer.error[0]) == (529, "overloaded_error"), "its own failure, not the other's budget"
+    assert {call.started.model for call in house.upstream("least", 3)} == {SONNET}
+    house.simulator.unscript()

@@ -27,7 +27,7 @@ from fastgate.gateway import answer, body
 from fastgate.gateway.rooms import cache, edge, guard, hold, identity, journal, ladder, ledger, policy, relay, route
 
 if TYPE_CHECKING:
-    from fastgate.call import Call
+    from fastgate.call import Call, Candidate
     from fastgate.gateway.worker import Worker
 
 log = logging.getLogger("fastgate.pipeline")
@@ -76,24 +76,58 @@ async def run(call: Call, worker: Worker, items: list[tuple[str, str]]) -> None:
 async def send(call: Call, worker: Worker) -> None:
     """Plan, hold and carry; again with a model that the request names where its own fails, or with a cheaper one where
     this is throttled and the configuration says so."""
+
+    async def move_on(failure: GatewayError | None) -> bool:
+        while call.preferred:
+            before = ladder.Standing(call)
+            if not ladder.prefer(call, failure, worker.lending):
+                return False
+            ladder.pass_over(call, worker.lending)
+            if await fits(call, worker, before):
+                return True
+        return False
+
+    if call.preferred:
+        before = ladder.Standing(call)
+        if ladder.pass_over(call, worker.lending):
+            await fits(call, worker, before)
     while True:
         error: GatewayError | None = None
-        if call.preferred:
-            ladder.pass_over(call, worker.lending)
-        plan = route.plan(call)
-        if call.snapshot.budgets is not None and call.hold is None:
-            plan = await hold.hold(call, plan, worker.lending, route.plan)
+        plan = await held(call, worker)
         try:
-            await relay.carry(call, plan, worker.upstreams, worker.flight, worker.lending.extend)
+            if await relay.carry(call, plan, worker.upstreams, worker.flight, worker.lending.extend, move_on):
+                continue
         except GatewayError as exc:
             error = exc
-        if call.preferred and ladder.prefer(call, error, worker.lending):
+        if call.preferred and await move_on(error):
             continue
         if call.throttled and call.snapshot.data.throttled and ladder.descend(call, worker.lending):
             continue
         if error is not None:
             raise error
         return
+
+
+async def held(call: Call, worker: Worker) -> list[Candidate]:
+    """The plan for the call's model, with what it can cost held."""
+    plan = route.plan(call)
+    if call.snapshot.budgets is not None and call.hold is None:
+        plan = await hold.hold(call, plan, worker.lending, route.plan)
+    return plan
+
+
+async def fits(call: Call, worker: Worker, before: ladder.Standing) -> bool:
+    """Whether budgets have room for the model that the call was moved to; it is put back where they have not. To name
+    other models never turns an answer into a refusal."""
+    try:
+        await held(call, worker)
+    except GatewayError as refusal:
+        if refusal.kind is Kind.CLIENT_GONE:
+            raise
+        before.restore(call)
+        await hold.hold_again(call, before.nano, worker.lending)
+        return False
+    return True
 
 
 def finish(call: Call, worker: Worker, error: GatewayError | None, transport: Any) -> None:

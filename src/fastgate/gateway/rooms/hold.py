@@ -81,6 +81,18 @@ def keep(call: Call, draw: Draw, held: Hold) -> None:
     call.hold, call.draw, call.cells = held, draw, draw.numbers
 
 
+async def hold_again(call: Call, nano: int, lending: Lending) -> None:
+    """Hold what the call had held before it gave that up for another model, where it can be had at once. `call.hold`
+    stays None where it cannot: then nothing more is sent."""
+    if not nano or lending.allowances.selection is None:
+        return
+    draw = find(call, lending)
+    if draw.accounts:
+        answer = await wait(call, lending.obtain(call.n, draw, nano, nano, 0))
+        if isinstance(answer, Hold):
+            keep(call, draw, answer)
+
+
 async def ask(call: Call, plan: list[Candidate], draw: Draw, lending: Lending, replan: Plan) -> list[Candidate]:
     """The way past the store: this worker's own allowances did not do."""
     limits = call.snapshot.limits

@@ -41,6 +41,24 @@ def apply(call: Call, lending: Lending) -> None:
     ladder.apply(call, stage)
 
 
+class Standing:
+    """A call as it stands before it is moved, to be put back where the other model cannot be paid for. The models that
+    have been tried stay off its list."""
+
+    FIELDS = (
+        "body", "request", "model", "model_asked", "routed", "ladder", "throttled", "budget", "stages", "home",
+        "reason", "decision",
+    )  # fmt: skip
+
+    def __init__(self, call: Call) -> None:
+        self.nano = call.hold.nano if call.hold is not None else 0
+        self._fields = tuple(getattr(call, name) for name in self.FIELDS)
+
+    def restore(self, call: Call) -> None:
+        for name, value in zip(self.FIELDS, self._fields, strict=True):
+            setattr(call, name, value)
+
+
 def descend(call: Call, lending: Lending) -> bool:
     """Move a call on whose model's endpoints are all throttled; False where there is nothing below, or where attempts
     have cost something that a budget pays for, or would: a call has one set of budgets for all that it costs."""
@@ -58,14 +76,15 @@ def descend(call: Call, lending: Lending) -> bool:
     return True
 
 
-def pass_over(call: Call, lending: Lending) -> None:
+def pass_over(call: Call, lending: Lending) -> bool:
     """Where no endpoint of the call's model is healthy, begin at the next model it names that has one."""
     ladder: Ladder = call.snapshot.ladder
     now_ns = mono_ns()
     if not ladder.ready(call, call.model_used, now_ns):
         ready = tuple(model for model in payable(call, lending) if ladder.ready(call, model, now_ns))
         if ready:
-            ladder.prefer(call, "unhealthy", ready)
+            return ladder.prefer(call, "unhealthy", ready)
+    return False
 
 
 def prefer(call: Call, error: GatewayError | None, lending: Lending) -> bool:

@@ -40,25 +40,27 @@ if TYPE_CHECKING:
     Extend = Callable[[int, Any, Hold, int], Awaitable[bool]]
     """Lending.extend: hold more for another attempt."""
 
+    MoveOn = Callable[[GatewayError | None], Awaitable[bool]]
+    """Whether the call has gone on to another model that it names; told how its own has failed."""
+
 TOO_MANY = 429
 """The status of a key that has used up its limit."""
 
 log = logging.getLogger("fastgate.relay")
 
 
-async def carry(call: Call, plan: list[Candidate], upstreams: Upstreams, flight: FlightTable, extend: Extend) -> None:
+async def carry(
+    call: Call, plan: list[Candidate], upstreams: Upstreams, flight: FlightTable, extend: Extend, move_on: MoveOn
+) -> bool:
     """Send the call to the first candidate that takes it, and wait for its content or whole answer: in rounds over the
-    plan, healthy endpoints first, until attempts or time are used up; one round where other models are named to try.
-
-    Returns with `call.pump` holding a stream that has come to its content, or a whole answer: also the last provider's
-    refusal, as it came. GatewayError otherwise."""
+    plan, healthy endpoints first, until attempts or time are used up. True after one where it has moved on instead;
+    else `call.pump` holds a stream that has come to its content, or a whole answer: also the last provider's refusal,
+    as it came. GatewayError otherwise."""
     limits = call.snapshot.limits
     until_ns = call.start_ns + int(limits.retry_s * 1e9)
-    left, rounds, asked_s = limits.attempts, 0, 0.0
-    rounds_max = 1 if call.preferred else limits.attempts
+    left, rounds, asked_s, first = limits.attempts, 0, 0.0, plan[0]
     failure: GatewayError | None = None
     refused: Pump | None = None
-    first = plan[0]
     while True:
         down: set[str] = set()
         for candidate in upstreams.ordered(plan, down):
@@ -89,32 +91,44 @@ async def carry(call: Call, plan: list[Candidate], upstreams: Upstreams, flight:
             pump = call.pump
             if failure is None and pump is not None and not worth_another(pump):
                 accepted(call, pool, begun_ns, "" if candidate is first else "failed" if call.attempts else "unhealthy")
-                return
-            asked_s = wait_of(pump) if failure is None and pump is not None else 0.0
-            lost(call, pool, failure, begun_ns, asked_s)
-            if candidate[0].key and not of_key(failure, pump):
-                down.add(candidate[0].name)
+                return False
+            asked_s = lost(call, pool, failure, begun_ns, down)
             refused = pump if failure is None else None
         rounds += 1
+        if call.preferred:
+            held = call.hold
+            if await move_on(failure if failure or refused else nowhere()):
+                return True
+            if held and not call.hold:
+                break  # what it gave up for another model is held by others now
         pause = pause_s(rounds, asked_s)
-        if left == 0 or rounds == rounds_max or not plan or mono_ns() + pause * 1e9 > until_ns:
+        if left == 0 or rounds == limits.attempts or not plan or mono_ns() + pause * 1e9 > until_ns:
             break
         await asyncio.sleep(pause)
-    if failure is not None:
-        raise failure
-    if refused is None:
-        raise endpoint_down(Kind.NO_ENDPOINT, "No endpoint of this gateway can take this call now.")
+    if failure is not None or refused is None:
+        raise failure or nowhere()
     call.outcome, call.error = "upstream_error", Kind.UPSTREAM_STATUS.value
+    return False
 
 
-def lost(call: Call, pool: Pool, failure: GatewayError | None, begun_ns: int, asked_s: float) -> None:
-    """Note an attempt that failed, and what it says about its endpoint."""
+def nowhere() -> GatewayError:
+    return endpoint_down(Kind.NO_ENDPOINT, "No endpoint of this gateway can take this call now.")
+
+
+def lost(call: Call, pool: Pool, failure: GatewayError | None, begun_ns: int, down: set[str]) -> float:
+    """Note an attempt that failed, and what it says about its endpoint: in `down` where its other keys would fail too.
+    The seconds that the provider asks to wait."""
+    pump, endpoint = call.pump, pool.endpoint
+    asked_s = wait_of(pump) if failure is None and pump is not None else 0.0
     error = failure.kind.value if failure is not None else Kind.UPSTREAM_STATUS.value
     note_attempt(call, begun_ns, error)
     call.throttled = call.throttled or throttles(call, error)
     log.warning("%s: %s: %s", call.id, pool.label, failure.message if failure is not None else error)
     if failure is None or failure.kind is not Kind.UNSUPPORTED:
         pool.breaker.failed(mono_ns(), int(asked_s * 1e9))
+    if endpoint.key and not of_key(failure, pump):
+        down.add(endpoint.name)
+    return asked_s
 
 
 def of_key(failure: GatewayError | None, pump: Pump | None) -> bool:
