@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
 
 import pytest
@@ -28,6 +29,8 @@ budgets:
   - {{id: full, level: tag, of: "session=full", org: acme, period: day, usd: 0.00001, models: [opus], {PAUSE}}}
   - {{id: capped, level: tag, of: "session=capped", org: acme, period: day, usd: 0.00001, models: [haiku], {PAUSE}}}
   - {{id: least, level: tag, of: "session=least", org: acme, period: day, usd: 0.00001, models: [haiku], {PAUSE}}}
+  - {{id: narrow, level: tag, of: "session=narrow", org: acme, period: day, usd: 0.024, models: [sonnet], {PAUSE}}}
+  - {{id: shut, level: tag, of: "session=narrow", org: acme, period: day, usd: 0.00001, models: [haiku], {PAUSE}}}
 """
 
 
@@ -122,3 +125,22 @@ def test_a_model_whose_budget_is_full_is_no_refusal(house: House) -> None:
     assert (answer.status, answer.error[0]) == (529, "overloaded_error"), "its own failure, not the other's budget"
     assert {call.started.model for call in house.upstream("least", 3)} == {SONNET}
     house.simulator.unscript()
+
+
+def test_what_was_given_up_for_another_model_may_be_gone_and_then_nothing_is_sent(house: House) -> None:
+    """One waits for the money of another that gives it up for a model whose budget is full, and wants it back."""
+    for _ in range(3):
+        house.simulator.script(Behaviour(status=529, stall_head_s=0.2), session="narrow", n=1)
+        house.simulator.script(Behaviour(status=200, tokens=50, stall_first_s=0.2), session="narrow", n=9)
+        seen = len(house.upstream("narrow", 0))
+        with ThreadPoolExecutor(2) as threads:
+            gives = threads.submit(house.send, "narrow", 1500, model=SONNET, models=[HAIKU])
+            until(lambda seen=seen: len(house.simulator.calls()) > seen, 5, "the first is under way")
+            waits = threads.submit(house.send, "narrow", 1500, model=SONNET)
+            answers = [gives.result(), waits.result()]
+        house.simulator.unscript()
+        assert 200 in {answer.status for answer in answers}
+        assert {answer.status for answer in answers} <= {200, 429, 529}
+        done = house.upstream("narrow", seen + 2)
+        assert {call.started.model for call in done} == {SONNET}
+        assert house.settled("narrow", billed(done)) <= 24_000_000
