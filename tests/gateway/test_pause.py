@@ -12,6 +12,7 @@ from tests.support.plane import OTHER_KEY, Answer
 
 SINCE_NS = 1_790_000_000_000_000_000
 WITHIN_S = 1.0
+RECORDED_S = 5.0
 SESSION = {"x_claude_code_session_id": "s-1"}
 
 
@@ -88,7 +89,11 @@ def test_counting_tokens_is_free_and_never_stopped(world: World) -> None:
 
 def test_a_refused_call_is_recorded_and_costs_nothing(world: World) -> None:
     put(world, pause("org", "acme"))
-    until(world, 429)
-    record = world.records(1)[-1]
+    call_id = until(world, 429).headers["x-fastgate-call-id"]
+    begun = time.monotonic()
+    while not (found := [record for record in world.plane.records() if record.id == call_id]):
+        assert time.monotonic() - begun < RECORDED_S
+        time.sleep(0.02)
+    (record,) = found
     assert (record.outcome, record.error, record.status, record.cost_nano) == ("refused", "paused", 429, 0)
     put(world)
