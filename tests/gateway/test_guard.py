@@ -165,3 +165,15 @@ def test_guards_that_cannot_be_used_leave_those_in_force(world: World) -> None:
         assert time.monotonic() < deadline
         time.sleep(0.02)
     assert world.plane.message(SAID).headers["x-fastgate-guard"] == "redacted"
+
+
+def test_an_answer_that_was_stopped_says_that_it_is_json_whatever_the_provider_said(world: World) -> None:
+    under(world.plane, GuardRow("exfiltration", "block", fail="closed"))
+    world.simulator.script(Behaviour(body="<p>no message</p>", content_type="text/html; charset=utf-8"))
+    answer = world.plane.message()
+    assert "guard rule exfiltration" in answer.json()["content"][0]["text"]
+    assert answer.headers["content-type"] == "application/json"
+    under(world.plane, GuardRow("exfiltration", "block"))
+    world.simulator.script(Behaviour(body="<p>no message</p>", content_type="text/html; charset=utf-8"))
+    answer = world.plane.message()
+    assert answer.body == b"<p>no message</p>" and answer.headers["content-type"] == "text/html; charset=utf-8"

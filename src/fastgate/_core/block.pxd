@@ -15,9 +15,10 @@ cdef enum Kind:
 cdef enum Area:
     AREA_SYSTEM, AREA_MESSAGES, AREA_TOOLS, AREA_OTHER
 
-# What of a JSON block is read: all; or not the members that hold signatures, ciphers and references.
+# What of a JSON block is read: all; or not the members that hold signatures, ciphers and references. A seam is the end
+# of a string and the beginning of the next one.
 cdef enum Reading:
-    READ_STRING, READ_ALL, READ_PUBLIC
+    READ_STRING, READ_ALL, READ_PUBLIC, READ_SEAM
 
 
 # Bytes of the text from `at`, that stand for the raw bytes [raw, raw + n); `quoted`: they lie between quotes.
@@ -35,6 +36,8 @@ cdef class Block:
     cdef readonly object found  # what the memo knows of it; None for a new block
     cdef readonly Py_ssize_t start  # the block's value in the body
     cdef readonly Py_ssize_t end
+    cdef Py_ssize_t left_end  # of a seam: where the first string ends and the second begins
+    cdef Py_ssize_t right_start
     cdef int reading
     cdef int area
     cdef Py_ssize_t first
@@ -55,3 +58,4 @@ cdef class Block:
 
 
 cdef str text_from(Text text)
+cdef bytes plain_of(Text part)

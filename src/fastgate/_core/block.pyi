@@ -12,11 +12,14 @@ class Block:
     found: Any
     """What the memo knows of it; None for a block that was never judged."""
     start: int
-    """The block's value in the body."""
+    """The block's value in the body; of a seam, what of both values is looked at, and what lies between."""
     end: int
     @property
     def text(self) -> bytes:
         """The block's text as its reader gets it, UTF-8."""
+    @property
+    def seam(self) -> int:
+        """Of a seam, the byte of the text at which one string ends and the next begins; -1 for any other block."""
     @property
     def path(self) -> str:
         """Where it stands: `messages[4].content[0].content[1]`."""

@@ -111,6 +111,14 @@ cdef class Block:
         return text_from(name) if text_of(self.tool_name, &name) else ""
 
     @property
+    def seam(self):
+        if self.reading != READ_SEAM:
+            return -1
+        if self.plain is None:
+            self.decode()
+        return self.segments[1].at
+
+    @property
     def path(self):
         cdef str path = AREAS[self.area]
         if self.area == AREA_OTHER:
@@ -172,7 +180,13 @@ cdef class Block:
         plain = PyBytes_FromStringAndSize(NULL, self.end - self.start + TEXT_SLACK)
         begin = out = <byte_t*>PyBytes_AS_STRING(plain)
         self.plain = plain
-        self.read_leaves(base + self.start, end, &out)
+        if self.reading == READ_SEAM:
+            text.p, text.n = base + self.start, self.left_end - self.start
+            self.add_text(text, &out)
+            text.p, text.n = base + self.right_start, self.end - self.right_start
+            self.add_text(text, &out)
+        else:
+            self.read_leaves(base + self.start, end, &out)
         self.plain = plain[:out - begin]
         return 0
 

@@ -48,11 +48,17 @@ cdef class Blocks:
     cdef const byte_t* end
     cdef Memo memo
     cdef str role
+    cdef bint seams  # whether seams are wanted
+    cdef Span left  # the string before, of which kind and whose
+    cdef int left_kind
+    cdef str left_role
     cdef Use* uses
     cdef Py_ssize_t use_n
     cdef Py_ssize_t use_room
 
     cdef int take(self, Span value, Place* place, int reading) except -1
+    cdef int take_seam(self, Span value, Place* place) except -1
+    cdef uint64_t seed_of(self, int kind, int reading) noexcept
     cdef int add_use(self, Members* members) except -1
     cdef const byte_t* walk_top(self, const byte_t* p) except NULL
     cdef const byte_t* walk_messages(self, const byte_t* p) except NULL

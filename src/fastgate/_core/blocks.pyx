@@ -25,8 +25,10 @@ from fastgate._core.block cimport (
     KIND_USER_TEXT,
     READ_ALL,
     READ_PUBLIC,
+    READ_SEAM,
     READ_STRING,
     Block,
+    plain_of,
     text_from,
 )
 from fastgate._core.memo cimport Memo, fg_mark
@@ -52,6 +54,8 @@ from fastgate._core.span cimport (
 cdef enum:
     SEED_SHIFT = 12  # above kind, reading and role
     TYPE_ROOM = 256  # a type of 42 letters with each of them escaped; the longest known has 39
+    SEAM_BEFORE = 256  # raw bytes of a string's end and of the next one's beginning that make a seam: what rules reach
+    SEAM_BEHIND = 512  # (fastgate.guards.rule.BEFORE and AFTER)
 
 cdef str ROLE_USER = "user"
 cdef str ROLE_ASSISTANT = "assistant"
@@ -68,6 +72,33 @@ cdef bint ends_with(Text text, const char* word, Py_ssize_t n) noexcept:
         return same(text.p + size - n, n, word, n)
     fg_unescape(text.p, <size_t>text.n, plain)
     return same(plain + size - n, n, word, n)
+
+
+cdef inline bint is_apart(byte_t c) noexcept:
+    """Whether a raw string may be cut beside this sign: it is of no escape and of no character of several bytes."""
+    return c == c' ' or c == c',' or c == c';' or c == c'=' or c == c':' or c == c'(' or c == c'<' or c == c'&'
+
+
+cdef inline bint is_word(byte_t c) noexcept:
+    return (
+        c'a' <= (c | 0x20) <= c'z' or c'0' <= c <= c'9' or c == c'_' or c == c'+' or c == c'/' or c == c'-' or c == c'.'
+    )
+
+
+cdef bint goes_on(Span left, Span right) noexcept:
+    """Whether a word, or a value behind its name, may go on from the one raw string into the other, quotes and all."""
+    cdef byte_t last, first
+    if left.n < 3 or right.n < 3:
+        return False
+    last, first = left.p[left.n - 2], right.p[1]
+    if left.p[left.n - 3] == c'\\':
+        if last != c'"' and last != c'/':
+            return False
+    elif not (is_word(last) or last == c'=' or last == c':' or last == c"'" or last == c'`'):
+        return False
+    if first == c'\\':
+        return right.p[2] == c'u' or right.p[2] == c'"' or right.p[2] == c'/'
+    return is_word(first) or first == c"'" or first == c'`'
 
 
 @cython.final
@@ -92,19 +123,22 @@ cdef class Blocks:
                 return text_from(use.name), <bytes>use.input.p[:use.input.n]
         return None
 
+    def plain(self, Py_ssize_t start, Py_ssize_t end):
+        cdef Text part
+        if not 0 <= start <= end <= len(self.body):
+            raise ValueError("no place of the body")
+        part.p, part.n = self.start + start, end - start
+        return plain_of(part)
+
     cdef int take(self, Span value, Place* place, int reading) except -1:
         """A block: nothing more is done with one that is known to be clean."""
-        cdef uint64_t seed = self.seed ^ <uint64_t>(place.kind << 8 | reading << 4)
+        cdef uint64_t seed = self.seed_of(place.kind, reading)
         cdef fg_mark mark
         cdef Block block
         cdef bytes name
-        if self.role is ROLE_USER:
-            seed |= 1
-        elif self.role is ROLE_ASSISTANT:
-            seed |= 2
-        elif self.role is not ROLE_SYSTEM:
-            seed |= 3
         self.count += 1
+        if reading == READ_STRING and self.seams:
+            self.take_seam(value, place)
         mark = self.memo.mark(value.p, <size_t>value.n, seed)
         if place.name.p != NULL:
             # What a rule says may depend on whose input it is.
@@ -122,6 +156,53 @@ cdef class Blocks:
             block.tool_name = span_of(place.name.p - 1, place.name.p + place.name.n + 1)
         if place.id.p != NULL:
             block.use_id = span_of(place.id.p - 1, place.id.p + place.id.n + 1)
+        self.noted.append(block)
+        return 0
+
+    cdef uint64_t seed_of(self, int kind, int reading) noexcept:
+        """What a mark means beside its bytes: whose block it is and what is read of it."""
+        cdef uint64_t seed = self.seed ^ <uint64_t>(kind << 8 | reading << 4)
+        if self.role is ROLE_USER:
+            return seed | 1
+        if self.role is ROLE_ASSISTANT:
+            return seed | 2
+        return seed if self.role is ROLE_SYSTEM else seed | 3
+
+    cdef int take_seam(self, Span value, Place* place) except -1:
+        """Where this string may go on with what the last one of its kind ended with: a block of the two edges."""
+        cdef Span left = self.left
+        cdef bint same_kind = self.left_kind == place.kind and self.left_role is self.role
+        cdef const byte_t* start
+        cdef const byte_t* left_end
+        cdef const byte_t* right_start = value.p + 1
+        cdef const byte_t* end = value.p + value.n - 1
+        cdef fg_mark mark, left_mark
+        cdef Block block
+        cdef bytes name
+        self.left, self.left_kind, self.left_role = value, place.kind, self.role
+        if left.p == NULL or not same_kind or not goes_on(left, value):
+            return 0
+        start, left_end = left.p + 1, left.p + left.n - 1
+        if left_end - start > SEAM_BEFORE:
+            start = left_end - SEAM_BEFORE
+            while start < left_end and not is_apart((start - 1)[0]):
+                start += 1
+        if end - right_start > SEAM_BEHIND:
+            end = right_start + SEAM_BEHIND
+            while end > right_start and not is_apart(end[0]):
+                end -= 1
+        left_mark = self.memo.mark(start, <size_t>(left_end - start), self.seed_of(place.kind, READ_SEAM))
+        mark = self.memo.mark(right_start, <size_t>(end - right_start), left_mark.lane[0])
+        mark.lane[1] ^= left_mark.lane[1]
+        if start == left_end or end == right_start or self.memo.is_clean(mark):
+            return 0
+        name = PyBytes_FromStringAndSize(<const char*>&mark, sizeof(fg_mark))
+        block = Block.__new__(Block)
+        block.body, block.mark, block.found = self.body, name, self.memo.found(name)
+        block.kind, block.role, block.reading = place.kind, self.role, READ_SEAM
+        block.area, block.first, block.second, block.third = place.area, place.first, place.second, place.third
+        block.start, block.end = start - self.start, end - self.start
+        block.left_end, block.right_start = left_end - self.start, right_start - self.start
         self.noted.append(block)
         return 0
 
@@ -365,11 +446,12 @@ cdef const byte_t* walk_tools(Blocks blocks, const byte_t* p, Place* place) exce
     return cursor.p
 
 
-def read_blocks(bytes body not None, Memo memo not None, *, bint checked=True, uint64_t seed=0):
+def read_blocks(bytes body not None, Memo memo not None, *, bint checked=True, uint64_t seed=0, bint seams=False):
     """The blocks of a body. `checked`: read_request has accepted it; ValueError else for what is no JSON object."""
     cdef Blocks blocks = Blocks.__new__(Blocks)
     cdef const byte_t* p
     blocks.body, blocks.memo, blocks.noted, blocks.seed = body, memo, [], seed << SEED_SHIFT
+    blocks.seams = seams
     blocks.start = <const byte_t*>PyBytes_AS_STRING(body)
     blocks.end = blocks.start + len(body)
     p = skip_space(blocks.start, blocks.end)

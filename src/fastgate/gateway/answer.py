@@ -53,6 +53,11 @@ def upstream_headers(call: Call, pump: Pump) -> Headers:
     return [*pump.headers, ("request-id", pump.request_id or call.id)]
 
 
+def as_json(headers: Headers) -> Headers:
+    """The upstream's headers, before a message that the gateway wrote or changed."""
+    return [("content-type", JSON), *(line for line in headers if line[0] != "content-type")]
+
+
 def begin_stream(call: Call, pump: Pump) -> Any:
     """Send a stream's head; returns the server's transport."""
     headers = upstream_headers(call, pump)
@@ -133,10 +138,12 @@ def reviewed(call: Call, push: Callable[[bytes], object]) -> Callable[[bytes], o
 
 def send_whole(call: Call, pump: Pump) -> None:
     """Pass a whole answer on as it came, with what it cost."""
-    body = whole_body(call, pump)
+    body = came = whole_body(call, pump)
     if call.tap is not None and pump.status == 200:
-        body = call.tap.whole(body)  # before the headers, which say what became of it
+        body = call.tap.whole(came)  # before the headers, which say what became of it
     headers = upstream_headers(call, pump)
+    if call.recast is not None or body != came:
+        headers = as_json(headers)
     headers += audit_headers(call, stream=False)
     call.answered = True
     call.status = pump.status

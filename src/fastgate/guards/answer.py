@@ -38,6 +38,7 @@ GROWING_BYTES_MAX = 65_536
 WRAPPER = b'{"messages":['
 
 NO_MESSAGE = "the answer is no message"
+NOT_ALL = "a part of it was not looked at"
 
 _STOP_REASON = re.compile(rb'"stop_reason"\s*:\s*"[a-z_]+"')
 
@@ -228,8 +229,12 @@ class Watch:
         """What the rules of that kind make of the text from `past` on; `base`: where the text begins in its block."""
         places: list[tuple[int, int, str]] = []
         stop: tuple[int, str] | None = None
-        for index, start, end in self.guards.engine.examine(kind, "assistant", text, tool, self.tools):
-            act = self.actions.acts.get((index, KINDS.index(kind))) if index != UNSCANNED else None
+        for index, start, end in self.guards.examine(kind, "assistant", text, tool, self.tools, "an answer"):
+            if index == UNSCANNED:
+                closed = self.unscanned(kind, tool)
+                stop = stop or ((start, closed) if closed else None)
+                continue
+            act = self.actions.acts.get((index, KINDS.index(kind)))
             if act is None or end <= past:
                 continue
             rule = self.guards.rules[index]
@@ -244,6 +249,15 @@ class Watch:
             elif action == "block" and stop is None:
                 stop = (start, rule.id)
         return Seen(places, stop)
+
+    def unscanned(self, kind: Kind, tool: str) -> str:
+        """Note, once a block, that some of it was not looked at: never a pass. The rule that so lets nothing go on,
+        else empty."""
+        closed = self.actions.closed[0] if self.actions.closed else ""
+        if (UNSCANNED, 0) not in self.noted:
+            self.noted.add((UNSCANNED, 0))
+            self.note((closed, "not_scanned", kind, tool, "", NOT_ALL))
+        return closed
 
 
 UNKNOWING = Memo.of(secrets.token_bytes(1072), slots=16)

@@ -44,6 +44,10 @@ class Finding(NamedTuple):
 UNSCANNED = -1
 
 
+def _in_order(finding: Finding) -> tuple[int, int, int]:
+    return finding.start, -finding.end, finding.rule
+
+
 class _Exact(NamedTuple):
     """A rule's closer look, ready to run."""
 
@@ -152,18 +156,13 @@ class Engine:
         self.digest = hashlib.sha256(repr([(r.id, r.pattern, r.exact) for r in self.rules]).encode()).hexdigest()
 
     def examine(
-        self, kind: Kind, role: str, text: bytes, tool: str = "", tools: tuple[str, ...] = ()
+        self, kind: Kind, role: str, text: bytes, tool: str = "", tools: tuple[str, ...] = (), seam: int = -1
     ) -> tuple[Finding, ...]:
-        """What the rules of that kind find in the text, in the order of their places."""
-        found: dict[Finding, None] = {}
-        self._look_closer(kind, role, text, found)
-        peeled = peel(text)
-        if peeled is not None:
-            # Text within the text, as tools print it: strings that are escaped once more, words over two lines.
-            inner: dict[Finding, None] = {}
-            self._look_closer(kind, role, peeled.text, inner)
-            for rule, start, end in inner:
-                found[Finding(rule, *peeled.place(start, end))] = None
+        """What the rules of that kind find in the text, in the order of their places. `seam`: only what patterns find
+        on both sides of that place, as each side was looked at by itself."""
+        found = self._matches(kind, role, text)
+        if seam >= 0:
+            return tuple(sorted((f for f in found if f.start < seam < f.end or f.rule == UNSCANNED), key=_in_order))
         looks = self._looks[kind]
         if looks:
             block = Block(kind, role, text, tool, tools)
@@ -172,7 +171,20 @@ class Engine:
                 if not look_rule.roles or role in look_rule.roles:
                     for start, end in look_rule.look(block):
                         found[Finding(index, start, end)] = None
-        return tuple(sorted(found, key=lambda finding: (finding.start, -finding.end, finding.rule)))
+        return tuple(sorted(found, key=_in_order))
+
+    def _matches(self, kind: Kind, role: str, text: bytes) -> dict[Finding, None]:
+        """What the patterns find in the text, and in the text within it."""
+        found: dict[Finding, None] = {}
+        self._look_closer(kind, role, text, found)
+        peeled = peel(text)
+        if peeled is not None:
+            # As tools print it: strings that are escaped once more, words over two lines.
+            inner: dict[Finding, None] = {}
+            self._look_closer(kind, role, peeled.text, inner)
+            for rule, start, end in inner:
+                found[Finding(rule, *peeled.place(start, end))] = None
+        return found
 
     def _look_closer(self, kind: Kind, role: str, text: bytes, found: dict[Finding, None]) -> None:
         candidates: list[tuple[int, int]] = []

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from fastgate._core.blocks import Blocks, read_blocks, replace
 from fastgate._core.memo import Memo
-from fastgate.guards.engine import UNSCANNED, Engine
+from fastgate.guards.engine import UNSCANNED, Engine, Finding
 from fastgate.guards.placeholders import HASH_CHARS, PREFIX, Placeholders, merged, pieces
 from fastgate.guards.policy import Actions, Policy
 from fastgate.guards.rows import split
@@ -40,6 +40,9 @@ VERDICTS_MAX = 64
 """Verdicts that a call's record names; the header still says what became of all."""
 
 NO_SECRETS: dict[bytes, bytes] = {}
+
+RawPlace = tuple[int, int, bool, bytes]
+"""Bytes of the body, from and to, whether they lie between quotes, and their text."""
 
 Verdict = tuple[str, str, str, str, str, str]
 """What became of one finding: rule, action (block, redact, log, not_scanned), kind of block, its place, keyed hash of
@@ -118,13 +121,13 @@ class Guards:
         """Judge a body that read_request has accepted. `tools`: the names that it declares; where a rule compares them,
         what was judged beside other tools is judged again."""
         whose = (who.org, who.user or who.key, tools) if self.declared else (who.org, who.user or who.key)
-        blocks = read_blocks(body, self.memo, seed=hash(whose) & SEED_MASK)
+        blocks = read_blocks(body, self.memo, seed=hash(whose) & SEED_MASK, seams=True)
         if not blocks.noted and not blocks.media:
             return Screened(body, "pass")
         actions = self.policy.actions(who)
         screening = _Screening(self, body, who, actions, now_ns)
         for block in blocks.noted:
-            if block.found is None:
+            if block.found is None and block.seam < 0:
                 screening.see(blocks, block)
             screening.take(block, self.judge(block, tools))
         return screening.done(blocks)
@@ -133,21 +136,24 @@ class Guards:
         """What all rules find in a block, whoever asks: from the memo, or now."""
         found = block.found
         if found is None:
-            kind = KINDS[block.kind]
-            try:
-                text = block.text
-                found = tuple(
-                    Known(
-                        rule, start, end, b"" if rule == UNSCANNED else text[start : min(end, start + MATCH_BYTES_MAX)]
-                    )
-                    for rule, start, end in self.engine.examine(kind, block.role, text, block.tool, tools)
-                )
-            except (ValueError, TypeError, LookupError, ArithmeticError, AttributeError) as exc:
-                # A rule's own check failed: what it would have said of this block is not known.
-                log.error("a guard failed on %s (%s: %s); the block counts as not scanned", block.path, type(exc), exc)
-                return (Known(UNSCANNED, 0, len(block.text), b""),)
+            text = block.text
+            seen = self.examine(KINDS[block.kind], block.role, text, block.tool, tools, block.path, block.seam)
+            found = tuple(
+                Known(rule, start, end, b"" if rule == UNSCANNED else text[start : min(end, start + MATCH_BYTES_MAX)])
+                for rule, start, end in seen
+            )
             self.memo.note(block.mark, found)
         return tuple(found)
+
+    def examine(
+        self, kind: Kind, role: str, text: bytes, tool: str, tools: tuple[str, ...], place: str, seam: int = -1
+    ) -> tuple[Finding, ...]:
+        """What all rules find in a text; UNSCANNED for all of it where one fails. `place`: for the log."""
+        try:
+            return self.engine.examine(kind, role, text, tool, tools, seam)
+        except (ValueError, TypeError, LookupError, ArithmeticError, AttributeError) as exc:
+            log.error("a guard failed on %s (%s: %s); it counts as not scanned", place, type(exc).__name__, exc)
+            return (Finding(UNSCANNED, 0, len(text)),)
 
 
 class _Screening:
@@ -160,7 +166,7 @@ class _Screening:
         self.actions = actions
         self.now_ns = now_ns
         self.verdicts: list[Verdict] = []
-        self.edits: list[tuple[int, int, bytes]] = []
+        self.hidden: list[RawPlace] = []
         self.secrets: dict[bytes, bytes] = {}
         self.refusal: Refusal | None = None
         self.unscanned = False
@@ -204,10 +210,7 @@ class _Screening:
         text = block.text
         for start, end in merged(places):
             for first, last in pieces(text, start, end):
-                for raw_start, raw_end, quoted, secret in block.raw_places(first, last):
-                    placeholder = self.guards.placeholders.of(self.who.org, secret)
-                    self.secrets[placeholder] = secret
-                    self.edits.append((raw_start, raw_end, placeholder if quoted else b'"%b"' % placeholder))
+                self.hidden += block.raw_places(first, last)
 
     def note(self, verdict: Verdict) -> None:
         if len(self.verdicts) < VERDICTS_MAX:
@@ -228,12 +231,28 @@ class _Screening:
         verdicts, seen = tuple(self.verdicts), tuple(self.sightings)
         if self.refusal is not None:
             return Screened(self.body, "blocked", verdicts, refusal=self.refusal, sightings=seen)
-        if not self.edits:
+        if not self.hidden:
             state = "not-scanned" if self.unscanned else "pass"
             return Screened(self.body, state, verdicts, media=left, sightings=seen)
-        # A place lies in one block only, but blocks may lie within each other's order of members: sort once.
-        self.edits.sort()
-        return Screened(replace(self.body, self.edits), "redacted", verdicts, self.secrets, media=left, sightings=seen)
+        body = replace(self.body, self.edits(blocks))
+        return Screened(body, "redacted", verdicts, self.secrets, media=left, sightings=seen)
+
+    def edits(self, blocks: Blocks) -> list[tuple[int, int, bytes]]:
+        """Placeholders for what is to be hidden, in the order of the body. Of a seam and of the blocks beside it places
+        may overlap: then what both cover is one secret."""
+        apart: list[RawPlace] = []
+        for start, end, quoted, secret in sorted(self.hidden):
+            if apart and start < apart[-1][1]:
+                first, last = apart[-1][0], max(end, apart[-1][1])
+                apart[-1] = (first, last, quoted, blocks.plain(first, last))
+            else:
+                apart.append((start, end, quoted, secret))
+        edits = []
+        for start, end, quoted, secret in apart:
+            placeholder = self.guards.placeholders.of(self.who.org, secret)
+            self.secrets[placeholder] = secret
+            edits.append((start, end, placeholder if quoted else b'"%b"' % placeholder))
+        return edits
 
 
 def self_test(guards: Guards) -> list[str]:

@@ -12,7 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fastgate._core.restore import PREFIX, Restorer
-from fastgate.guards.answer import NO_MESSAGE, Watch, notice, stopped_message
+from fastgate.guards import engine
+from fastgate.guards.answer import NO_MESSAGE, NOT_ALL, Watch, notice, stopped_message
 from fastgate.guards.rule import Rule, Scanner
 from fastgate.guards.screen import Guards
 from fastgate.snapshot import GuardRow, KeyRow
@@ -171,6 +172,35 @@ def test_what_is_found_in_an_answer_that_is_no_message_stops_it(action: str) -> 
     stopped = json.loads(tap.whole(b'{"content":[{"type":"text","text":"%b' % BAD.encode()))
     assert stopped["content"] == [{"type": "text", "text": notice("bad-link")}] and stopped["role"] == "assistant"
     assert [verdict[:2] for verdict in noted] == [("", "not_scanned"), ("bad-link", action)]
+
+
+@pytest.mark.parametrize("fail", ["open", "closed"])
+def test_what_of_an_answer_was_not_looked_at_is_never_a_pass(monkeypatch: pytest.MonkeyPatch, fail: str) -> None:
+    """A block with more candidates than are looked at: told once, and stopped where a guard says so."""
+    monkeypatch.setattr(engine, "CANDIDATES_MAX", 3)
+    text = f"{BAD} " * 5
+    tap, noted = watch("log", fail=fail)
+    texts, reason = heard(through(tap, stream(text, json.dumps({"command": text}), 4096), 4096))
+    left = [verdict for verdict in noted if verdict[1] == "not_scanned"]
+    closed = "links" if fail == "closed" else ""
+    kinds = ("answer_text",) if closed else ("answer_text", "answer_tool_input")
+    assert left == [(closed, "not_scanned", kind, "Bash" if "tool" in kind else "", "", NOT_ALL) for kind in kinds]
+    assert reason == ("end_turn" if closed else "tool_use")
+    whole = b'{"content":[{"type":"text","text":"%b"}]}' % text.encode()
+    if closed:
+        assert list(texts) == [0] and texts[0].endswith(notice("links")) and texts[0].count(BAD) < 5
+        assert json.loads(watch("log", fail=fail)[0].whole(whole))["content"][0]["text"] == notice("links")
+    else:
+        assert texts == {0: text, 1: json.dumps({"command": text})}
+        assert watch("log")[0].whole(whole) == whole
+
+
+def test_a_rule_that_fails_on_an_answer_leaves_it_unscanned(monkeypatch: pytest.MonkeyPatch) -> None:
+    tap, noted = watch("log", fail="closed")
+    monkeypatch.setattr(tap.guards.engine, "examine", lambda *_: int("no"))
+    texts, reason = heard(through(tap, stream("fine", "{}", 100), 4096))
+    assert (texts, reason) == ({0: f"\n\n{notice('links')}"}, "end_turn")
+    assert [verdict[:2] for verdict in noted] == [("links", "not_scanned")]
 
 
 def test_a_message_that_is_stopped_may_hold_halves_of_characters() -> None:
