@@ -228,6 +228,7 @@ class Worker:
         if call.pump is not None and call.pool is not None:
             call.pool.give(call.pump)
             call.pump = None
+        call.tap = call.review = None  # they know the call: without a ring it is freed at once, not by the collector
         if call.principal is not None or self.records.room_for_stranger(call.start_ns):
             self.records.keep(record, call.slot)
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 import re
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from fastgate._core.blocks import read_blocks, replace
@@ -46,12 +46,20 @@ _STOP_REASON = re.compile(rb'"stop_reason"\s*:\s*"[a-z_]+"')
 class Seen(NamedTuple):
     """What the rules make of a text: places to replace, and the first place (and rule) that stops the answer."""
 
-    places: list[tuple[int, int, str]]
+    places: Sequence[tuple[int, int, str]]
     stop: tuple[int, str] | None
+
+
+NOTHING = Seen((), None)
 
 
 class Watch:
     """One answer's tap. `note` gets each verdict."""
+
+    __slots__ = (
+        "actions", "context", "given", "gone", "guards", "hold", "note", "noted", "parked", "rest", "restorer",
+        "stopped", "template", "tool", "tools", "who", "window",
+    )  # fmt: skip
 
     def __init__(
         self,
@@ -210,7 +218,8 @@ class Watch:
             seen = self.look(kind, block.text, 0, 0, block.tool)
             if seen.stop is not None:
                 return stopped_message(body, seen.stop[1])
-            edits += edits_of(block, seen)
+            if seen.places:
+                edits += edits_of(block, seen)
         return replace(WRAPPER + body, edits)[len(WRAPPER) :] if edits else body
 
     def judge_unread(self, body: bytes) -> bytes:
@@ -227,9 +236,12 @@ class Watch:
 
     def look(self, kind: Kind, text: bytes, base: int, past: int, tool: str = "") -> Seen:
         """What the rules of that kind make of the text from `past` on; `base`: where the text begins in its block."""
+        found = self.guards.examine(kind, "assistant", text, tool, self.tools, "an answer")
+        if not found:
+            return NOTHING
         places: list[tuple[int, int, str]] = []
         stop: tuple[int, str] | None = None
-        for index, start, end in self.guards.examine(kind, "assistant", text, tool, self.tools, "an answer"):
+        for index, start, end in found:
             if index == UNSCANNED:
                 closed = self.unscanned(kind, tool)
                 stop = stop or ((start, closed) if closed else None)
@@ -266,7 +278,7 @@ UNKNOWING = Memo.of(secrets.token_bytes(1072), slots=16)
 
 def blocks_of(body: bytes) -> list[Block]:
     """The blocks of a whole answer. ValueError for what is no message: never a pass."""
-    if not body.lstrip().startswith(b"{"):
+    if not body.startswith(b"{") and not body.lstrip().startswith(b"{"):
         raise ValueError(NO_MESSAGE)
     return read_blocks(WRAPPER + body + b"]}", UNKNOWING, checked=False).noted
 
@@ -305,7 +317,7 @@ def removed(rule: str) -> str:
     return f"[removed: {rule}]"
 
 
-def edited(text: bytes, places: list[tuple[int, int, str]], start: int, end: int) -> bytes:
+def edited(text: bytes, places: Sequence[tuple[int, int, str]], start: int, end: int) -> bytes:
     """text[start:end] with the places that lie before `end` replaced."""
     out, at = [], start
     for first, last in merged([(first, last) for first, last, _ in places]):

@@ -122,11 +122,14 @@ class Database:
         """Every match of every pattern: (rule's index, 0, end, flags, None). A handler that returns True ends it."""
         if self.db is None:
             return
-        scratch = getattr(self._local, "scratch", None)
-        if scratch is None:
+        try:
+            scratch = self._local.scratch
+        except AttributeError:  # this thread's first
             scratch = self._local.scratch = hyperscan.Scratch(self.db)
-        with contextlib.suppress(hyperscan.ScanTerminated):
+        try:  # contextlib.suppress would cost more than the scan of a short text
             self.db.scan(text, match_event_handler=on_match, scratch=scratch)
+        except hyperscan.ScanTerminated:
+            pass
 
 
 def compile_all(db: Any, rules: Sequence[tuple[int, Rule]]) -> None:
@@ -171,7 +174,7 @@ class Engine:
                 if not look_rule.roles or role in look_rule.roles:
                     for start, end in look_rule.look(block):
                         found[Finding(index, start, end)] = None
-        return tuple(sorted(found, key=_in_order))
+        return tuple(sorted(found, key=_in_order)) if found else ()
 
     def _matches(self, kind: Kind, role: str, text: bytes) -> dict[Finding, None]:
         """What the patterns find in the text, and in the text within it."""

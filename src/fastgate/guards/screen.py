@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import logging
 import secrets
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from fastgate._core.blocks import Blocks, read_blocks, replace
 from fastgate._core.memo import Memo
+from fastgate.guards.answer import Watch
 from fastgate.guards.engine import UNSCANNED, Engine, Finding
 from fastgate.guards.placeholders import HASH_CHARS, PREFIX, Placeholders, merged, pieces
 from fastgate.guards.policy import Actions, Policy
@@ -22,6 +23,7 @@ from fastgate.guards.sightings import SIGHTINGS_MAX, Sighting, key_of, sighting
 
 if TYPE_CHECKING:
     from fastgate._core.block import Block
+    from fastgate.call import Tap
     from fastgate.guards.outside import Outside
     from fastgate.snapshot import GuardRow, KeyRow
 
@@ -131,6 +133,17 @@ class Guards:
                 screening.see(blocks, block)
             screening.take(block, self.judge(block, tools))
         return screening.done(blocks)
+
+    def watch(
+        self,
+        who: KeyRow,
+        actions: Actions,
+        tools: tuple[str, ...],
+        note: Callable[[Verdict], None],
+        restorer: Tap | None,
+    ) -> Watch:
+        """The tap of one answer; `restorer`: what puts secrets back in what it lets pass."""
+        return Watch(self, who, actions, tools, note, restorer)
 
     def judge(self, block: Block, tools: tuple[str, ...] = ()) -> tuple[Known, ...]:
         """What all rules find in a block, whoever asks: from the memo, or now."""

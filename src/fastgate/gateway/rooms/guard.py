@@ -11,7 +11,7 @@ from fastgate._core.request import read_request
 from fastgate._core.restore import Restorer
 from fastgate.clock import wall_ns
 from fastgate.errors import guard_refused, guard_unjudged
-from fastgate.guards.beside import beside
+from fastgate.guards.beside import INLINE_BYTES, beside
 
 if TYPE_CHECKING:
     from fastgate.call import Call
@@ -30,7 +30,10 @@ async def screen(call: Call) -> None:
     assert who is not None and request is not None
     body, now_ns = call.body, wall_ns()
     tools = request.tools if guards.declared else ()
-    screened = await beside(len(body), lambda: guards.screen(body, who, now_ns, tools))
+    if len(body) <= INLINE_BYTES:
+        screened = guards.screen(body, who, now_ns, tools)
+    else:
+        screened = await beside(len(body), lambda: guards.screen(body, who, now_ns, tools))
     if guards.outside is not None:
         screened = await guards.outside.screen(screened, who, now_ns, guards.policy.actions(who).closed)
     take(call, screened)
@@ -75,8 +78,5 @@ def watch(call: Call, guards: Guards) -> None:
     who, request = call.principal, call.request
     assert who is not None and request is not None
     actions = guards.policy.actions(who)
-    if not actions.answers:
-        return
-    from fastgate.guards.answer import Watch
-
-    call.tap = Watch(guards, who, actions, request.tools, lambda verdict: note(call, verdict), call.tap)
+    if actions.answers:
+        call.tap = guards.watch(who, actions, request.tools, lambda verdict: note(call, verdict), call.tap)
