@@ -208,3 +208,20 @@ def test_housekeeping_forgets_epochs_that_are_gone(tmp_path: Path, table: UsageT
     assert set(table.positions()) == {writers[1].epoch}
     assert table.finished_epochs() == {writers[1].epoch}
     assert ingestor.catch_up() == 0
+
+
+@pytest.mark.parametrize(("text", "rotten"), [(b"acme", b"\xffcme"), (b"11111111-2222", b"\xff1111111-2222")])
+def test_a_record_whose_texts_are_none_is_told_and_passed_over(
+    tmp_path: Path, table: UsageTable, text: bytes, rotten: bytes
+) -> None:
+    writer = JournalWriter.create(tmp_path / "journal")
+    for n in range(1, 4):
+        body = encode(record(call_id(writer.epoch, n)))
+        writer.append(KIND_CALL, body.replace(text, rotten) if n == 2 else body)
+    writer.close()
+    ingestor = Ingestor(table, tmp_path / "journal")
+    assert ingestor.catch_up() == 3
+    assert table.count() == 2
+    ((_, _, why),) = table.damages()
+    assert "record 2 is no call that can be counted" in why
+    assert ingestor.news() == []

@@ -10,43 +10,14 @@ files, consumers or what a body means; whatever is not plainly the next whole re
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
 from cpython.exc cimport PyErr_SetFromErrno
 from libc.stdint cimport int64_t, uint16_t, uint32_t, uint64_t
-from libc.string cimport memcpy
 from posix.uio cimport iovec, writev
 
 from fastgate._core.crc cimport fg_crc32c, fg_crc_by_table, fg_crc_init
 
 __all__ = ["append", "crc32c", "whole_records"]
 
-cdef extern from *:
-    """
-    #include <stdint.h>
-    /* journal/format.py: little-endian, as every machine is that this runs on. */
-    #if __BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__
-    #error "the journal's records are little-endian"
-    #endif
-    typedef struct __attribute__((packed)) {
-        uint32_t length;
-        uint32_t crc;
-        uint8_t version;
-        uint8_t kind;
-        uint16_t node;
-        uint64_t epoch;
-        uint64_t sequence;
-    } FgFrame;
-    """
-    ctypedef struct FgFrame:
-        uint32_t length
-        uint32_t crc
-        unsigned char version
-        unsigned char kind
-        uint16_t node
-        uint64_t epoch
-        uint64_t sequence
-
 cdef enum:
     VERSION = 1
-    LEAD = 8    # length and crc
-    STAMP = 20  # version to sequence
 
 fg_crc_init()
 
@@ -93,12 +64,7 @@ def whole_records(bytes window, Py_ssize_t at, uint64_t epoch, uint64_t sequence
     cdef Py_ssize_t size = PyBytes_GET_SIZE(window)
     cdef FgFrame frame
     cdef list found = []
-    while most > 0 and size - at >= LEAD + STAMP:
-        memcpy(&frame, data + at, LEAD + STAMP)
-        if frame.epoch != epoch or frame.sequence != sequence + 1 or frame.length < STAMP:
-            break
-        if frame.length > size - at - LEAD or fg_crc32c(0, data + at + LEAD, frame.length) != frame.crc:
-            break
+    while most > 0 and is_next(data + at, size - at, epoch, sequence + 1, &frame):
         body = PyBytes_FromStringAndSize(data + at + LEAD + STAMP, frame.length - STAMP)
         found.append((segment, base + at, frame.version, frame.kind, frame.node, frame.sequence, body))
         at += LEAD + frame.length

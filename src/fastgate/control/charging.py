@@ -10,13 +10,17 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
+
+import msgspec
 
 from fastgate import clock
-from fastgate.control.feed import CallFeed, Found
+from fastgate._core.tally import Tally
+from fastgate.control.feed import CallFeed, Odd
 from fastgate.control.history import History
+from fastgate.control.usage_rows import kind_of, session_of
 from fastgate.journal import START, Position
-from fastgate.journal.format import call_number, segment_path, segments_of
+from fastgate.journal.format import segment_path, segments_of
 from fastgate.log import Log
 from fastgate.selection import Match, Selection, step_of
 from fastgate.snapshot import BudgetRow, KeyRow
@@ -35,13 +39,13 @@ HELD_UP_STEPS = 50
 FOLLOW_STEPS = 10
 """Where nothing can be charged, the place in the journals is moved once a second."""
 
-INT64_MAX = (1 << 63) - 1
-"""SQLite's integers end there; those of a record may be twice as large."""
-
 DAMAGED = ".damaged"
 FLIGHT = ".flight"
 
 log = Log("charging")
+
+_decode_cells = msgspec.msgpack.Decoder(tuple[Annotated[int, msgspec.Meta(le=(1 << 63) - 1)], ...]).decode
+"""As SQLite's integers, which end there; those of a record may be twice as large."""
 
 Extent = tuple[int, int, bool]
 
@@ -98,7 +102,7 @@ class Charging:
         self._looking = threading.Lock()
         self._selection = Selection(())
         self._seeded: set[tuple[str, int]] = counters.seeded()
-        self._kinds: dict[tuple[Any, ...], Unheld] = {}
+        self._kinds: dict[tuple[bytes, bytes, bytes], tuple[tuple[int, ...], Unheld]] = {}
         self._budget_of: dict[int, tuple[str, int]] = {}
         places = counters.places()
         if not places:
@@ -206,50 +210,44 @@ class Charging:
             self._taken[epoch] = extent
         return len(batch.found)
 
-    def _charge(self, found: Found) -> Charge | None:
-        record, call, why = found
-        named = None
-        if call is not None and call.cost_nano:
-            try:
-                named = _named(call)
-            except ValueError as error:
-                why = str(error)
-        if why:
-            log.error("a record cannot be charged", sequence=record.sequence, why=why)
-        if named is None:
+    def _charge(self, call: Tally | Odd) -> Charge | None:
+        if isinstance(call, Odd):
+            if call.why:
+                log.error("a record cannot be charged", sequence=call.sequence, why=call.why)
             return None
-        epoch, n = named
-        others = self._unheld(call, call.cells).at(call.at_ns) if self._selection.rows else ()
-        return Charge(epoch, n, call.cells, others, call.cost_nano)
+        if not call.cost_nano:
+            return None
+        try:
+            cells, unheld = self._kind(call)
+            epoch = call.worker.decode()
+        except (ValueError, msgspec.MsgspecError) as error:
+            log.error("a record cannot be charged", sequence=call.sequence, why=str(error))
+            return None
+        return Charge(epoch, call.number, cells, unheld.at(call.at_ns), call.cost_nano)
 
-    def _unheld(self, call: Any, cells: tuple[int, ...]) -> Unheld:
-        """The budgets that select the call and that it names no cell of."""
-        session = call.session if self._selection.by_session else ""
-        kind = (
-            cells,
-            call.org,
-            call.team,
-            call.user,
-            call.key,
-            call.cost_center,
-            *call.tags.items(),
-            session,
-            call.model_used,
-        )
+    def _kind(self, call: Tally) -> tuple[tuple[int, ...], Unheld]:
+        """The cells that the call names, and the budgets that select it and that it names no cell of."""
+        kind = call.kind, call.cells, call.thread if self._selection.by_session else b""
         found = self._kinds.get(kind)
         if found is None:
             if len(self._kinds) >= KINDS_MAX:
                 self._kinds.clear()
-            who = KeyRow(b"", call.key, call.user, call.team, call.org, call.cost_center, call.tags, (), 0)
-            named = {self._budget(cell) for cell in cells}
-            found = self._kinds[kind] = Unheld(
-                [
-                    match
-                    for match in self._selection.matches(who, call.tags, session, call.model_used)
-                    if (budget := (match.row.id, match.row.created_ns)) in self._seeded and budget not in named
-                ]
-            )
+            found = self._kinds[kind] = self._look_up(call)
         return found
+
+    def _look_up(self, call: Tally) -> tuple[tuple[int, ...], Unheld]:
+        cells = _decode_cells(call.cells)
+        of = kind_of(call)
+        session = session_of(call) if self._selection.by_session else ""
+        who = KeyRow(b"", of.key, of.user, of.team, of.org, of.cost_center, of.tags, (), 0)
+        named = {self._budget(cell) for cell in cells}
+        return cells, Unheld(
+            [
+                match
+                for match in self._selection.matches(who, of.tags, session, of.model_used)
+                if (budget := (match.row.id, match.row.created_ns)) in self._seeded and budget not in named
+            ]
+        )
 
     def _budget(self, cell: int) -> tuple[str, int]:
         found = self._budget_of.get(cell)
@@ -323,17 +321,6 @@ class Charging:
             for epoch in gone:
                 self._finished.discard(epoch)
                 self._places.pop(epoch, None)
-
-
-def _named(call: Any) -> tuple[str, int]:
-    """The worker's life and the number of a call that can be charged. ValueError: no worker writes such a record."""
-    try:
-        named = call_number(call.id)
-    except ValueError:
-        raise ValueError(f"{call.id!r} is no call's id") from None
-    if max(call.cost_nano, call.at_ns, *call.cells) > INT64_MAX:
-        raise ValueError("a figure is beyond 64 bits")
-    return named
 
 
 def _place(position: Position) -> Place:

@@ -12,12 +12,14 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+from fastgate._core.tally import Tally, read_call, whole_calls
 from fastgate.journal import KIND_CALL, START, Damage, JournalReader, Position, Record
+from fastgate.journal.format import call_number
 from fastgate.journal.reader import BATCH_RECORDS
 from fastgate.record import CallRecord
 
-KEPT_CALLS = 2_000
-"""Of each journal, the newest: one batch of charges, ten times what a busy worker finishes between two looks; 3 MB."""
+KEPT_CALLS = BATCH_RECORDS
+"""Of each journal, the newest: as many as one step takes; 3 MB."""
 
 KEPT_EPOCHS = 16
 """Journals of which anything is kept, those read last: the workers of a large machine."""
@@ -46,22 +48,25 @@ _Seen: Any = msgspec.defstruct(
 )
 """A CallRecord of which only what is needed is decoded: that costs half."""
 
-_decode = msgspec.msgpack.Decoder(_Seen).decode
+decode = msgspec.msgpack.Decoder(_Seen).decode
+"""What is needed of the body of a record. MsgspecError or UnicodeDecodeError: it is no call's."""
+
+_encode = msgspec.msgpack.Encoder().encode
 
 
-class Found(NamedTuple):
-    """A record and the call in it: the fields of a CallRecord that are needed. None where the record is not of a call,
-    or, with `why`, where none can be made of it."""
+class Odd(NamedTuple):
+    """A record that is no call, and where it stands. With `why`: it should be one, and none can be made of it."""
 
-    record: Record
-    call: Any
-    why: str = ""
+    segment: int
+    offset: int
+    sequence: int
+    why: str
 
 
 class CallBatch(NamedTuple):
     """As fastgate.journal.reader.Batch."""
 
-    found: list[Found]
+    found: list[Tally | Odd]
     position: Position
     damage: list[Damage]
     more: bool
@@ -70,17 +75,17 @@ class CallBatch(NamedTuple):
 class _Kept(NamedTuple):
     """The last that was read of a journal: whole records without a gap, and the place behind them."""
 
-    found: list[Found]
+    found: list[Tally | Odd]
     position: Position
 
-    def around(self, position: Position) -> tuple[list[Found], list[Found]]:
+    def around(self, position: Position) -> tuple[list[Tally | Odd], list[Tally | Odd]]:
         """What stands before `position` and from it on; nothing where that is not a place in it."""
         if position == self.position:
             return self.found, []
         if self.found:
             # Sequences do not skip here, so a record's place in the list is known.
-            at = position.sequence + 1 - self.found[0].record.sequence
-            if 0 <= at < len(self.found) and position in (_place(self.found[at].record), START):
+            at = position.sequence + 1 - self.found[0].sequence
+            if 0 <= at < len(self.found) and position in (_place(self.found[at]), START):
                 return self.found[:at], self.found[at:]
         return [], []
 
@@ -102,30 +107,43 @@ class CallFeed(JournalReader):
             before, known = kept.around(position) if kept is not None else ([], [])
             if kept is not None and len(known) > max_records:
                 self._kept[epoch] = kept
-                return CallBatch(known[:max_records], _place(known[max_records].record), [], True)
+                return CallBatch(known[:max_records], _place(known[max_records]), [], True)
             if kept is not None and known:
                 position = kept.position
-            batch = self.read(epoch, position, max_records - len(known), closed=closed)
-            found = [*known, *map(_found, batch.records)]
-            if not batch.damage:
-                self._keep(epoch, [*before, *found][-KEPT_CALLS:], batch.position)
-            return CallBatch(found, batch.position, batch.damage, batch.more)
+            records, position, damage, more = self.walk(
+                whole_calls, epoch, position, max_records - len(known), closed=closed
+            )
+            found = [*known, *(one if type(one) is Tally else _slowly(one) for one in records)]
+            if not damage:
+                self._keep(epoch, [*before, *found][-KEPT_CALLS:], position)
+            return CallBatch(found, position, damage, more)
 
-    def _keep(self, epoch: str, found: list[Found], position: Position) -> None:
+    def _keep(self, epoch: str, found: list[Tally | Odd], position: Position) -> None:
         if len(self._kept) >= KEPT_EPOCHS:
             del self._kept[next(iter(self._kept))]
         self._kept[epoch] = _Kept(found, position)
 
 
-def _place(record: Record) -> Position:
+def _place(one: Tally | Odd) -> Position:
     """Where a reader stands before this record."""
-    return Position(record.segment, record.offset, record.sequence - 1)
+    return Position(one.segment, one.offset, one.sequence - 1)
 
 
-def _found(record: Record) -> Found:
+def _slowly(record: Record) -> Tally | Odd:
+    """The call in a record that is not as the gateway writes it today: of an earlier version, which had fewer fields,
+    or of whoever else; or why it is none."""
+    place = record.segment, record.offset, record.sequence
     if record.kind != KIND_CALL:
-        return Found(record, None)
+        return Odd(*place, "")
     try:
-        return Found(record, _decode(record.body))
-    except msgspec.MsgspecError as error:
-        return Found(record, None, str(error))
+        seen = decode(record.body)
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        return Odd(*place, str(error))
+    call = read_call(_encode(seen), *place)
+    if call is not None:
+        return call
+    try:
+        call_number(seen.id)
+    except ValueError:
+        return Odd(*place, f"{seen.id!r} is no call's id")
+    return Odd(*place, "a figure is beyond 64 bits")

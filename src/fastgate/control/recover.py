@@ -123,7 +123,7 @@ def recorded(journal_dir: Path, epochs: Iterable[str], since_ns: int) -> set[str
             if record.kind == KIND_CALL:
                 try:
                     ids.add(_decode_id(record.body).id)
-                except msgspec.MsgspecError:
+                except (msgspec.MsgspecError, UnicodeDecodeError):
                     log.error("record %d of epoch %s is no call record", record.sequence, epoch)
     return ids
 

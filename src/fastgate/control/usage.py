@@ -12,7 +12,6 @@ import logging
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from itertools import compress
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol, cast
 
@@ -21,14 +20,15 @@ from sqlalchemy import Connection, Engine, delete, event, false, func, insert, o
 from sqlalchemy.dialects.sqlite import insert as upsert
 
 from fastgate import clock
+from fastgate._core.tally import Tally
 from fastgate.bulk import burst
 from fastgate.control import usage_queries as queries
-from fastgate.control.feed import CallFeed, Found
+from fastgate.control.feed import CallFeed, Odd, decode
 from fastgate.control.sightings import Seen, find, sighting_rows
 from fastgate.control.usage_queries import Filters, SpendRow
 from fastgate.control.usage_rows import INSERT_CALL, INSERT_SIGHTING, Numbers, Row
 from fastgate.control.usage_schema import HEAD, calls, counted, damage, kinds, offsets, sightings, threads
-from fastgate.journal import START, Damage, Position, Record
+from fastgate.journal import START, Damage, Position
 from fastgate.journal.format import segment_path
 from fastgate.journal.reader import BATCH_RECORDS, body_at
 from fastgate.journal.view import call_view
@@ -52,8 +52,6 @@ CHECKPOINT_PAGES = 8_000
 """Pages of 4 KiB in the write-ahead log before it is copied back: about three batches."""
 
 DAY_NS = 24 * 3600 * 1_000_000_000
-
-_INT64 = range(-(1 << 63), 1 << 63)
 
 _decode = msgspec.msgpack.Decoder(CallRecord).decode
 _json = msgspec.json.Encoder().encode
@@ -124,39 +122,31 @@ class UsageTable:
             self._numbers.forget()
             raise
 
-    def _insert(self, connection: Connection, epoch: str, found: Sequence[Found]) -> list[Damage]:
+    def _insert(self, connection: Connection, epoch: str, found: Sequence[Tally | Odd]) -> list[Damage]:
         """Insert the calls among `found`; returns the records that no call can be made of."""
         rows: list[Row] = []
         seen: list[Row] = []
-        sources: list[Record] = []
         broken: list[Damage] = []
         db, numbers = _driver(connection), self._numbers
-        journal = numbers.epoch(db, epoch) if found else 0
-        for record, call, why in found:
-            if call is not None:
-                try:
-                    row = numbers.row(db, call, journal, record)
-                except ValueError:
-                    broken.append(_unusable(self.journal_dir, epoch, record, f"{call.id!r} is no call's id"))
-                    continue
-                rows.append((*row, *self._judged(call)))
-                if call.sightings:
-                    seen += sighting_rows(row[0], row[1], call.sightings)
-                sources.append(record)
-            elif why:
-                broken.append(_unusable(self.journal_dir, epoch, record, why))
+        journal = numbers.epoch(db, epoch.encode()) if found else 0
+        for call in found:
+            if isinstance(call, Odd):
+                if call.why:
+                    broken.append(_unusable(self.journal_dir, epoch, call, call.why))
+                continue
+            try:
+                row = numbers.row(db, call, journal)
+                more = decode(call.body) if call.body else None
+            except (ValueError, msgspec.MsgspecError) as error:
+                broken.append(_unusable(self.journal_dir, epoch, call, str(error)))
+                continue
+            if more is not None:
+                row = (*row[:-2], *self._judged(more))
+                seen += sighting_rows(row[0], row[1], more.sightings)
+            rows.append(row)
         if seen:
             db.executemany(INSERT_SIGHTING, seen)
-        try:
-            _store(connection, rows)
-        except (
-            OverflowError
-        ):  # no worker writes that; to look at every figure beforehand would cost as much as the rest
-            fits = [all(type(value) is not int or value in _INT64 for value in row) for row in rows]
-            _store(connection, list(compress(rows, fits)))
-            for record, good in zip(sources, fits, strict=True):
-                if not good:
-                    broken.append(_unusable(self.journal_dir, epoch, record, "a figure is beyond 64 bits"))
+        _store(connection, rows)
         return broken
 
     def _judged(self, call: Any) -> tuple[str | None, int]:
@@ -306,10 +296,9 @@ def _driver(connection: Connection) -> sqlite3.Connection:
     return cast("sqlite3.Connection", driver)
 
 
-def _unusable(journal_dir: Path, epoch: str, record: Record, why: str) -> Damage:
-    path = segment_path(journal_dir, epoch, record.segment)
-    reason = f"record {record.sequence} is no call that can be counted: {why}"
-    return Damage(path, record.segment, record.offset, reason)
+def _unusable(journal_dir: Path, epoch: str, of: Tally | Odd, why: str) -> Damage:
+    path = segment_path(journal_dir, epoch, of.segment)
+    return Damage(path, of.segment, of.offset, f"record {of.sequence} is no call that can be counted: {why}")
 
 
 def _note_damage(connection: Connection, epoch: str, found: Sequence[Damage]) -> list[Damage]:

@@ -6,14 +6,13 @@ Numbers are remembered between batches: most calls are of a kind, a thread and a
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Hashable
 from typing import Any
 
 import msgspec
 
+from fastgate._core.tally import Tally
 from fastgate.control.usage_schema import KIND, THREAD, counted
-from fastgate.journal import Record
-from fastgate.journal.format import call_number
+from fastgate.record import Outcome
 
 REMEMBERED = 65_536
 """Kinds, and threads, whose numbers are remembered: sessions come and go; 30 MB at most."""
@@ -46,13 +45,55 @@ _EPOCH, _KIND, _THREAD = _number("epochs", ("name",)), _number("kinds", KIND), _
 _json = msgspec.json.Encoder().encode
 
 
+class _Kind(msgspec.Struct, array_like=True):
+    """What Tally.kind says."""
+
+    org: str
+    team: str
+    user: str
+    key: str
+    cost_center: str
+    tags: dict[str, str]
+    model_asked: str
+    model_used: str
+    endpoint: str
+    provider: str
+    outcome: Outcome
+    cache: str
+    namespace: str
+
+
+_TWO = b"\x92"
+_ALL = bytes([0x90 + len(_Kind.__struct_fields__)])
+"""How a MessagePack array of so many values begins."""
+
+_decode_kind = msgspec.msgpack.Decoder(_Kind).decode
+_decode_thread = msgspec.msgpack.Decoder(tuple[str, str]).decode
+
+
+def kind_of(call: Tally) -> _Kind:
+    """Whose call it is, and of what kind. MsgspecError: nobody can say."""
+    return _decode_kind(_ALL + call.kind)
+
+
+def session_of(call: Tally) -> str:
+    """MsgspecError: nobody can say."""
+    return _decode_thread(_TWO + call.thread)[0]
+
+
+def _texts_of(call: Tally) -> Row:
+    """In the order of usage_schema.KIND."""
+    kind = kind_of(call)
+    return tuple(_json(kind.tags).decode() if name == "tags" else getattr(kind, name) for name in KIND)
+
+
 class Numbers:
     """The numbers of epochs, kinds and threads in one usage database, made when they are first needed. What is
     remembered holds until a transaction fails, or rows of those tables are deleted, which moves `user_version`."""
 
     def __init__(self) -> None:
         self._version = -1
-        self._known: dict[str, dict[Hashable, int]] = {_EPOCH: {}, _KIND: {}, _THREAD: {}}
+        self._known: dict[str, dict[bytes, int]] = {_EPOCH: {}, _KIND: {}, _THREAD: {}}
 
     def begin(self, db: sqlite3.Connection) -> None:
         """A transaction begins."""
@@ -66,57 +107,20 @@ class Numbers:
         for known in self._known.values():
             known.clear()
 
-    def epoch(self, db: sqlite3.Connection, name: str) -> int:
-        known = self._known[_EPOCH]
-        return known.get(name) or self._find(db, _EPOCH, name, (name,))
+    def epoch(self, db: sqlite3.Connection, name: bytes) -> int:
+        return self._known[_EPOCH].get(name) or self._find(db, _EPOCH, name, (name.decode(),))
 
-    def row(self, db: sqlite3.Connection, call: Any, journal: int, record: Record) -> Row:
-        """The row of a call, in the order of INSERT_CALL but for what the guardian says. ValueError: its id is none."""
-        epoch, number = call_number(call.id)
-        key = (
-            call.org,
-            call.team,
-            call.user,
-            call.key,
-            call.cost_center,
-            call.model_asked,
-            call.model_used,
-            call.endpoint,
-            call.provider,
-            call.outcome,
-            *call.tags.items(),
-            call.cache,
-            call.namespace,
-        )
-        kind = self._known[_KIND].get(key) or self._find(
-            db, _KIND, key, (*key[:10], _json(call.tags).decode(), *key[-2:])
-        )
-        thread = self._known[_THREAD].get((call.session, call.agent)) or self._find(
-            db, _THREAD, (call.session, call.agent), (call.session, call.agent)
-        )
-        usage = call.usage
-        return (
-            self._known[_EPOCH].get(epoch) or self._find(db, _EPOCH, epoch, (epoch,)),
-            number,
-            call.at_ns,
-            kind,
-            thread,
-            call.cost_nano,
-            call.cost_asked_nano,
-            call.saved_nano,
-            call.saved_downgrade_nano,
-            call.saved_arbitration_nano,
-            usage.input_tokens,
-            usage.output_tokens,
-            usage.cache_write_5m_tokens,
-            usage.cache_write_1h_tokens,
-            usage.cache_read_tokens,
+    def row(self, db: sqlite3.Connection, call: Tally, journal: int) -> Row:
+        """The row of a call, in the order of INSERT_CALL. ValueError or MsgspecError: it is none of ours."""
+        epochs, kinds, threads = self._known.values()
+        return call.row(
+            epochs.get(call.worker) or self.epoch(db, call.worker),
+            kinds.get(call.kind) or self._find(db, _KIND, call.kind, _texts_of(call)),
+            threads.get(call.thread) or self._find(db, _THREAD, call.thread, _decode_thread(_TWO + call.thread)),
             journal,
-            record.segment,
-            record.offset,
         )
 
-    def _find(self, db: sqlite3.Connection, asked: str, key: Hashable, values: Row) -> int:
+    def _find(self, db: sqlite3.Connection, asked: str, key: bytes, values: Row) -> int:
         known = self._known[asked]
         if len(known) >= REMEMBERED:
             known.clear()

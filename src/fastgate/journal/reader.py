@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import fcntl
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from enum import Enum
 from functools import partial
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from fastgate._core.segment import crc32c, whole_records
 from fastgate.journal.format import (
@@ -45,7 +45,17 @@ BATCH_RECORDS = 10_000
 GLANCE_BYTES = 4096
 """Read first where one record is wanted: most are under 1 KiB."""
 
+Run = Callable[[bytes, int, int, int, int, int, int], tuple[list[Any], int]]
+"""As _core.segment.whole_records: the records that follow one another without a flaw, and where the next would begin.
+"""
+
 _record = partial(tuple.__new__, Record)
+
+
+def _whole(*of: Any) -> tuple[list[Record], int]:
+    found, at = whole_records(*of)
+    return list(map(_record, found)), at
+
 
 _MIN_LENGTH = STAMP.size
 _MAX_LENGTH = STAMP.size + MAX_BODY_BYTES
@@ -96,9 +106,15 @@ class JournalReader:
     ) -> Batch:
         """The whole records after `position`, at most `max_records`. `closed` says that nobody writes any more: a
         record cut off at the very end is then searched for others behind it."""
-        pass_ = _Pass(self.journal_dir, epoch, position, closed)
+        return Batch(*self.walk(_whole, epoch, position, max_records, closed=closed))
+
+    def walk(
+        self, run_of: Run, epoch: str, position: Position, max_records: int, *, closed: bool
+    ) -> tuple[list[Any], Position, list[Damage], bool]:
+        """As `read`, of what `run_of` makes of records: one that is none of its kind is a Record."""
+        pass_ = _Pass(self.journal_dir, epoch, position, closed, run_of)
         more = pass_.run(max_records)
-        return Batch(pass_.records, pass_.position, pass_.damage, more)
+        return pass_.records, pass_.position, pass_.damage, more
 
     def records(self, epoch: str, position: Position = START) -> Iterator[Record]:
         """Every whole record of one epoch that is there now. Damage is passed over; `read` names it."""
@@ -113,12 +129,13 @@ class JournalReader:
 class _Pass:
     """One walk over one epoch's segments from a position."""
 
-    def __init__(self, journal_dir: Path, epoch: str, position: Position, closed: bool) -> None:
+    def __init__(self, journal_dir: Path, epoch: str, position: Position, closed: bool, run_of: Run) -> None:
         self.journal_dir = journal_dir
+        self.run_of = run_of
         self.epoch = epoch
         self.number = epoch_number(epoch)
         self.closed = closed
-        self.records: list[Record] = []
+        self.records: list[Any] = []
         self.damage: list[Damage] = []
         # Before any byte is read: a segment is complete if its successor already exists now.
         self.segments = segments_of(journal_dir, epoch)
@@ -171,9 +188,9 @@ class _Pass:
             window, at = os.pread(fd, first, offset), 0
             while len(self.records) < max_records:
                 room = max_records - len(self.records)
-                found, at = whole_records(window, at, self.number, sequence, segment, offset, room)
+                found, at = self.run_of(window, at, self.number, sequence, segment, offset, room)
                 if found:
-                    self.records.extend(map(_record, found))
+                    self.records.extend(found)
                     sequence += len(found)
                     continue
                 record = _parse(window, at, self.number, segment, offset)

@@ -1,0 +1,39 @@
+from typing import Any, final
+
+@final
+class Tally:
+    """One finished call, and where its record stands. What many calls share stands as MessagePack values, one behind
+    the other; calls that have it in common mostly have it as one object."""
+
+    segment: int
+    offset: int
+    sequence: int
+    worker: bytes
+    """The worker's life: with `number` the call's id."""
+    kind: bytes
+    """org, team, user, key, cost_center, tags, model_asked, model_used, endpoint, provider, outcome, cache, namespace.
+    """
+    thread: bytes
+    """session, agent."""
+    cells: bytes
+    """The cells, one value."""
+    body: bytes
+    """The record's body where there is more to know of the call (its prompt, what was new to the model), else empty."""
+    @property
+    def number(self) -> int: ...
+    @property
+    def at_ns(self) -> int: ...
+    @property
+    def cost_nano(self) -> int: ...
+    def row(self, worker: int, kind: int, thread: int, journal: int) -> tuple[Any, ...]:
+        """As the usage table stores it, with the numbers given: worker, number, at_ns, kind, thread, the five amounts
+        of money and the five of tokens in the order of CallRecord, journal, segment, offset; and None
+        and 0, for what the guardian of the prompt cache says of calls that it judges."""
+
+def read_call(body: bytes, segment: int, offset: int, sequence: int) -> Tally | None:
+    """The call in the body of a record that stands there; None where it is not plainly one."""
+
+def whole_calls(
+    window: bytes, at: int, epoch: int, sequence: int, segment: int, base: int, most: int
+) -> tuple[list[Tally], int]:
+    """As _core.segment.whole_records, of records that are calls; the first that is not plainly one ends the run too."""

@@ -1,0 +1,54 @@
+"""Slow twin of fastgate._core.tally: what counting and charging need of a call's record, from the record as a whole."""
+
+from typing import Any, NamedTuple
+
+import msgspec
+
+from fastgate.journal.format import call_number
+from fastgate.record import CallRecord
+
+_decode = msgspec.msgpack.Decoder(CallRecord).decode
+
+
+class Model(NamedTuple):
+    """A call; what makes its kind, its thread and its cells as values."""
+
+    worker: str
+    number: int
+    figures: tuple[int, ...]
+    kind: list[Any]
+    thread: list[str]
+    cells: tuple[int, ...]
+    more: bool
+
+
+def tally(body: bytes) -> Model:
+    """ValueError or MsgspecError where there is none."""
+    call = _decode(body)
+    worker, number = call_number(call.id)
+    used = call.usage
+    return Model(
+        worker,
+        number,
+        (
+            call.at_ns,
+            call.cost_nano,
+            call.cost_asked_nano,
+            call.saved_nano,
+            call.saved_downgrade_nano,
+            call.saved_arbitration_nano,
+            used.input_tokens,
+            used.output_tokens,
+            used.cache_write_5m_tokens,
+            used.cache_write_1h_tokens,
+            used.cache_read_tokens,
+        ),
+        [
+            *(call.org, call.team, call.user, call.key, call.cost_center, call.tags),
+            *(call.model_asked, call.model_used, call.endpoint, call.provider),
+            *(call.outcome, call.cache, call.namespace),
+        ],
+        [call.session, call.agent],
+        call.cells,
+        bool(call.prefix or call.sightings),
+    )
