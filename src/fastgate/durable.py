@@ -10,23 +10,29 @@ from pathlib import Path
 from fastgate.state import PRIVATE_FILE
 
 
-def write_whole(path: Path, data: bytes) -> None:
-    """Make or replace the file at `path`: a reader sees the old one or the new one, and the new one stays once this
-    returns. Raises OSError; then nothing has changed."""
+def write_whole(path: Path, data: bytes, *, lasting: bool = True) -> None:
+    """Make or replace the file at `path`: a reader sees the old one or the new one. Once this returns, a `lasting` one
+    outlives a loss of power too; the others are made anew at every start. Raises OSError; then nothing has changed."""
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
     descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, PRIVATE_FILE)
     try:
         with os.fdopen(descriptor, "wb") as file:
             file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
+            if lasting:
+                file.flush()
+                os.fsync(file.fileno())
         os.replace(temporary, path)
     except BaseException:
         with contextlib.suppress(OSError):
             temporary.unlink()
         raise
-    directory = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    if lasting:
+        _sync_folder(path.parent)
+
+
+def _sync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
-        os.fsync(directory)
+        os.fsync(descriptor)
     finally:
-        os.close(directory)
+        os.close(descriptor)

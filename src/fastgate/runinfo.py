@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from fastgate import proc
+from fastgate.durable import write_whole
 from fastgate.state import PRIVATE_FILE, StateDir
 
 if TYPE_CHECKING:
@@ -39,10 +40,7 @@ class RunInfo(msgspec.Struct, frozen=True):
 
 def write(path: Path, info: RunInfo) -> None:
     """Replaces the file as a whole: a reader finds the old one, the new one or none."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    with os.fdopen(_create(temporary), "wb") as file:
-        file.write(msgspec.json.format(msgspec.json.encode(info), indent=2) + b"\n")
-    os.replace(temporary, path)
+    write_whole(path, msgspec.json.format(msgspec.json.encode(info), indent=2) + b"\n", lasting=False)
 
 
 def read(path: Path) -> RunInfo | None:
@@ -73,13 +71,10 @@ def admin_token(config: Config, state: StateDir) -> str:
             return token
         path.unlink()  # an empty token would let everyone in
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    with os.fdopen(_create(temporary), "w", encoding="ascii") as file:
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, PRIVATE_FILE)
+    with os.fdopen(descriptor, "w", encoding="ascii") as file:
         file.write(f"{secrets.token_urlsafe(TOKEN_BYTES)}\n")
     with contextlib.suppress(FileExistsError):
         os.link(temporary, path)  # never replaces: two processes that race end with the same token
     temporary.unlink()
     return path.read_text(encoding="ascii").strip()
-
-
-def _create(path: Path) -> int:
-    return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, PRIVATE_FILE)

@@ -6,14 +6,13 @@ look when the board says that there is news. Listed are the cells that have reac
 
 from __future__ import annotations
 
-import contextlib
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
 import msgspec
 
+from fastgate.durable import write_whole
 from fastgate.snapshot import StageAction
 from fastgate.stores.ledger_port import CellKey
 
@@ -48,16 +47,7 @@ _decode = msgspec.msgpack.Decoder(list[Entry]).decode
 
 def write_stages(path: Path, notes: Mapping[CellKey, StageNote]) -> None:
     """Replace the file. Raises OSError."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
-    try:
-        with os.fdopen(fd, "wb") as file:
-            file.write(_encode([(*key, *note) for key, note in notes.items()]))
-        os.replace(temporary, path)
-    except BaseException:
-        with contextlib.suppress(OSError):
-            temporary.unlink()
-        raise
+    write_whole(path, _encode([(*key, *note) for key, note in notes.items()]), lasting=False)
 
 
 def read_stages(path: Path) -> dict[CellKey, StageNote]:
