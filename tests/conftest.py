@@ -3,8 +3,10 @@ CI."""
 
 from __future__ import annotations
 
+import contextlib
+import gc
 import os
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -44,6 +46,31 @@ def _fail_if_skipped(report: Any) -> None:
         reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else str(report.longrepr)
         report.outcome = "failed"
         report.longrepr = f"skipped, which CI does not allow: {reason}"
+
+
+OPEN_FILES_MAX = 4
+"""What a test file may leave open in the process of the tests: an import's or a session's, never one a test."""
+
+
+@pytest.fixture(scope="module", autouse=True)
+def closed_files() -> Iterator[None]:
+    """A test file closes what it opens: hundreds of them run in one process."""
+    before = open_files()
+    yield
+    if len(open_files().keys() - before.keys()) <= OPEN_FILES_MAX:
+        return
+    gc.collect()
+    left = {number: name for number, name in open_files().items() if number not in before}
+    assert len(left) <= OPEN_FILES_MAX, f"{len(left)} files were left open: {', '.join(sorted(left.values())[:20])}"
+
+
+def open_files() -> dict[str, str]:
+    """The file descriptors of this process and what each is."""
+    found = {}
+    for number in os.listdir("/proc/self/fd"):
+        with contextlib.suppress(OSError):
+            found[number] = os.readlink(f"/proc/self/fd/{number}")
+    return found
 
 
 def pytest_asyncio_loop_factories(config: pytest.Config, item: pytest.Item) -> dict[str, Callable[[], Any]]:

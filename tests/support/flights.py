@@ -1,10 +1,12 @@
 """Notes and records for tests of the journal, the flight table and what reads them."""
 
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
 
 from fastgate._core.money import PriceRow
+from fastgate.journal import JournalWriter
 from fastgate.journal.flight import FlightNote
 from fastgate.record import Attempt, CallRecord, Usage
 
@@ -17,6 +19,9 @@ PRICE = PriceRow.new(
     web_search_nano=10_000_000,
 )
 """$3 in, $15 out per million tokens; $10 per thousand searches."""
+
+NewWriter = Callable[..., JournalWriter]
+"""What the fixture `new_writer` gives."""
 
 encode = msgspec.msgpack.Encoder().encode
 decode_record = msgspec.msgpack.Decoder(CallRecord).decode

@@ -18,7 +18,7 @@ from fastgate.journal import KIND_CALL, JournalReader, JournalWriter, Position, 
 from fastgate.journal.format import segment_path, segments_of
 from fastgate.journal.retention import retire_segments
 from fastgate.stores.ports import StoreError
-from tests.support.flights import encode, record
+from tests.support.flights import NewWriter, encode, record
 
 NOW_NS = 1_800_000_000_000_000_000
 
@@ -43,13 +43,15 @@ async def seen_within(table: UsageTable, call: str, limit_s: float) -> float:
     return time.monotonic() - began
 
 
-async def test_a_finished_call_is_visible_within_a_second(tmp_path: Path, table: UsageTable) -> None:
+async def test_a_finished_call_is_visible_within_a_second(
+    tmp_path: Path, table: UsageTable, new_writer: NewWriter
+) -> None:
     task = asyncio.create_task(Ingestor(table, tmp_path / "journal").run())
     await asyncio.sleep(0.15)
-    first = JournalWriter.create(tmp_path / "journal")
+    first = new_writer(tmp_path / "journal")
     for n in range(1, 4):
         await seen_within(table, write(first, n), 1.0)
-    second = JournalWriter.create(tmp_path / "journal")
+    second = new_writer(tmp_path / "journal")
     await seen_within(table, write(second, 1), 1.0)
     await seen_within(table, write(first, 4), 1.0)
     task.cancel()
@@ -58,10 +60,14 @@ async def test_a_finished_call_is_visible_within_a_second(tmp_path: Path, table:
 
 
 async def test_a_failing_database_is_told_and_tried_again(
-    tmp_path: Path, table: UsageTable, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    tmp_path: Path,
+    table: UsageTable,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    new_writer: NewWriter,
 ) -> None:
     monkeypatch.setattr(ingest, "RETRY_S", 0.02)
-    writer = JournalWriter.create(tmp_path / "journal")
+    writer = new_writer(tmp_path / "journal")
     call = write(writer, 1)
     real, failures = UsageTable.take, 3
 
@@ -81,11 +87,11 @@ async def test_a_failing_database_is_told_and_tried_again(
 
 
 def test_batches_are_taken_until_nothing_is_left(
-    tmp_path: Path, table: UsageTable, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, table: UsageTable, monkeypatch: pytest.MonkeyPatch, new_writer: NewWriter
 ) -> None:
     real = UsageTable.take
     monkeypatch.setattr(UsageTable, "take", lambda self, reader, epoch: real(self, reader, epoch, 3))
-    writers = [JournalWriter.create(tmp_path / "journal", segment_bytes=1500) for _ in range(3)]
+    writers = [new_writer(tmp_path / "journal", segment_bytes=1500) for _ in range(3)]
     for writer in writers:
         for n in range(1, 11):
             write(writer, n)
@@ -99,8 +105,8 @@ def test_batches_are_taken_until_nothing_is_left(
     assert ingestor.news() == []
 
 
-def test_a_finished_epoch_is_never_looked_at_again(tmp_path: Path, table: UsageTable) -> None:
-    writer = JournalWriter.create(tmp_path / "journal")
+def test_a_finished_epoch_is_never_looked_at_again(tmp_path: Path, table: UsageTable, new_writer: NewWriter) -> None:
+    writer = new_writer(tmp_path / "journal")
     write(writer, 1)
     ingestor = Ingestor(table, tmp_path / "journal")
     ingestor.catch_up()
@@ -136,8 +142,8 @@ print(Ingestor(table, Path(sys.argv[1]) / "journal").catch_up())
 """
 
 
-def test_two_processes_at_once_count_everything_once(tmp_path: Path) -> None:
-    writer = JournalWriter.create(tmp_path / "journal")
+def test_two_processes_at_once_count_everything_once(tmp_path: Path, new_writer: NewWriter) -> None:
+    writer = new_writer(tmp_path / "journal")
     for n in range(1, 12_501):
         write(writer, n)
     children = [
@@ -162,8 +168,8 @@ def age(journal_dir: Path, epoch: str, days: int, segments: int) -> None:
         os.utime(segment_path(journal_dir, epoch, segment), ns=(when, when))
 
 
-def test_old_segments_go_once_every_consumer_is_past_them(tmp_path: Path) -> None:
-    writer = JournalWriter.create(tmp_path, segment_bytes=900)
+def test_old_segments_go_once_every_consumer_is_past_them(tmp_path: Path, new_writer: NewWriter) -> None:
+    writer = new_writer(tmp_path, segment_bytes=900)
     for n in range(1, 11):
         write(writer, n)
     segments = segments_of(tmp_path, writer.epoch)
@@ -192,9 +198,9 @@ def test_old_segments_go_once_every_consumer_is_past_them(tmp_path: Path) -> Non
         retire_segments(tmp_path, {}, before)
 
 
-def test_housekeeping_forgets_epochs_that_are_gone(tmp_path: Path, table: UsageTable) -> None:
+def test_housekeeping_forgets_epochs_that_are_gone(tmp_path: Path, table: UsageTable, new_writer: NewWriter) -> None:
     journal_dir = tmp_path / "journal"
-    writers = [JournalWriter.create(journal_dir) for _ in range(3)]
+    writers = [new_writer(journal_dir) for _ in range(3)]
     for writer in writers[:2]:
         write(writer, 1)
     for writer in writers:

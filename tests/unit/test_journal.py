@@ -15,22 +15,23 @@ from fastgate.journal.format import (
     segment_path,
     segments_of,
 )
+from tests.support.flights import NewWriter
 
 
 def bodies(reader: JournalReader, epoch: str) -> list[bytes]:
     return [record.body for record in reader.records(epoch)]
 
 
-def test_what_is_appended_is_read_in_order(tmp_path: Path) -> None:
-    writer = JournalWriter.create(tmp_path, node=7)
+def test_what_is_appended_is_read_in_order(tmp_path: Path, new_writer: NewWriter) -> None:
+    writer = new_writer(tmp_path, node=7)
     places = [writer.append(kind, body) for kind, body in ((1, b"first"), (9, b""), (1, b"x" * 5000))]
     assert places == [(1, 0), (1, FRAME_BYTES + 5), (1, 2 * FRAME_BYTES + 5)]
     records = list(JournalReader(tmp_path).records(writer.epoch))
     assert [(r.kind, r.node, r.sequence, len(r.body)) for r in records] == [(1, 7, 1, 5), (9, 7, 2, 0), (1, 7, 3, 5000)]
 
 
-def test_segments_rotate_and_reading_goes_on_from_a_position(tmp_path: Path) -> None:
-    writer = JournalWriter.create(tmp_path, segment_bytes=200)
+def test_segments_rotate_and_reading_goes_on_from_a_position(tmp_path: Path, new_writer: NewWriter) -> None:
+    writer = new_writer(tmp_path, segment_bytes=200)
     written = [b"%04d" % n + b"." * 50 for n in range(20)]
     for body in written:
         writer.append(1, body)
@@ -52,16 +53,16 @@ def test_segments_rotate_and_reading_goes_on_from_a_position(tmp_path: Path) -> 
     assert batch.position.sequence == 21
 
 
-def test_a_record_larger_than_a_segment_has_one_of_its_own(tmp_path: Path) -> None:
-    writer = JournalWriter.create(tmp_path, segment_bytes=100)
+def test_a_record_larger_than_a_segment_has_one_of_its_own(tmp_path: Path, new_writer: NewWriter) -> None:
+    writer = new_writer(tmp_path, segment_bytes=100)
     for body in (b"a", b"b" * 1000, b"c"):
         writer.append(1, body)
     assert [len(body) for body in bodies(JournalReader(tmp_path), writer.epoch)] == [1, 1000, 1]
     assert segments_of(tmp_path, writer.epoch) == [1, 2, 3]
 
 
-def test_a_body_over_the_limit_is_refused_and_the_largest_is_read(tmp_path: Path) -> None:
-    writer = JournalWriter.create(tmp_path)
+def test_a_body_over_the_limit_is_refused_and_the_largest_is_read(tmp_path: Path, new_writer: NewWriter) -> None:
+    writer = new_writer(tmp_path)
     with pytest.raises(ValueError, match="takes up to"):
         writer.append(1, b"x" * (MAX_BODY_BYTES + 1))
     largest = os.urandom(MAX_BODY_BYTES)
@@ -70,8 +71,8 @@ def test_a_body_over_the_limit_is_refused_and_the_largest_is_read(tmp_path: Path
     assert bodies(JournalReader(tmp_path), writer.epoch) == [largest] * 5
 
 
-def test_an_epoch_belongs_to_one_writer_and_is_known_to_be_open(tmp_path: Path) -> None:
-    writer = JournalWriter.create(tmp_path)
+def test_an_epoch_belongs_to_one_writer_and_is_known_to_be_open(tmp_path: Path, new_writer: NewWriter) -> None:
+    writer = new_writer(tmp_path)
     reader = JournalReader(tmp_path)
     with pytest.raises(FileExistsError):
         JournalWriter(tmp_path, writer.epoch)
@@ -96,14 +97,16 @@ def test_epochs_sort_by_time_and_round_trip() -> None:
             epoch_number(wrong)
 
 
-def test_fsync_always_reaches_the_disk_for_every_record(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_fsync_always_reaches_the_disk_for_every_record(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, new_writer: NewWriter
+) -> None:
     synced: list[int] = []
     monkeypatch.setattr(os, "fdatasync", synced.append)
-    writer = JournalWriter.create(tmp_path, fsync="always")
+    writer = new_writer(tmp_path, fsync="always")
     for _ in range(3):
         writer.append(1, b"x")
     assert len(synced) == 3
-    JournalWriter.create(tmp_path).append(1, b"x")
+    new_writer(tmp_path).append(1, b"x")
     assert len(synced) == 3
 
 
@@ -114,8 +117,8 @@ def test_a_missing_journal_or_epoch_is_an_empty_one(tmp_path: Path) -> None:
     assert not reader.is_open("0" * 12)
 
 
-def test_a_new_consumer_does_not_miss_what_was_deleted_before_its_time(tmp_path: Path) -> None:
-    writer = JournalWriter.create(tmp_path, segment_bytes=FRAME_BYTES + 1)
+def test_a_new_consumer_does_not_miss_what_was_deleted_before_its_time(tmp_path: Path, new_writer: NewWriter) -> None:
+    writer = new_writer(tmp_path, segment_bytes=FRAME_BYTES + 1)
     for n in range(4):
         writer.append(1, b"%d" % n)
     reader = JournalReader(tmp_path)

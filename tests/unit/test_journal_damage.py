@@ -7,12 +7,13 @@ import pytest
 
 from fastgate.journal import START, JournalReader, JournalWriter
 from fastgate.journal.format import FRAME_BYTES, segment_path
+from tests.support.flights import NewWriter
 
 
 @pytest.fixture
-def writer(tmp_path: Path) -> JournalWriter:
+def writer(tmp_path: Path, new_writer: NewWriter) -> JournalWriter:
     """Six records of 10 bytes, three a segment."""
-    writer = JournalWriter.create(tmp_path, segment_bytes=3 * (FRAME_BYTES + 10))
+    writer = new_writer(tmp_path, segment_bytes=3 * (FRAME_BYTES + 10))
     for n in range(1, 7):
         writer.append(1, b"%010d" % n)
     return writer
@@ -91,8 +92,8 @@ def test_a_wrong_length_in_the_newest_segment_is_found_once_it_is_closed(writer:
     assert damage == [(2, 0, "record 4 hides whole records behind it; the rest cannot be read")]
 
 
-def test_another_epochs_bytes_are_no_records(writer: JournalWriter, tmp_path: Path) -> None:
-    other = JournalWriter.create(tmp_path / "other")
+def test_another_epochs_bytes_are_no_records(writer: JournalWriter, tmp_path: Path, new_writer: NewWriter) -> None:
+    other = new_writer(tmp_path / "other")
     other.append(1, b"0000000099")
     segment_path(writer.journal_dir, writer.epoch, 2).write_bytes(
         segment_path(other.journal_dir, other.epoch, 1).read_bytes()
@@ -110,10 +111,10 @@ def test_a_record_that_was_cut_and_written_again_in_the_next_segment_is_no_damag
 
 
 def test_reading_goes_on_behind_a_broken_record_at_the_edge_of_a_read(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, new_writer: NewWriter
 ) -> None:
     monkeypatch.setattr("fastgate.journal.reader.READ_BYTES", 100)
-    writer = JournalWriter.create(tmp_path)
+    writer = new_writer(tmp_path)
     for n in range(1, 30):
         writer.append(1, b"%010d" % n)
     for broken in (3, 9, 28):

@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from fastgate.journal import JournalBroken, JournalFull, JournalReader, JournalWriter
+from fastgate.journal import JournalBroken, JournalFull, JournalReader
 from fastgate.journal.format import segments_of
+from tests.support.flights import NewWriter
 
 FILE_LIMIT_BYTES = 32 * 128 + 60
 
@@ -51,8 +52,8 @@ def test_a_file_size_limit_cuts_no_record(tmp_path: Path) -> None:
     assert batch.records[-1].body.startswith(b"small")
 
 
-def test_a_descriptor_that_cannot_be_truncated_is_given_up(tmp_path: Path) -> None:
-    writer = JournalWriter.create(tmp_path)
+def test_a_descriptor_that_cannot_be_truncated_is_given_up(tmp_path: Path, new_writer: NewWriter) -> None:
+    writer = new_writer(tmp_path)
     writer.append(1, b"before")
     full = os.open("/dev/full", os.O_WRONLY)
     os.dup2(full, writer._fd)
@@ -66,8 +67,10 @@ def test_a_descriptor_that_cannot_be_truncated_is_given_up(tmp_path: Path) -> No
     assert ([record.body for record in batch.records], batch.damage) == ([b"before", b"after"], [])
 
 
-def test_a_failed_sync_leaves_the_segment_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    writer = JournalWriter.create(tmp_path, fsync="always")
+def test_a_failed_sync_leaves_the_segment_behind(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, new_writer: NewWriter
+) -> None:
+    writer = new_writer(tmp_path, fsync="always")
     writer.append(1, b"a")
 
     def broken(fd: int) -> None:
@@ -84,12 +87,12 @@ def test_a_failed_sync_leaves_the_segment_behind(tmp_path: Path, monkeypatch: py
 
 
 def test_no_room_for_a_new_segment_is_told_and_the_open_one_serves_on(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, new_writer: NewWriter
 ) -> None:
     def refuse(*_: object) -> int:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    writer = JournalWriter.create(tmp_path, segment_bytes=40)
+    writer = new_writer(tmp_path, segment_bytes=40)
     with monkeypatch.context() as patch:
         patch.setattr(os, "open", refuse)
         with pytest.raises(JournalFull, match="no new journal segment"):

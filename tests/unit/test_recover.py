@@ -19,24 +19,25 @@ from fastgate.journal import flight as flights
 from fastgate.journal.flight import fit_note
 from fastgate.record import CallRecord, Usage
 from tests.model import journal as model
-from tests.support.flights import PRICE, decode_record, encode, note, record
+from tests.support.flights import PRICE, NewWriter, decode_record, encode, note, record
 
 
 class House:
     """A state directory with one worker that has died. `journalled` calls reached its journal, `flying` did not."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, new_writer: NewWriter) -> None:
+        self._new_writer = new_writer
         self.journal_dir = folder / "journal"
         self.flight_dir = folder / "flight"
         self.flight_dir.mkdir()
         self.writers: list[JournalWriter] = []
 
     def worker(self) -> tuple[FlightTable, JournalWriter]:
-        journal = JournalWriter.create(self.journal_dir)
+        journal = self._new_writer(self.journal_dir)
         return FlightTable.create(self.flight_dir / f"{journal.epoch}.flight", journal.epoch, 16), journal
 
     def writer(self) -> JournalWriter:
-        self.writers.append(JournalWriter.create(self.journal_dir))
+        self.writers.append(self._new_writer(self.journal_dir))
         return self.writers[-1]
 
     def recover(self, unknown_usage: reaper.UnknownUsage = "seen") -> Recovery:
@@ -51,8 +52,8 @@ class House:
 
 
 @pytest.fixture
-def house(tmp_path: Path) -> House:
-    return House(tmp_path)
+def house(tmp_path: Path, new_writer: NewWriter) -> House:
+    return House(tmp_path, new_writer)
 
 
 def crash(house: House, flying: int = 3, journalled: int = 2, **changes: Any) -> str:
@@ -63,6 +64,7 @@ def crash(house: House, flying: int = 3, journalled: int = 2, **changes: Any) ->
         table.note_usage(slot, SeenUsage.of(input_tokens=100 * n, output_tokens=1, seen=True, final=False), 10)
         if n <= journalled:
             journal.append(KIND_CALL, encode(record(call_id(journal.epoch, n))))
+    journal.close()
     return journal.epoch
 
 

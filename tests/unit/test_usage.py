@@ -15,12 +15,12 @@ from fastgate.control import usage_schema
 from fastgate.control.ingest import Ingestor
 from fastgate.control.usage import DAY_NS, UsageTable, call_view
 from fastgate.control.usage_queries import Filters, spend_view
-from fastgate.journal import KIND_CALL, JournalWriter, call_id
+from fastgate.journal import KIND_CALL, call_id
 from fastgate.journal.format import FRAME_BYTES, segment_path
 from fastgate.journal.lookup import lookup_call
 from fastgate.record import Attempt, CallRecord, Usage
 from fastgate.stores.ports import StoreError
-from tests.support.flights import encode, record
+from tests.support.flights import NewWriter, encode, record
 
 NOON_NS = int(datetime(2026, 3, 1, 12, tzinfo=UTC).timestamp()) * 1_000_000_000
 
@@ -28,10 +28,10 @@ NOON_NS = int(datetime(2026, 3, 1, 12, tzinfo=UTC).timestamp()) * 1_000_000_000
 class Books:
     """A journal, the table, and what was written."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, new_writer: NewWriter) -> None:
         self.path = folder / "usage.sqlite"
         self.journal_dir = folder / "journal"
-        self.writer = JournalWriter.create(self.journal_dir)
+        self.writer = new_writer(self.journal_dir)
         self.table = UsageTable(self.path)
         self.written: list[CallRecord] = []
 
@@ -47,8 +47,8 @@ class Books:
 
 
 @pytest.fixture
-def books(tmp_path: Path) -> Iterator[Books]:
-    books = Books(tmp_path)
+def books(tmp_path: Path, new_writer: NewWriter) -> Iterator[Books]:
+    books = Books(tmp_path, new_writer)
     yield books
     books.table.close()
 
@@ -192,10 +192,10 @@ def test_every_dimension_can_be_asked_for(books: Books) -> None:
             books.table.spend([wrong])
 
 
-def test_the_same_call_from_two_journals_counts_once(books: Books) -> None:
+def test_the_same_call_from_two_journals_counts_once(books: Books, new_writer: NewWriter) -> None:
     one = books.add()
     books.ingest()
-    other = JournalWriter.create(books.journal_dir)
+    other = new_writer(books.journal_dir)
     other.append(KIND_CALL, encode(record(one.id, outcome="recovered", cost_nano=99)))
     assert books.ingest() == 1
     assert books.table.call(one.id) == one
