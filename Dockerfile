@@ -3,7 +3,8 @@
 #   docker build -t fastgate .
 #   docker run -p 8080:8080 -v ./conf:/etc/fastgate:ro -v fastgate:/var/lib/fastgate -e ANTHROPIC_API_KEY fastgate
 #
-# In a container, fastgate.yaml says `listen: 0.0.0.0:8080`. Give `docker stop` longer than limits.drain_s.
+# In a container, fastgate.yaml says `listen: 0.0.0.0:8080` and `state: /var/lib/fastgate`. Give `docker stop` longer
+# than limits.drain_s.
 ARG PYTHON=3.13
 
 FROM python:${PYTHON}-slim-bookworm AS build

@@ -15,12 +15,13 @@ import msgspec
 import pytest
 
 from fastgate.control import shapes
+from fastgate.control.shapes_guards import Guard
 from tests.support.admin import TOKEN, admin, ask, message, until
 from tests.support.gateway import KEY, Gateway, serving
 from tests.support.sim import SimProcess, running
 
 READS = ("status", "orgs", "teams", "users", "cost-centers", "keys", "keys/alice-laptop", "endpoints", "calls", "spend",
-         "spend/focus", "audit", "drain")  # fmt: skip
+         "spend/focus", "audit", "drain", "guards")  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -117,6 +118,7 @@ def test_every_answer_has_the_shape_that_openapi_states(gateway: Gateway) -> Non
         "spend?by=user&by=day": shapes.Spend,
         "audit": shapes.Page[shapes.Change],
         "drain": shapes.DrainState,
+        "guards": shapes.Page[Guard],
     }
     document = json.loads(ask(gateway.control_url, "GET", "/api/openapi.json")[2])
     assert document["openapi"].startswith("3.1")

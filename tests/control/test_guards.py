@@ -13,7 +13,14 @@ from tests.support.sim import SimProcess, running
 
 AWS = "AKIA" + "Q3EGRDZ7KPLM5XWT"
 SAID = f"use {AWS} for it"
-GUARDS = "guards:\n  - {use: secrets, action: redact}\n  - {use: injection, action: block, shadow: true}\n"
+GUARDS = """\
+guards:
+  - {use: secrets, action: redact, severity: {critical: redact}, scope: {teams: [platform]}}
+  - use: injection
+    action: block
+    shadow: true
+    exceptions: [{rule: injection-new-orders, owner: em@acme.example, until: 2026-01-01, reason: a test}]
+"""
 
 
 @pytest.fixture(scope="module")
@@ -62,3 +69,28 @@ def test_a_text_is_found_by_its_digest(gateway: Gateway) -> None:
     assert status == 200 and page["items"] == [found]
     assert gateway.cli("audit", "find").code == 2
     assert admin(gateway, "GET", "/audit/sightings?sha256=12")[0] == 400
+
+
+def test_the_guards_in_force_are_shown(gateway: Gateway) -> None:
+    page = gateway.cli("guards", "show", "--json").json
+    assert admin(gateway, "GET", "/guards") == (200, page)
+    secrets, injection = page["items"]
+    assert (secrets["use"], secrets["by"], secrets["action"]) == ("secrets", "family", "redact")
+    assert secrets["severity"] == {"critical": "redact"} and secrets["scope"]["teams"] == ["platform"]
+    (exception,) = injection["exceptions"]
+    assert (injection["shadow"], injection["scope"], exception["over"]) == (True, None, True)
+    table = gateway.cli("guards", "show").out
+    assert "teams=platform" in table and "by em@acme.example over since 2026-01-01" in table
+
+
+def test_who_changed_what_is_listed(gateway: Gateway) -> None:
+    made = gateway.cli("keys", "create", "--user", "alice", "--id", "audited", "--json").json
+    gateway.cli("keys", "revoke", "audited")
+    events = gateway.cli("audit", "list", "--limit", "1000", "--json").json["items"]
+    of_it = [event for event in events if event["id"] == "audited"]
+    assert [event["action"] for event in of_it] == ["create", "revoke"]
+    assert all(event["actor"].startswith("admin:") for event in of_it)
+    table = gateway.cli("audit", "list", "--limit", "1000").out
+    assert "revoke" in table and made["secret"] not in table
+    first = gateway.cli("audit", "list", "--limit", "1", "--json").json
+    assert first["items"] == events[:1] and gateway.cli("audit", "list", "--cursor", first["next"]).code == 0

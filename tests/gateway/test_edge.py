@@ -107,6 +107,9 @@ def test_paths(world: World) -> None:
     for method, path in absent:
         answer = plane.request(method, path, x_api_key=KEY)
         assert (answer.status, answer.json()["error"]["type"]) == (404, "not_found_error"), path
+        assert answer.json()["request_id"] == answer.headers["request-id"] != "", path
+    stranger = plane.request("GET", "/v1/models", x_api_key="sk-nobody")
+    assert stranger.status == 401 and stranger.json()["request_id"] == stranger.headers["request-id"]
     assert len(world.calls(1)) == 1
 
 

@@ -1,4 +1,4 @@
-"""`fastgate audit`: what auditors ask. Whether a model was shown a file, when, and by whom."""
+"""`fastgate audit`: what auditors ask. Who changed what; whether a model was shown a file, when, and by whom."""
 
 from __future__ import annotations
 
@@ -24,9 +24,31 @@ COLUMNS = [
 ]
 
 
+CHANGES = [
+    Column("seq", "seq", "right"),
+    Column("at", lambda row: row["at"][:19].replace("T", " ")),
+    Column("who", "actor"),
+    Column("did", "action"),
+    Column("to", "kind"),
+    Column("id", "id"),
+    Column("before", "before"),
+    Column("after", "after"),
+]
+
+
 @group("audit")
 def audit() -> None:
-    """Find out what models were shown."""
+    """List who changed what, and find out what models were shown."""
+
+
+@audit.command("list")
+@click.option("--cursor", default=0, type=click.IntRange(min=0), help="Where the previous page ended.")
+@click.option("--limit", default=PAGE, show_default=True, type=click.IntRange(1, 1000), help="Changes on one page.")
+def list_(cursor: int, limit: int) -> None:
+    """List changes of keys, budgets, pauses and the directory, the oldest first: who, what, before and after."""
+    with open_control("fastgate audit list") as control:
+        page = control.audit_list(str(cursor), limit)
+    output.listing(page["items"], CHANGES, page["next"], empty="nothing was changed yet")
 
 
 @audit.command("find")

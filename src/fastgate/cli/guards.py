@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,18 @@ RULES = [
     Column("severity", "severity"),
     Column("finds", "title"),
     Column("in", lambda row: " ".join(row["kinds"])),
+]
+
+IN_FORCE = [
+    Column("guard", "use"),
+    Column("by", "by"),
+    Column("action", lambda row: [row["action"], *(f"{name}:{act}" for name, act in row["severity"].items())]),
+    Column("shadow", "shadow"),
+    Column("fail", "fail"),
+    Column("rules", lambda row: row["rules"] or "all"),
+    Column("on", lambda row: row["on"] or "all"),
+    Column("for", lambda row: named(row["scope"]) or "everybody"),
+    Column("exceptions", lambda row: [told(exception) for exception in row["exceptions"]]),
 ]
 
 FOUND = [
@@ -47,7 +60,7 @@ VERDICTS = [
 
 @group("guards")
 def guards() -> None:
-    """Show guards and what they find."""
+    """Show guards, what they find in a file, what they did to a call."""
 
 
 @guards.command("list")
@@ -71,6 +84,26 @@ def list_(family: str) -> None:
     if not rows:
         raise Refused(f"no guard is called {family}", "`fastgate guards list` without --use names them")
     output.listing(rows, RULES, None, empty="no rules")
+
+
+@guards.command("show")
+def show() -> None:
+    """Show the guards in force, in their order: what each does, for whom, and who answers for its exceptions."""
+    with open_control("fastgate guards show") as control:
+        page = control.guards_show()
+    output.listing(page["items"], IN_FORCE, page["next"], empty="guards are off: the configuration says `guards: []`")
+
+
+def named(scope: Mapping[str, Any] | None) -> dict[str, Any]:
+    """The lists of a scope that say something."""
+    return {name: value for name, value in (scope or {}).items() if value}
+
+
+def told(exception: Mapping[str, Any]) -> str:
+    """`rule by owner until its end`."""
+    until = exception["until"]
+    end = "" if until is None else f" {'over since' if exception['over'] else 'until'} {until[:10]}"
+    return f"{exception['rule']} by {exception['owner']}{end}"
 
 
 @guards.command("test")

@@ -22,6 +22,7 @@ from fastgate.cli.failures import BadInput, Failure, Refused
 from fastgate.cli.instance import Place, lenient_environ
 from fastgate.control.calls import Query
 from fastgate.control.errors import OperationError
+from fastgate.control.guarding import guards_in_force
 from fastgate.control.ingest import Ingestor
 from fastgate.control.operations import Operations
 from fastgate.control.shapes import NewKey
@@ -99,6 +100,12 @@ class LocalControl:
     def audit_find(self, sha256: str, path: str, cursor: str, limit: int) -> Json:
         self._count_new_calls()
         return shown(lambda: self._operations.find_sightings(sha256, path, limit, cursor or None))
+
+    def audit_list(self, cursor: str, limit: int) -> Json:
+        return shown(lambda: self._operations.list_changes(int(cursor or 0), limit))
+
+    def guards_show(self) -> Json:
+        return shown(lambda: guards_in_force(self._operations.world.config.guards))
 
     def spend(self, by: Sequence[str], filters: Mapping[str, Any], period: str = "") -> Json:
         self._count_new_calls()

@@ -36,7 +36,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "prices": ("fastgate.cli.prices:prices", "Show the price of each model, and check what is used against it."),
     "statusline": ("fastgate.cli.statusline_command:status", "Print your own remaining budget in one line."),
     "guards": ("fastgate.cli.guards:guards", "Show guards, what they find in a file, what they did to a call."),
-    "audit": ("fastgate.cli.audit:audit", "Find out whether a model was shown a file."),
+    "audit": ("fastgate.cli.audit:audit", "List who changed what; find out whether a model was shown a file."),
     "simulate": ("fastgate.cli.simulate:simulate", "Run the scripted upstream alone."),
     "top": ("fastgate.cli.top:top", "Watch calls and spend live."),
 }

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from fastgate.call import Call, Downstream
 from fastgate.dialects.downstream import DialectSide
 from fastgate.dialects.front import match
-from fastgate.errors import GatewayError, draining, envelope, not_found, shedding
+from fastgate.errors import GatewayError, draining, not_found, shedding
 from fastgate.gateway import increases, local, pipeline
 from fastgate.gateway.pressure import REFUSING, ClosingSide
 from fastgate.gateway.rooms import edge
@@ -57,14 +57,12 @@ class App:
             return
         worker = self.worker
         if worker.board.draining:
-            error = draining()
-            send(proto, error.status, envelope(error, ""), error.headers)
+            local.refuse(worker, proto, draining())
             return
         pressed = worker.pressure.level(len(worker.calls))
         if pressed:
             if pressed == REFUSING:
-                error = shedding(1 + worker.next_number() % RETRY_SPREAD_S)
-                send(proto, error.status, envelope(error, ""), error.headers)
+                local.refuse(worker, proto, shedding(1 + worker.next_number() % RETRY_SPREAD_S))
                 return
             proto = ClosingSide(proto)
         n = worker.next_number()
@@ -86,7 +84,7 @@ class App:
             # HTTP/1.0 knows no Host, and that is how load balancers ask whether we live.
             edge.judge_head(scope.headers.items(), scope.authority, host_needed=scope.http_version != "1")
         except GatewayError as error:
-            send(proto, error.status, envelope(error, ""), error.headers)
+            local.refuse(self.worker, proto, error)
             return
         if scope.method in ("GET", "HEAD"):
             if path in ALIVE:
@@ -102,12 +100,11 @@ class App:
         elif scope.method == "POST" and path == increases.PATH:
             await increases.answer(self.worker, scope, proto)
             return
-        absent = not_found(path)
-        send(proto, absent.status, envelope(absent, ""), absent.headers)
+        local.refuse(self.worker, proto, not_found(path))
 
 
-def send(proto: Downstream, status: int, body: bytes, headers: tuple[tuple[str, str], ...] = ()) -> None:
-    proto.response_bytes(status, [("content-type", "application/json"), *headers], body)
+def send(proto: Downstream, status: int, body: bytes) -> None:
+    proto.response_bytes(status, [("content-type", "application/json")], body)
 
 
 app = App()

@@ -22,14 +22,13 @@ from fastgate.errors import (
     GatewayError,
     body_timeout,
     client_gone,
-    envelope,
     invalid_request,
     no_such_budget,
     overloaded,
     rate_limited,
     too_large,
 )
-from fastgate.gateway.local import identify
+from fastgate.gateway.local import identify, refuse
 from fastgate.gateway.me import binding, question
 from fastgate.times import parse_moment
 
@@ -64,16 +63,14 @@ _encode = msgspec.json.Encoder().encode
 
 
 async def answer(worker: Worker, scope: Any, proto: Downstream) -> None:
-    headers = [("content-type", "application/json")]
     try:
         who, session = identify(worker, scope.headers.items())
         asked = judged(await receive(scope, proto), worker, who, session)
         await keep(worker, asked)
-        status, body = 202, _encode(question(asked, asked.asked_ns))
-    except GatewayError as exc:
-        status, body = exc.status, envelope(exc, "")
-        headers.extend(exc.headers)
-    proto.response_bytes(status, headers, body)
+    except GatewayError as error:
+        refuse(worker, proto, error)
+    else:
+        proto.response_bytes(202, [("content-type", "application/json")], _encode(question(asked, asked.asked_ns)))
 
 
 async def receive(scope: Any, proto: Downstream) -> bytes:

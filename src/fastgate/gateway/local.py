@@ -15,6 +15,7 @@ from fastgate.errors import GatewayError, authentication, envelope, invalid_requ
 from fastgate.gateway.me import me
 from fastgate.gateway.rooms.identity import find
 from fastgate.gateway.rooms.policy import allowed
+from fastgate.journal import call_id
 from fastgate.journal.lookup import lookup_call
 from fastgate.prices.book import endpoint_kind
 
@@ -39,18 +40,23 @@ async def answer(worker: Worker, scope: Any, proto: Downstream, path: str) -> bo
     """Answer a GET that needs a key; False when the path is not one of these."""
     if not (path in (ME, MODELS, PROFILES) or path.startswith((MODELS + "/", CALLS))):
         return False
-    headers = [("content-type", "application/json")]
     try:
         who, session = identify(worker, scope.headers.items())
         body = encode(
             await me(worker, who, session) if path == ME else await view(worker, who, path, scope.query_string)
         )
-        status = 200
-    except GatewayError as exc:
-        status, body = exc.status, envelope(exc, "")
-        headers.extend(exc.headers)
-    proto.response_bytes(status, headers, body)
+    except GatewayError as error:
+        refuse(worker, proto, error)
+    else:
+        proto.response_bytes(200, [("content-type", "application/json")], body)
     return True
+
+
+def refuse(worker: Worker, proto: Downstream, error: GatewayError) -> None:
+    """The error of a request that is no call: no record is of its id, but body and header name the same one."""
+    request_id = call_id(worker.epoch, worker.next_number())
+    headers = [("content-type", "application/json"), ("request-id", request_id), *error.headers]
+    proto.response_bytes(error.status, headers, envelope(error, request_id))
 
 
 def identify(worker: Worker, items: list[tuple[str, str]]) -> tuple[KeyRow, str]:
@@ -159,9 +165,9 @@ def display_name(model: str) -> str:
     return re.sub(r"(?<=\d) (?=\d)", ".", " ".join(words))
 
 
-async def recorded(worker: Worker, who: KeyRow, call_id: str) -> dict[str, Any]:
+async def recorded(worker: Worker, who: KeyRow, wanted: str) -> dict[str, Any]:
     """The caller's own record; another key's call is not found."""
-    found = await asyncio.get_running_loop().run_in_executor(None, lookup_call, worker.state.usage_db, call_id)
+    found = await asyncio.get_running_loop().run_in_executor(None, lookup_call, worker.state.usage_db, wanted)
     if found is None or found["key"] != who.key:
-        raise not_found(CALLS + call_id)
+        raise not_found(CALLS + wanted)
     return found

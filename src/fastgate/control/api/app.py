@@ -9,7 +9,7 @@ from litestar.openapi.plugins import JsonRenderPlugin
 from litestar.openapi.spec import Components, SecurityScheme
 
 import fastgate
-from fastgate.control.api import alerts, budgets, caching, routes, routing
+from fastgate.control.api import alerts, budgets, caching, guards, routes, routing
 from fastgate.control.api.access import TokenCheck, require_known_query
 from fastgate.control.api.answers import HANDLERS
 from fastgate.control.api.pages import healthz, metrics, root
@@ -20,12 +20,14 @@ BODY_BYTES = 1024 * 1024
 
 BEARER = "admin token"
 
+RESOURCES = (routes, budgets, caching, routing, guards, alerts)
+
 
 def build(operations: Operations, token: str) -> Litestar:
     """The ASGI application over `operations`, for whoever knows `token`."""
     api = Router(
         path="/api/v1",
-        route_handlers=[*routes.HANDLERS, *budgets.HANDLERS, *caching.HANDLERS, *routing.HANDLERS, *alerts.HANDLERS],
+        route_handlers=[handler for part in RESOURCES for handler in part.HANDLERS],
         guards=[TokenCheck(token), require_known_query],
         security=[{BEARER: []}],
     )
