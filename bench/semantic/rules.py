@@ -20,8 +20,8 @@ from fastgate._core.digest import read_canonical
 from fastgate._core.request import read_request
 from fastgate.caching.semantic.agreement import disagreement
 from fastgate.caching.semantic.embedder import StaticEmbedder
-from fastgate.caching.semantic.local import Notes
 from fastgate.caching.semantic.note import Note
+from fastgate.caching.semantic.notes import Notes
 from fastgate.caching.semantic.settings import SemanticCache, compiled
 from fastgate.caching.semantic.spoken import Asker, Spoken, spoken_of
 from fastgate.snapshot import KeyRow

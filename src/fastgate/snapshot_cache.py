@@ -60,6 +60,8 @@ class CachePolicy(msgspec.Struct, frozen=True):
     memory_bytes: int
     disk_bytes: int
     overrides_denied: tuple[str, ...] = ()
+    paced: bool = False
+    """Whether a stream is given again at the pace at which it was received."""
     rules: str = ""
     """Version of the guards' policy: what another policy let through is not given again."""
     semantic: SemanticPolicy | None = None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import tempfile
 import time
@@ -50,10 +51,15 @@ class Tenants(RuleBasedStateMachine):
         self.open()
 
     def open(self) -> None:
-        self.answers = Answers(CACHE, Path(self.directory.name) / "cache", None)  # type: ignore[arg-type]
+        self.loop = asyncio.new_event_loop()
+        self.answers = Answers(CACHE, Path(self.directory.name) / "cache", self.loop)
+
+    def close(self) -> None:
+        self.answers.close()
+        self.loop.close()
 
     def teardown(self) -> None:
-        self.answers.close()
+        self.close()
         self.directory.cleanup()
 
     @rule(who=st.sampled_from(sorted(TENANTS)), width=WIDTHS, named=NAMED, model=MODELS, lines=LINES, text=QUESTIONS,
@@ -89,7 +95,7 @@ class Tenants(RuleBasedStateMachine):
     @rule()
     def another_worker(self) -> None:
         """The same disk, an empty memory."""
-        self.answers.close()
+        self.close()
         self.open()
 
     @rule(who=st.sampled_from(sorted(TENANTS)))

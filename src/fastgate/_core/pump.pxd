@@ -21,6 +21,7 @@ cdef class Pump:
     cdef list pieces                # body read and not yet metered, or kept whole
     cdef list held                  # metered and not yet passed on
     cdef readonly list tape         # what was passed on, while it is recorded
+    cdef readonly list tape_ns      # when each piece of it came, where that is asked for
     cdef object listener            # told of more on the tape, while the stream is shared
     cdef Py_ssize_t tape_left       # bytes that still fit on it
     cdef readonly list headers      # (lower-case name, value) of what may be passed back

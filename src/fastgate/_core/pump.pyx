@@ -9,9 +9,8 @@ Theory of operation. A `Pump` is an asyncio protocol over httptools' response pa
 `start` returns a future that the relay awaits: it is set when the whole answer is there (COLLECT), when a stream has
 come to its content (STREAM), or when the exchange failed; `failure` then names why (a fastgate.errors.Kind value), or
 is None. Until its first content block a stream is metered and held, at most for `hold_ns`: an error before it can
-still be another endpoint's chance. A Bedrock stream's frames are made events as they are read.
-The results stay readable until the
-next `start`; only the pool hands a pump out, so the relay reads them before it gives the pump back.
+still be another endpoint's chance. A Bedrock stream's frames are made events as they are read. The results stay
+readable until the next `start`; only the pool hands a pump out, so the relay reads them before it gives the pump back.
 After `attach`, every upstream read is one meter feed, one flight note and one push to the client; no task wakes up.
 `ended` is set when the stream is over. `tick`, called ten times a second, keeps deadlines, pings and pauses.
 
@@ -109,11 +108,9 @@ cdef class Pump:
         self.wants_stream = stream
         self.send = None
         self.credit = None
-        self.paused = False
-        self.client_gone = False
-        self.tape = None
+        self.paused = self.client_gone = self.kept = False
+        self.tape = self.tape_ns = None
         self.listener = None
-        self.kept = False
         self.bytes_out = 0
         self.exchanges += 1
         self.idle_ns = idle_ns
@@ -148,10 +145,11 @@ cdef class Pump:
             if not self.kept:
                 self.fail("client_gone")
 
-    def record(self, Py_ssize_t room):
+    def record(self, Py_ssize_t room, bint timed=False):
         """Keep what goes by from here on `tape`, up to `room` bytes of it; a longer stream leaves None there, unless
-        it is shared. Before `attach`."""
+        it is shared. `timed`: and in `tape_ns` when each piece came (CLOCK_MONOTONIC). Before `attach`."""
         self.tape = []
+        self.tape_ns = [] if timed else None
         self.tape_left = room
 
     def share(self, object listener):
@@ -401,6 +399,8 @@ cdef class Pump:
         self.tape_left -= PyBytes_GET_SIZE(chunk)
         if self.tape_left >= 0 or self.kept:
             self.tape.append(chunk)
+            if self.tape_ns is not None:
+                self.tape_ns.append(self.last_ns)
         else:
             self.tape = None
         if self.listener is not None:

@@ -16,6 +16,7 @@ import lmdb
 from fastgate.caching.disk import Disk
 from fastgate.caching.entry import Entry, EntryError
 from fastgate.caching.memory import Memory
+from fastgate.caching.neighbours import Neighbours
 from fastgate.caching.resp import Redis, RedisUrl
 from fastgate.caching.shared import Shared
 from fastgate.caching.writer import Writer
@@ -24,7 +25,6 @@ from fastgate.log import Log
 from fastgate.refs import resolve_refs
 
 if TYPE_CHECKING:
-    from fastgate.caching.flights import Flight
     from fastgate.caching.key import Key
     from fastgate.caching.purge import Purge
     from fastgate.caching.semantic.finder import Finder, Ref
@@ -47,8 +47,8 @@ class Answers:
         are closed once these stand; where these cannot be opened (OSError, ValueError) they serve on as they are."""
         self.policy = policy
         self.loop = loop
+        self._directory = directory
         self.memory = Memory(policy.memory_bytes)
-        self.flights: dict[bytes, Flight] = {}
         self.disk: Disk | None = None
         self.writer: Writer | None = None
         self.shared: Shared | None = None
@@ -59,31 +59,37 @@ class Answers:
         self.notes: DiskLog | None = None
         """The log of reworded questions, on disk."""
         self._recent: deque[tuple[bytes, Entry]] = deque(maxlen=RECENT)
+        self.neighbours: Neighbours = (
+            before.neighbours if before is not None else Neighbours(directory / "flights", loop)
+        )
         try:
-            self._open(directory, before)
+            self._open(before)
         except BaseException:
             self.close(keeping=before)
             raise
         if before is not None:
             before.close(keeping=self)
 
-    def _open(self, directory: Path, before: Answers | None) -> None:
+    def _open(self, before: Answers | None) -> None:
         policy = self.policy
         if policy.store != "embedded":
             self.shared = Shared(Redis(RedisUrl(resolve_refs(policy.store, os.environ)), self.loop))
         elif before is not None and before.disk is not None:
             self.disk, self.writer = before.disk, before.writer
         else:
-            self.disk = Disk(directory, policy.disk_bytes)
-            self.writer = Writer(self.disk, self.loop)
+            self._open_disk()
         if policy.semantic is not None:
-            self._open_semantic(policy.semantic, directory / "semantic", before)
+            self._open_semantic(policy.semantic, before)
         if self.disk is not None:
             if self.disk.limit != policy.disk_bytes:
                 self.disk.resize(policy.disk_bytes)
             self.listen()
 
-    def _open_semantic(self, policy: SemanticPolicy, directory: Path, before: Answers | None) -> None:
+    def _open_disk(self) -> None:
+        self.disk = Disk(self._directory, self.policy.disk_bytes)
+        self.writer = Writer(self.disk, self.loop)
+
+    def _open_semantic(self, policy: SemanticPolicy, before: Answers | None) -> None:
         """Loads numpy, the index and the weights, only where they are used."""
         try:
             from fastgate.caching.semantic.build import build
@@ -94,7 +100,7 @@ class Answers:
         if before is not None and self.disk is not None:
             self.notes = before.notes
         try:
-            self.semantic = build(policy, self, directory)
+            self.semantic = build(policy, self, self._directory / "semantic")
         except NoWeightsError as error:
             log.error("the semantic cache is off", why=error)
 
@@ -117,6 +123,8 @@ class Answers:
             self.disk.close()
         if self.shared is not None:
             self.shared.redis.close()
+        if keeping is None or keeping.neighbours is not self.neighbours:
+            self.neighbours.close()
 
     # -- look-up ----------------------------------------------------------------------------------------------------
 
@@ -134,6 +142,7 @@ class Answers:
             return None
         except lmdb.Error as error:
             log.error("the cache's file cannot be read", why=error)
+            self.disk.failed(error)
             return None
         return self._adopt(key, entry, now_ns, oldest_ns)
 
@@ -171,7 +180,8 @@ class Answers:
         self.memory.put(find, entry)
         if self.writer is not None:
             return self.writer.put((find, entry))
-        assert self.shared is not None
+        if self.shared is None:
+            return None  # the file was set aside, and no other can be made
         self._recent.append((find, entry))
         return self.shared.put(find, entry, wall_ns())
 
@@ -183,15 +193,56 @@ class Answers:
 
     def listen(self) -> None:
         """Obeys the purges that were said since the last time. Called by the worker's watch, ten times a second."""
-        if self.disk is not None:
-            said = self.disk.purge_count()
-            if said != self._heard:
-                self._heard = said
-                self._obey(self.disk.purges())
+        if self.shared is None:
+            self._listen_here()
         elif self._hearing is None or self._hearing.done():
             self._hearing = self.loop.create_task(self._listen_afar())
         if self.semantic is not None:
             self.semantic.store.listen()
+
+    def _listen_here(self) -> None:
+        if self.disk is None or self.disk.moved():
+            self._reopen_disk()
+        if self.notes is not None and self.notes.moved():
+            self._reopen_notes()
+        if self.disk is None:
+            return
+        try:
+            said = self.disk.purge_count()
+            if said != self._heard:
+                self._obey(self.disk.purges())
+                self._heard = said
+        except lmdb.Error as error:
+            log.error("purges cannot be heard of", why=error)
+            self.disk.failed(error)
+
+    def _reopen_disk(self) -> None:
+        """Begin again with the file that others use now; until there is one, memory is all. What a purge that was said
+        meanwhile would forget is not known, so memory is emptied too."""
+        if self.disk is not None and self.writer is not None:
+            self.writer.close()
+            self.disk.close()
+            self.disk = self.writer = None
+            self.memory.drop_where(lambda _: True)
+            self._heard = 0
+        try:
+            self._open_disk()
+        except OSError as error:
+            log.error("the cache's file cannot be opened", why=error)
+
+    def _reopen_notes(self) -> None:
+        """The same with the log of reworded questions."""
+        assert self.notes is not None
+        if self.semantic is not None:
+            self.semantic.close()
+            self.semantic = None
+        self.notes.close()
+        self.notes = None
+        if self.policy.semantic is not None:
+            try:
+                self._open_semantic(self.policy.semantic, None)
+            except OSError as error:
+                log.error("the semantic cache is off", why=error)
 
     async def _listen_afar(self) -> None:
         assert self.shared is not None

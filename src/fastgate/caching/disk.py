@@ -19,7 +19,7 @@ import lmdb
 
 from fastgate.caching import purge as purges
 from fastgate.caching.entry import Blob, Entry, EntryError, Head, pack, unpack, unpack_head
-from fastgate.caching.file import File
+from fastgate.caching.file import DAMAGE, File
 from fastgate.caching.purge import SENTENCES_KEPT, Purge
 
 HEADROOM = 64 * 1024 * 1024
@@ -62,6 +62,15 @@ class Disk:
     def close(self) -> None:
         self._file.close()
 
+    def moved(self) -> bool:
+        """Whether the file is nobody else's any more (File.moved)."""
+        return self._file.moved()
+
+    def failed(self, error: lmdb.Error) -> None:
+        """What it said to a read or a write: a damaged file is set aside."""
+        if isinstance(error, DAMAGE):
+            self._file.condemn(error)
+
     # -- reading ----------------------------------------------------------------------------------------------------
 
     def get(self, find: bytes) -> Entry | None:
@@ -98,7 +107,8 @@ class Disk:
     def _counts(self) -> dict[str, int]:
         with self._env.begin() as txn:
             counts = {name: number(txn.get(name.encode(), db=self._facts)) for name in ("damaged", "evicted")}
-            return counts | {"entries": txn.stat(self._entries)["entries"], "bytes": self._file.used(txn)}
+            held = {"entries": txn.stat(self._entries)["entries"], "bytes": self._file.used(txn)}
+            return counts | held | {"set_aside": self._file.set_aside()}
 
     def heads(self) -> Iterator[tuple[bytes, Head, int]]:
         """Every entry's find, head and stored size, by find; a page at a time, so that no reader stands for long."""

@@ -1,13 +1,17 @@
 """A stored answer: what it says of itself, its body, and the bytes that both are kept as.
 
-    magic 4 | CRC-32 of the rest 4 | length of the head 4 | head, MessagePack | body
+    magic 4 | CRC-32 of the rest 4 | length of the head 4 | head, MessagePack | body | pace
 
-The checksum is over everything after it, so a torn or rotten entry is noticed before it is served. Knows no store.
+The pace of a stream is two numbers of 4 bytes a piece: how long it is, and how many milliseconds after the one before
+it came. The checksum is over everything after it, so a torn or rotten entry is noticed before it is served. Knows no
+store.
 """
 
 from __future__ import annotations
 
 import zlib
+from array import array
+from itertools import accumulate, pairwise
 from typing import Any, Literal
 
 import msgspec
@@ -17,6 +21,9 @@ from fastgate._core.usage import Usage
 MAGIC = b"FGC1"
 FIXED = 12
 """Bytes before the head."""
+
+PIECE_BYTES = 8
+"""Of the pace, for each piece of a stream."""
 
 HEAD_MAX = 64 * 1024
 """Longest head that is believed: ids, a scope and a few numbers."""
@@ -63,6 +70,8 @@ class Head(msgspec.Struct, frozen=True, array_like=True, gc=False):
     stop_reason: str
     request_id: str = ""
     kind: str = "exact"
+    pace_bytes: int = 0
+    """Of the blob, behind the body."""
 
 
 class Entry(msgspec.Struct, gc=False):
@@ -70,6 +79,7 @@ class Entry(msgspec.Struct, gc=False):
 
     head: Head
     body: bytes
+    pace: bytes = b""
     worth: tuple[object, int] | None = None
     """The price book that was asked last, and what the answer would cost by it, in nano-dollars."""
     passed: tuple[object, object, str] | None = None
@@ -77,7 +87,7 @@ class Entry(msgspec.Struct, gc=False):
 
     @property
     def size(self) -> int:
-        return len(self.body) + ENTRY_BYTES
+        return len(self.body) + len(self.pace) + ENTRY_BYTES
 
 
 ENTRY_BYTES = 1024
@@ -89,7 +99,7 @@ _decode = msgspec.msgpack.Decoder(Head).decode
 
 def pack(entry: Entry) -> bytes:
     head = _encode(entry.head)
-    rest = b"%b%b%b" % (len(head).to_bytes(4, "little"), head, entry.body)
+    rest = b"%b%b%b%b" % (len(head).to_bytes(4, "little"), head, entry.body, entry.pace)
     checksum = zlib.crc32(rest)
     return MAGIC + checksum.to_bytes(4, "little") + rest
 
@@ -101,7 +111,26 @@ def unpack(blob: Blob) -> Entry:
         raise EntryError("not an entry")
     if zlib.crc32(view[8:]) != int.from_bytes(view[4:8], "little"):
         raise EntryError("damaged")
-    return Entry(unpack_head(view), bytes(view[FIXED + int.from_bytes(view[8:12], "little") :]))
+    head, start = unpack_head(view), FIXED + int.from_bytes(view[8:12], "little")
+    end = len(view) - head.pace_bytes
+    if not start <= end <= len(view) or head.pace_bytes % PIECE_BYTES:
+        raise EntryError("a pace that cannot be read")
+    return Entry(head, bytes(view[start:end]), bytes(view[end:]))
+
+
+def pace_of(pieces: list[bytes], at_ns: list[int]) -> bytes:
+    """The pace of a stream whose pieces came at these times."""
+    gaps = [0, *((later - earlier) // 1_000_000 for earlier, later in pairwise(at_ns))]
+    numbers = (number for piece, gap in zip(pieces, gaps, strict=True) for number in (len(piece), gap))
+    return array("I", numbers).tobytes()
+
+
+def pieces_of(entry: Entry) -> list[tuple[int, int]]:
+    """The pace of a stored stream: where each piece ends in the body, and how many milliseconds after the first it
+    came."""
+    numbers = array("I", entry.pace)
+    ends, times = accumulate(numbers[::2]), accumulate(numbers[1::2])
+    return list(zip(ends, times, strict=True))
 
 
 def unpack_head(blob: Blob) -> Head:

@@ -9,10 +9,9 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from enum import Enum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from fastgate._core.pump import Pump
     from fastgate.caching.entry import Entry
 
 FOLLOWERS_MAX = 256
@@ -26,19 +25,34 @@ class Stage(Enum):
     FAILED = "failed"
 
 
+class Source(Protocol):
+    """Where an answer comes from: a pump, or a neighbour's (neighbours.py)."""
+
+    @property
+    def tape(self) -> list[bytes] | None:
+        """What has come so far."""
+
+    def share(self, listener: Callable[[], object]) -> None:
+        """Others live on it: `listener` is called when there is more on the tape."""
+
+    def unshare(self) -> None:
+        """Nobody else does any more."""
+
+
 Origin = tuple[str, str, str]
 """Who answered: model, endpoint, its kind."""
 
 
 class Flight:
-    """One question under way. `pump` tells the leader's connection, None while it has none."""
+    """One question under way. `pump` tells where its answer comes from, None while that is not known: a call's has no
+    connection yet."""
 
     __slots__ = (
         "_waiters", "broken", "call_id", "cost_nano", "entry", "error", "followers", "origin", "proof", "pump", "stage",
         "tape",
     )  # fmt: skip
 
-    def __init__(self, proof: bytes, call_id: str, pump: Callable[[], Pump | None]) -> None:
+    def __init__(self, proof: bytes, call_id: str, pump: Callable[[], Source | None]) -> None:
         self.proof = proof
         self.call_id = call_id
         self.pump = pump

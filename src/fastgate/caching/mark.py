@@ -1,43 +1,99 @@
-"""Who has the shared file open, so that what a power failure left of it is never read.
+"""Who has the shared file open, so that what a power failure or a fault left of it is never read.
 
 The file is not flushed write by write: no process that dies harms it, but a machine that does may. Each process leaves
 a mark beside it that names the boot of the machine, and takes it away after a last flush. A mark of another boot means
-that nobody flushed: the file is thrown away, and answers are bought again.
+that nobody flushed: the file is thrown away, and answers are bought again. A file that cannot be read is set aside for
+whoever wants to know why: one, whose name counts them. A process that died while it opened the file says the same.
 """
 
 from __future__ import annotations
 
 import fcntl
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+
+from fastgate.log import Log
 
 BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
-FILES = ("data.mdb", "lock.mdb")
+DATA, LOCK = "data.mdb", "lock.mdb"
+
+ASIDE = "damaged.mdb"
+"""A file that was set aside is `damaged.mdb.N`, the N-th of its folder. The newest is kept."""
+
+OPENING = b"opening\n"
+"""Behind the boot in the mark of a process that has not come to read the file yet."""
+
+log = Log("cache")
 
 
 class Mark:
-    """This process's mark in `directory`, which is made, and cleared of what another boot left."""
+    """This process's mark in `directory`, which is made."""
 
     def __init__(self, directory: Path) -> None:
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-        boot = BOOT_ID.read_bytes()
+        self._directory = directory
         self._path = directory / f"open.{os.getpid()}"
-        with (directory / "marks.lock").open("wb") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
-            marks = list(directory.glob("open.*"))
-            if any(mark.read_bytes() != boot for mark in marks):
-                for path in [*marks, *(directory / name for name in FILES)]:
-                    path.unlink(missing_ok=True)
-            for mark in marks:
-                if not Path(f"/proc/{mark.suffix[1:]}").exists():
-                    mark.unlink(missing_ok=True)
-            self._path.write_bytes(boot)
+
+    @contextmanager
+    def opening(self) -> Iterator[None]:
+        """While this process opens the file nobody else does, or sets it aside; what another boot left is cleared."""
+        boot = BOOT_ID.read_bytes()
+        with self.alone():
+            self._clear(boot)
+            self._path.write_bytes(boot + OPENING)
             flush(self._path)
-            flush(directory)
+            flush(self._directory)
+            yield
+            self._path.write_bytes(boot)
+
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        with (self._directory / "marks.lock").open("wb") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            yield
+
+    def _clear(self, boot: bytes) -> None:
+        marks = {mark: mark.read_bytes() for mark in self._directory.glob("open.*")}
+        if any(told.removesuffix(OPENING) != boot for told in marks.values()):
+            for path in [*marks, self._directory / DATA, self._directory / LOCK]:
+                path.unlink(missing_ok=True)
+            return
+        dead = {mark: told for mark, told in marks.items() if mark == self._path or not is_alive(mark)}
+        if any(told.endswith(OPENING) for told in dead.values()):
+            set_aside(self._directory, "a process died while it opened it")
+        for mark in dead:
+            mark.unlink(missing_ok=True)
 
     def remove(self) -> None:
         self._path.unlink(missing_ok=True)
+
+
+def is_alive(mark: Path) -> bool:
+    return Path(f"/proc/{mark.suffix[1:]}").exists()
+
+
+def set_aside(directory: Path, why: object) -> None:
+    """Out of the way with the file. Only for who is alone with it; processes that have it open notice by themselves
+    (File.moved)."""
+    before = list(directory.glob(f"{ASIDE}.*"))
+    kept = directory / f"{ASIDE}.{count_aside(directory) + 1}"
+    (directory / LOCK).unlink(missing_ok=True)
+    try:
+        (directory / DATA).rename(kept)
+    except FileNotFoundError:
+        return
+    for path in before:
+        path.unlink(missing_ok=True)
+    log.warning("a file that cannot be read is set aside; what it held is bought again", file=kept, why=why)
+
+
+def count_aside(directory: Path) -> int:
+    """How many files of the folder were ever set aside."""
+    numbers = (path.suffix[1:] for path in directory.glob(f"{ASIDE}.*"))
+    return max((int(number) for number in numbers if number.isdecimal()), default=0)
 
 
 def flush(path: Path) -> None:

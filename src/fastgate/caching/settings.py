@@ -40,6 +40,9 @@ class ExactCache(msgspec.Struct, frozen=True, kw_only=True):
     """Whether token counts are kept too: Claude Code's /context asks for some 26 at once."""
     entry_bytes: Annotated[int, Range(1024, 64 * MIB)] = 4 * MIB
     """Largest answer that is kept. 128,000 tokens of output, streamed a few letters an event, come near to it."""
+    replay: Literal["at_once", "paced"] = "at_once"
+    """How a streamed answer is given again: at once, or piece by piece at the pace at which it was received. Answers
+    that were kept while this said `at_once` have no pace, and come at once."""
     temperature: Annotated[float, Range(0, 2)] = 0.0
     """Highest `temperature` of a request that is answered from the cache: who asks for more wants a new answer each
     time. Requests that state none, as Claude Code's, are always answered."""

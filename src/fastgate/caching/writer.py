@@ -82,6 +82,7 @@ class Writer:
         except lmdb.Error as error:
             self.skipped += len(batch)
             log.error("answers cannot be stored", why=error, skipped=len(batch))
+            self.disk.failed(error)
         if self.loop is not None and batch and not self._closing:
             self.loop.call_soon_threadsafe(tell, [done for _, done in batch if done is not None])
 

@@ -63,6 +63,8 @@ def stats() -> None:
         return
     kept = f"{store['entries']} answers, {store['bytes']} bytes in the {store['kind']} store"
     click.echo(f"{kept}; {store['evicted']} evicted, {store['damaged']} damaged and dropped")
+    if store["set_aside"]:
+        click.echo(f"the store could not be read and was begun anew, so often: {store['set_aside']}")
     questions, compared, agreed = (sum(row[name] for row in told["items"]) for name in TOTALS)
     if questions or compared:
         click.echo(f"{questions} questions remembered for rewordings; in shadow mode {agreed} of {compared} agreed")

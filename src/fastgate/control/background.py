@@ -37,6 +37,9 @@ ALERTS_S = 1.0
 WATCH_S = 5.0
 """How often the gateway looks at itself for what its operator must mend."""
 
+GRAPHS_S = 10.0
+"""How often it is looked whether the log of remembered questions has grown by enough to save its graphs."""
+
 RETRY_S = 1.0
 
 LEDGER = "ledger"
@@ -71,6 +74,7 @@ class Background:
         self.stages = Stages(self.counters, state.stages, operations.board)
         self.stages.listeners.append(operations.desk.on_stage)
         self._charges = 0
+        self._stopping = False
         self._ingestor = Ingestor(
             operations.calls.table,
             feed,
@@ -94,10 +98,12 @@ class Background:
             loop.create_task(_repeat(self._operations.budgets.intake.take, CLOCK_S), name="the developers' questions"),
             loop.create_task(_repeat(self._operations.desk.step, ALERTS_S), name="the alerts"),
             loop.create_task(_repeat(self._watch.step, WATCH_S), name="the watch"),
+            loop.create_task(_repeat(self._save_graphs, GRAPHS_S), name="the graphs of remembered questions"),
         ]
 
     async def finish(self, tasks: list[asyncio.Task[None]]) -> None:
         """The data plane is gone by now: the calls of its last moment are recorded and counted."""
+        self._stopping = True
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
@@ -122,6 +128,10 @@ class Background:
         unknown_usage = self._operations.world.config.limits.unknown_usage
         with self._reaping:  # a cancelled task's thread may still be at it
             recover(state.flight_dir, state.journal_dir, self._journal, unknown_usage)
+
+    def _save_graphs(self) -> None:
+        """Takes seconds in its thread where it is due; a process that ends does not wait for all of it."""
+        self._operations.caching.save_graphs(lambda: self._stopping)
 
     def charge(self) -> None:
         """Charges finished calls to budgets and says which stages they have reached."""

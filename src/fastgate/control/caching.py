@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from fastgate._core.money import format_usd
 from fastgate.caching.purge import Purge
+from fastgate.caching.semantic.settings import compiled
 from fastgate.clock import wall_ns
 from fastgate.control.cache_sessions import sessions
 from fastgate.control.cache_share import ANSWERED
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from fastgate.caching.entry import Head
     from fastgate.caching.semantic.log_disk import DiskLog
     from fastgate.caching.semantic.note import Row
+    from fastgate.caching.semantic.replay import Reader
     from fastgate.caching.settings import CacheSettings
     from fastgate.control.usage import UsageTable
     from fastgate.control.usage_queries import SpendRow
@@ -72,13 +74,16 @@ class Caching:
         self._settings = settings
         self._disk: Disk | None = None
         self._log: DiskLog | None = None
+        self._saving = threading.Lock()
         self._using = threading.Lock()
         """Held around every use of the files: what other processes have made larger is mapped anew under no reader."""
 
     def close(self) -> None:
-        if self._log is not None:
-            self._log.close()
-            self._log = None
+        """Waits for a thread that saves graphs, which is told to stop before."""
+        with self._saving:
+            if self._log is not None:
+                self._log.close()
+                self._log = None
         if self._disk is not None:
             self._disk.close()
             self._disk = None
@@ -129,6 +134,41 @@ class Caching:
         log.info("answers are forgotten", entries=entries, before=rfc3339(before_ns), actor=actor, **chosen)
         return Purged(entries=entries, questions=questions, before=rfc3339(before_ns))
 
+    def save_graphs(self, stopping: Callable[[], bool]) -> bool:
+        """Save the graphs of remembered questions where their log has grown by enough, so that workers start with them;
+        whether it was done. Takes seconds. Raises OSError."""
+        settings = self._settings()
+        policy = compiled(settings.semantic) if settings is not None and settings.exact.enabled else None
+        if settings is None or policy is None or policy.store.kind != "local":
+            return False
+        import lmdb
+
+        from fastgate.caching.semantic.build import notes_of
+        from fastgate.caching.semantic.graphs import GRAPHS, Graphs
+        from fastgate.caching.semantic.replay import save_where_due
+
+        graphs = Graphs(self._state.cache_dir / "semantic" / GRAPHS)
+        try:
+            with self._saving, self._reading(settings) as reader:
+                return reader is not None and save_where_due(reader, notes_of(policy), graphs, stopping)
+        except lmdb.Error as error:
+            raise OSError(f"remembered questions cannot be read: {error}") from None
+
+    @contextmanager
+    def _reading(self, settings: CacheSettings) -> Iterator[Reader | None]:
+        """The log of questions, for a thread that reads all of it; None where there is none."""
+        address = settings.store.reveal()
+        if address == "embedded":
+            with self._using:
+                log = self._questions(settings)
+            yield log
+            return
+        from fastgate.caching.resp import BlockingRedis, RedisUrl
+        from fastgate.caching.semantic.log_redis import RedisReader
+
+        with closing(BlockingRedis(RedisUrl(address))) as connection:
+            yield RedisReader(connection)
+
     def _open(self, settings: CacheSettings) -> AbstractContextManager[Opened]:
         address = settings.store.reveal()
         return self._embedded(settings) if address == "embedded" else redis(address)
@@ -147,6 +187,9 @@ class Caching:
     def _answers(self, settings: CacheSettings) -> Disk:
         from fastgate.caching.disk import Disk
 
+        if self._disk is not None and self._disk.moved():
+            self._disk.close()
+            self._disk = None
         if self._disk is None:
             self._disk = Disk(self._state.cache_dir, settings.disk_bytes)
         elif self._disk.limit != settings.disk_bytes:
@@ -158,6 +201,8 @@ class Caching:
 
         folder = self._state.cache_dir / "semantic"
         rows_max, dim = ROWS_A_NOTE * settings.semantic.entries, settings.semantic.embedder.dimensions
+        if self._log is not None and self._log.moved():
+            self._log = None  # a thread may still read it; it is closed with its last user
         if self._log is not None:
             self._log.resize(rows_max, dim)
         elif folder.exists():

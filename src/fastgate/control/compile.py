@@ -151,6 +151,7 @@ def _cache(config: settings.Config) -> snapshot_cache.CachePolicy | None:
         memory_bytes=cache.memory_bytes,
         disk_bytes=cache.disk_bytes,
         semantic=semantic.compiled(cache.semantic),
+        paced=exact.replay == "paced",
     )
 
 

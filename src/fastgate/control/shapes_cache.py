@@ -36,13 +36,15 @@ class CacheRow(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class CacheStore(msgspec.Struct, frozen=True, kw_only=True):
-    """Where answers are kept for all workers. `damaged` were dropped unread, `evicted` made room."""
+    """Where answers are kept for all workers. `damaged` were dropped unread, `evicted` made room; `set_aside`: how many
+    files that could not be read were begun anew."""
 
     kind: str
     entries: int
     bytes: int
     damaged: int
     evicted: int
+    set_aside: int = 0
 
 
 class CacheStats(msgspec.Struct, frozen=True, kw_only=True):

@@ -89,8 +89,7 @@ def test_a_cache_that_cannot_be_opened_leaves_the_one_in_force(tmp_path: Path, b
             if bad == "variable":
                 plane.cache = msgspec.structs.replace(CACHE, store="${NO_SUCH_VARIABLE}")
             else:
-                plane.state.cache_dir.mkdir(parents=True)
-                (plane.state.cache_dir / "data.mdb").write_bytes(b"no database" * 4096)
+                (plane.state.cache_dir / "data.mdb").mkdir(parents=True)
                 plane.cache = CACHE
             plane.endpoints = (endpoint("http://127.0.0.1:10"),)
             plane.publish()

@@ -6,9 +6,12 @@ from typing import TYPE_CHECKING
 
 from fastgate.caching.semantic.embedder import Embedder, StaticEmbedder
 from fastgate.caching.semantic.finder import Finder
-from fastgate.caching.semantic.local import LocalStore, Notes
+from fastgate.caching.semantic.graphs import GRAPHS, Graphs
+from fastgate.caching.semantic.local import LocalStore
 from fastgate.caching.semantic.log_disk import ROWS_A_NOTE, DiskLog
 from fastgate.caching.semantic.log_redis import RedisLog
+from fastgate.caching.semantic.notes import Notes
+from fastgate.caching.semantic.words import DIM, IDENTITY
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -22,8 +25,9 @@ if TYPE_CHECKING:
 def build(policy: SemanticPolicy, answers: Answers, directory: Path) -> Finder:
     local = StaticEmbedder()
     embedder = embedder_of(policy, local)
-    notes = Notes(embedder.identity, embedder.dim, policy.entries, policy.max_wrong)
-    here = LocalStore(notes, journal_of(policy, answers, directory, embedder.dim), answers.loop)
+    notes = notes_of(policy)
+    journal = journal_of(policy, answers, directory, embedder.dim)
+    here = LocalStore(notes, journal, answers.loop, Graphs(directory / GRAPHS))
     store: Store = here
     if policy.store.kind != "local":
         from fastgate.caching.semantic.remote import RemoteStore
@@ -50,6 +54,16 @@ def embedder_of(policy: SemanticPolicy, local: StaticEmbedder) -> Embedder:
     from fastgate.caching.semantic.embedder_http import HttpEmbedder
 
     return HttpEmbedder(policy.embedder)
+
+
+def notes_of(policy: SemanticPolicy) -> Notes:
+    """Empty notes for the policy's vectors, of whatever process: no weights are read."""
+    row = policy.embedder
+    if row.kind == "local":
+        return Notes(IDENTITY, DIM, policy.entries, policy.max_wrong)
+    from fastgate.caching.semantic.embedder_http import identity_of
+
+    return Notes(identity_of(row), row.dimensions, policy.entries, policy.max_wrong)
 
 
 def service_of(policy: SemanticPolicy, dim: int) -> Vectors:

@@ -20,12 +20,16 @@ if TYPE_CHECKING:
 URLS = {"openai": "https://api.openai.com/v1", "voyage": "https://api.voyageai.com/v1"}
 
 
+def identity_of(row: VectorService) -> str:
+    return f"{row.kind}:{row.url}:{row.model}:{row.dimensions}"
+
+
 class HttpEmbedder:
     """One model of one service. A vector of another length than was configured is none."""
 
     def __init__(self, row: VectorService) -> None:
         self.dim = row.dimensions
-        self.identity = f"{row.kind}:{row.url}:{row.model}:{row.dimensions}"
+        self.identity = identity_of(row)
         self._row = row
         secret = secret_of(row)
         headers = {"authorization": f"Bearer {secret}"} if secret else {}

@@ -6,13 +6,14 @@ rows   number, 8 bytes -> row (note.py)     numbers only rise
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import lmdb
 
-from fastgate.caching.file import File
+from fastgate.caching.file import DAMAGE, File
 from fastgate.caching.semantic.note import Note, Row, unpack
 from fastgate.clock import wall_ns
 
@@ -43,6 +44,9 @@ def log_bytes(rows_max: int, dim: int) -> int:
 class DiskLog:
     """One open environment, for `rows_max` rows with vectors of `dim` dimensions."""
 
+    start = 0
+    """Before the first row."""
+
     def __init__(self, path: Path, rows_max: int, dim: int) -> None:
         self.rows_max = rows_max
         self._file = File(path, log_bytes(rows_max, dim), HEADROOM, (b"rows", b"facts"))
@@ -58,6 +62,23 @@ class DiskLog:
 
     def close(self) -> None:
         self._file.close()
+
+    @contextmanager
+    def reading(self) -> Iterator[DiskLog]:
+        """For a thread that reads all of it."""
+        yield self
+
+    def newest(self) -> int:
+        return self.last()
+
+    def moved(self) -> bool:
+        """Whether the file is nobody else's any more (File.moved)."""
+        return self._file.moved()
+
+    def failed(self, error: lmdb.Error) -> None:
+        """What it said to a read or a write: a damaged file is set aside."""
+        if isinstance(error, DAMAGE):
+            self._file.condemn(error)
 
     def last(self) -> int:
         """The number of the newest row that was ever written, 0 for none. By any thread."""

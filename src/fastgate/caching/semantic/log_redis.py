@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING
 
+from fastgate.caching.resp import BlockingRedis
 from fastgate.caching.semantic.note import Row, unpack
 
 if TYPE_CHECKING:
-    from fastgate.caching.resp import BlockingRedis, Redis
+    from fastgate.caching.resp import Redis
 
 STREAM = "fgc:notes"
 
@@ -20,6 +22,8 @@ START = b"0-0"
 class RedisLog:
     """The stream as a worker uses it."""
 
+    start = START
+
     def __init__(self, redis: Redis, rows_max: int) -> None:
         self.redis = redis
         self.rows_max = rows_max
@@ -29,9 +33,32 @@ class RedisLog:
         told = await self.redis.ask("XRANGE", STREAM, b"(" + place, "+", "COUNT", READ_AT_ONCE)
         return [(at, fields[1]) for at, fields in told or ()]
 
+    @contextmanager
+    def reading(self) -> Iterator[RedisReader]:
+        """For a thread that reads all of it, on a connection of its own. Raises OSError where Redis is away."""
+        with closing(BlockingRedis(self.redis.url)) as connection:
+            yield RedisReader(connection)
+
     def append(self, blobs: list[bytes]) -> None:
         for blob in blobs:
             self.redis.send("XADD", STREAM, "MAXLEN", "~", self.rows_max, "*", "r", blob)
+
+
+class RedisReader:
+    """The stream for whoever may wait."""
+
+    start = START
+
+    def __init__(self, redis: BlockingRedis) -> None:
+        self.redis = redis
+
+    def after(self, place: bytes, count: int) -> list[tuple[bytes, bytes]]:
+        told = self.redis.ask("XRANGE", STREAM, b"(" + place, "+", "COUNT", count)
+        return [(at, fields[1]) for at, fields in told or ()]
+
+    def newest(self) -> bytes:
+        told = self.redis.ask("XREVRANGE", STREAM, "+", "-", "COUNT", 1)
+        return bytes(told[0][0]) if told else START
 
 
 class RedisLogAdmin:

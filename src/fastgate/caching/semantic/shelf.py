@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import hnswlib
 import numpy as np
 
-from fastgate.caching.semantic.reading import Reading
+from fastgate.caching.semantic.reading import Reading, read
 
 if TYPE_CHECKING:
     from fastgate.caching.semantic.embedder import Vector
@@ -37,9 +37,29 @@ NEAR_MAX = 4
 """Candidates looked at. They are of one partition and name the same, so the best of them agree or none does."""
 
 
-class Item(NamedTuple):
-    note: Note
-    reading: Reading
+class At(NamedTuple):
+    """Where a log has a note: its place there, and the row's checksum."""
+
+    place: int | bytes
+    checksum: bytes
+
+
+class Item:
+    """A note that is held. `at` is None while it has not come back from the log."""
+
+    __slots__ = ("_reading", "at", "note")
+
+    def __init__(self, note: Note, reading: Reading | None = None, at: At | None = None) -> None:
+        self.note = note
+        self.at = at
+        self._reading = reading
+
+    @property
+    def reading(self) -> Reading:
+        """Of the note's text; read when it is first needed, for most notes are never looked at."""
+        if self._reading is None:
+            self._reading = read(self.note.text)
+        return self._reading
 
 
 class Shelf:
@@ -91,6 +111,32 @@ class Shelf:
         else:
             self._graph.mark_deleted(label)
             self._dead += 1
+
+    # -- a graph in a file (graphs.py) ------------------------------------------------------------------------------
+
+    @property
+    def shape(self) -> tuple[int, int, int] | None:
+        """Of the graph: its room, how many of its points are dead, the next label. None where there is no graph."""
+        return None if self._graph is None else (self._room, self._dead, self._next)
+
+    def write_graph(self, path: str) -> None:
+        self._graph.save_index(path)
+
+    def read_graph(self, path: str, shape: tuple[int, int, int]) -> None:
+        """Take over a graph that `write_graph` wrote; its items are put back by label. Only of bytes that are known to
+        be those that were written: hnswlib believes all it reads."""
+        self._room, self._dead, self._next = shape
+        self._graph = hnswlib.Index("l2", self._dim + PLACE_DIM)
+        self._graph.load_index(path, max_elements=self._room, allow_replace_deleted=True)
+        self._graph.set_ef(EF_SEARCH)
+        self._graph.set_num_threads(1)
+
+    def forget(self, label: int) -> None:
+        """The point of an item that was not put back."""
+        self._graph.mark_deleted(label)
+        self._dead += 1
+
+    # -- looking ----------------------------------------------------------------------------------------------------
 
     def near(self, partition: bytes, reading: Reading, vector: Vector) -> Iterator[tuple[float, int, Item]]:
         """Those of the same partition that name the same, nearest first: (cosine of the texts, label, item)."""

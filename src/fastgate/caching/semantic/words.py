@@ -24,6 +24,9 @@ TABLE = "embedding.weight"
 IDENTITY = "wordllama-l2-256"
 """Names these weights and this way to read words: vectors of another name are not comparable."""
 
+DIM = 256
+"""Of the table; one of another width is another installation's."""
+
 START = "\u2581"
 """What the tokenizer writes before a word."""
 

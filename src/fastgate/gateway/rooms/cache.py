@@ -13,21 +13,22 @@ from typing import TYPE_CHECKING, Any
 from fastgate._core.credit import Credit
 from fastgate._core.pump import PING
 from fastgate.caching.asked import Asked
-from fastgate.caching.entry import Entry, Form, Head, usage_fields, usage_of
-from fastgate.caching.flights import Flight, Stage
-from fastgate.caching.forms import FormError, message_of, stream_of
+from fastgate.caching.entry import Entry, Head, pace_of, usage_fields
+from fastgate.caching.flights import Stage
 from fastgate.caching.key import key_of, scope_of
 from fastgate.caching.overrides import read_overrides
 from fastgate.caching.rules import canonical_of, is_final, may_be_kept
 from fastgate.errors import client_gone, invalid_request
 from fastgate.gateway import answer
+from fastgate.gateway.hits import give, replay
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from fastgate.caching.answers import Answers
+    from fastgate.caching.flights import Flight
     from fastgate.caching.overrides import Overrides
-    from fastgate.call import Call, Tap
+    from fastgate.call import Call
     from fastgate.snapshot_cache import CachePolicy
 
     Locate = Callable[[Callable[[], None]], None]
@@ -55,16 +56,14 @@ async def lookup(call: Call, answers: Answers, locate: Locate) -> Any:
         entry = await answers.look_afar(asked.key, call.at_ns, oldest_ns)
     if entry is not None and give(call, entry, "hit"):
         call.asked = None
-        return None
+        return await replay(call, entry) if entry.pace and policy.paced else None
     if asked.spoken is not None and answers.semantic is not None:
         entry = await answers.semantic.find(asked.spoken, call.at_ns, oldest_ns)
         if entry is not None and give(call, entry, "hit-semantic"):
             call.asked = None
-            return None
+            return await replay(call, entry) if entry.pace and policy.paced else None
     call.cache = "miss"
-    if policy.in_flight:
-        lead_or_follow(call, asked, answers)
-    return await follow(call, locate) if asked.ahead is not None else None
+    return await share(call, asked, answers, locate, oldest_ns) if policy.in_flight else None
 
 
 def overrides(call: Call, policy: CachePolicy) -> Overrides:
@@ -106,69 +105,34 @@ def question(call: Call, policy: CachePolicy, said: Overrides) -> Asked | None:
     return asked
 
 
-def give(call: Call, entry: Entry, how: str) -> bool:
-    """Answer the call with the entry, in the form that it wants; False when the entry cannot be told in that form."""
-    head = entry.head
-    assert call.request is not None
-    wanted: Form = "events" if call.request.stream and call.route == "messages" else "message"
-    body = entry.body
-    if head.form != wanted:
-        try:
-            body = stream_of(body) if wanted == "events" else message_of(body)
-        except FormError:
-            return False
-    if call.tap is not None:
-        body = through(call.tap, call, entry, wanted, body)
-    call.hit = (wanted, body)
-    call.origin = (head.model, head.endpoint, head.provider)
-    call.cache = how
-    call.saved_nano = worth_of(call, entry)
-    return True
-
-
-def through(tap: Tap, call: Call, entry: Entry, form: Form, body: bytes) -> bytes:
-    """The answer as rules for answers let it pass: it is kept as the provider gave it. What they had nothing to say of
-    they are not asked again."""
-    call.tap = None
-    terms = tap.terms
-    passed = entry.passed
-    if terms is not None and passed is not None and passed[0] is terms[0] and passed[1:] == (terms[1], form):
-        return body
-    noted = call.verdicts
-    out = tap.feed(body) + tap.finish() if form == "events" else tap.whole(body)
-    if terms is not None and out == body and call.verdicts is noted:
-        entry.passed = (*terms, form)
-    return out
-
-
-def worth_of(call: Call, entry: Entry) -> int:
-    """What the call would have cost today, at the endpoint that answered the first time."""
-    prices = call.snapshot.prices
-    if entry.worth is None or entry.worth[0] is not prices:
-        entry.worth = (prices, price_of(call, entry.head))
-    return entry.worth[1]
-
-
-def price_of(call: Call, head: Head) -> int:
-    if not any(head.tokens):
-        return head.cost_nano
-    row, known = call.snapshot.prices.lookup(head.provider, head.model)
-    try:
-        return row.cost(usage_of(head)) if known else head.cost_nano
-    except OverflowError:
-        return head.cost_nano
-
-
 # -- sharing one answer -----------------------------------------------------------------------------------------------
 
 
+async def share(call: Call, asked: Asked, answers: Answers, locate: Locate, oldest_ns: int) -> Any:
+    """Lead, or follow who is ahead; returns the transport of a stream that was followed. Either way what was answered
+    since the look-up is given: the first of two may have come to its end between it and the second's claim."""
+    lead_or_follow(call, asked, answers)
+    entry = None
+    if asked.ahead is not None:
+        transport = await follow(call, locate)
+        if call.origin is not None:
+            return transport
+        if answers.shared is not None:
+            entry = await answers.look_afar(asked.key, call.at_ns, oldest_ns)
+    entry = entry or answers.look(asked.key, call.at_ns, oldest_ns)
+    if entry is not None and give(call, entry, "hit"):
+        if asked.flight is not None:
+            answers.neighbours.land(asked.key.find, asked.flight)
+        call.asked = None
+    return None
+
+
 def lead_or_follow(call: Call, asked: Asked, answers: Answers) -> None:
-    ahead = answers.flights.get(asked.key.find)
+    ahead = answers.neighbours.ahead(asked.key)
     if ahead is not None and ahead.join(asked.key.proof):
         asked.ahead = ahead
-        return
-    asked.flight = Flight(asked.key.proof, call.id, lambda: call.pump)
-    answers.flights[asked.key.find] = asked.flight
+    else:
+        asked.flight = answers.neighbours.lead(asked.key, call.id, lambda: call.pump)
 
 
 SEEN_S = 0.05
@@ -275,7 +239,7 @@ def tap(call: Call) -> None:
             asked.flight.end(None, 0, "", broken=False)
         return
     if pump.streaming and (asked.keep or asked.flight is not None):
-        pump.record(policy.entry_bytes)
+        pump.record(policy.entry_bytes, policy.paced)
         if asked.flight is not None and call.endpoint is not None:
             asked.flight.stream_begins((call.model_used, call.endpoint.name, call.endpoint.kind))
 
@@ -303,8 +267,7 @@ def end(call: Call, answers: Answers) -> None:
     asked: Asked = call.asked
     flight, entry = asked.flight, asked.entry
     if flight is not None:
-        if answers.flights.get(asked.key.find) is flight:
-            del answers.flights[asked.key.find]
+        answers.neighbours.land(asked.key.find, flight)
         pump = call.pump
         error = "" if call.outcome in ("ok", "client_gone") else call.error
         flight.end(entry, call.cost_nano, error, broken=pump is None or pump.failure is not None)
@@ -333,6 +296,7 @@ def entry_of(call: Call, asked: Asked) -> Entry | None:
         return None
     body = b"".join(pump.tape or ()) if pump.streaming else answer.whole_body(call, pump)
     usage = meter.usage if meter is not None and meter.usage.seen else None
+    pace = pace_of(pump.tape, pump.tape_ns) if pump.streaming and pump.tape and pump.tape_ns else b""
     head = Head(
         proof=asked.key.proof,
         scope=asked.key.scope,
@@ -353,8 +317,9 @@ def entry_of(call: Call, asked: Asked) -> Entry | None:
         **usage_fields(usage),
         stop_reason=meter.stop_reason if meter is not None else "",
         request_id=call.upstream_request_id,
+        pace_bytes=len(pace),
     )
-    return Entry(head, body)
+    return Entry(head, body, pace)
 
 
 def cost_of(call: Call) -> int:

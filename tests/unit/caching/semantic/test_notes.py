@@ -18,9 +18,10 @@ from hypothesis import strategies as st
 from fastgate.caching.purge import Purge
 from fastgate.caching.semantic.calibration import CLOSED, Calibration, lowest, wilson
 from fastgate.caching.semantic.embedder import StaticEmbedder
-from fastgate.caching.semantic.local import LocalStore, Notes
+from fastgate.caching.semantic.local import LocalStore
 from fastgate.caching.semantic.log_disk import DiskLog
 from fastgate.caching.semantic.note import Note, Verdict, pack, unpack
+from fastgate.caching.semantic.notes import Notes
 from fastgate.caching.semantic.reading import read
 from fastgate.caching.semantic.shelf import FLAT_MAX, Item, Shelf
 from fastgate.caching.semantic.spoken import Spoken

@@ -14,9 +14,10 @@ import pytest
 from fastgate.caching.purge import Purge
 from fastgate.caching.semantic.embedder import unit
 from fastgate.caching.semantic.embedder_http import HttpEmbedder
-from fastgate.caching.semantic.local import LocalStore, Notes
+from fastgate.caching.semantic.local import LocalStore
 from fastgate.caching.semantic.log_disk import DiskLog
 from fastgate.caching.semantic.note import Note
+from fastgate.caching.semantic.notes import Notes
 from fastgate.caching.semantic.pinecone import Pinecone
 from fastgate.caching.semantic.qdrant import Qdrant
 from fastgate.caching.semantic.reading import read

@@ -1,0 +1,90 @@
+"""Streams that are given again at the pace at which they came."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import time
+from itertools import pairwise
+from typing import Any
+
+import pytest
+
+from tests.support.caching import cache_of, set_policy, without_closing
+from tests.support.plane import KEY, Plane, body
+from tests.support.sim import SimProcess
+
+GAP_S = 0.05
+
+TEXT = "[[sim:text gap_ms=50 tokens=50 stall_head_s=0.5]]"
+
+
+def timed(plane: Plane, text: str, leave_after: int = 10**6) -> tuple[str, bytes, list[float]]:
+    """What the cache header says, the stream, and when each piece of it came, in seconds."""
+    connection = http.client.HTTPConnection("127.0.0.1", plane.port, timeout=30)
+    begun, got, times = time.monotonic(), b"", []
+    connection.request("POST", "/v1/messages", json.dumps(body(text, True)), {"x-api-key": KEY})
+    response = connection.getresponse()
+    while len(times) < leave_after and (piece := response.read1(65536)):
+        got += piece
+        times.append(time.monotonic() - begun)
+    response.close()
+    connection.close()
+    return response.headers["x-fastgate-cache"], got, times
+
+
+def test_a_stream_comes_again_at_its_pace(plane: Plane, simulator: SimProcess) -> None:
+    set_policy(plane, paced=True)
+    first, bought, slow = timed(plane, f"{TEXT} paced")
+    again, given, replayed = timed(plane, f"{TEXT} paced")
+    assert (first, again) == ("miss", "hit")
+    assert without_closing(bought) == without_closing(given)
+    assert replayed[0] < 0.3, "but for the wait before its first piece"
+    took, takes = slow[-1] - slow[0], replayed[-1] - replayed[0]
+    assert took > 4 * GAP_S
+    assert took * 0.8 < takes < took * 1.5 + 0.2
+    assert sum(later - earlier > GAP_S / 2 for earlier, later in pairwise(replayed)) > 3, "piece by piece"
+    record = plane.settled(2)[-1]
+    assert (record.cache, record.cost_nano, record.response_bytes) == ("hit", 0, len(without_closing(given)))
+    begun = time.monotonic()
+    assert cache_of(plane.message(f"{TEXT} paced")) == "hit"
+    assert time.monotonic() - begun < takes / 2, "a whole message has no pace"
+
+
+def test_who_leaves_ends_it(plane: Plane, simulator: SimProcess) -> None:
+    set_policy(plane, paced=True)
+    timed(plane, f"{TEXT} left")
+    before = len(plane.records())
+    assert timed(plane, f"{TEXT} left", leave_after=2)[0] == "hit"
+    (record,) = plane.settled(before + 1)[before:]
+    assert (record.cache, record.outcome, record.cost_nano) == ("hit", "client_gone", 0)
+
+
+@pytest.mark.parametrize("kept", [False, True], ids=["kept without", "now without"])
+def test_without_a_pace_it_comes_at_once(plane: Plane, simulator: SimProcess, kept: bool) -> None:
+    set_policy(plane, paced=kept)
+    timed(plane, f"{TEXT} {kept}")
+    set_policy(plane, paced=not kept)
+    cache, _, times = timed(plane, f"{TEXT} {kept}")
+    assert cache == "hit"
+    assert times[-1] < 3 * GAP_S
+
+
+def test_a_silence_longer_than_a_ping_has_pings(plane: Plane, simulator: SimProcess) -> None:
+    set_policy(plane, paced=True)
+    limits = plane.limits
+    try:
+        changes: dict[str, Any] = {"ping_s": 0.2}
+        plane.limits = type(limits)(**{name: getattr(limits, name) for name in limits.__struct_fields__} | changes)
+        plane.publish()
+        plane.wait_adopted()
+        text = "[[sim:text gap_ms=500 tokens=3]] silent"
+        _, bought, _ = timed(plane, text)
+        cache, given, _ = timed(plane, text)
+    finally:
+        plane.limits = limits
+        plane.publish()
+        plane.wait_adopted()
+    assert cache == "hit"
+    assert given.count(b"event: ping") > 0
+    assert given.count(b"event: content_block_delta") == bought.count(b"event: content_block_delta")

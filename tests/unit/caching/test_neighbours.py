@@ -1,0 +1,201 @@
+"""The talk of neighbours by itself: however its bytes are cut, followers get what was said, and its end."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from fastgate.caching.claims import Claims, offset
+from fastgate.caching.entry import Entry
+from fastgate.caching.flights import Flight, Stage
+from fastgate.caching.neighbours import FRAME_BYTES_MAX, Lender, Mirror, Neighbours
+from tests.unit.caching.test_tiers import entry, find_of
+
+
+class Key:
+    def __init__(self, number: int) -> None:
+        self.find, self.proof = find_of(number), number.to_bytes(32, "big")
+
+
+class Wire:
+    """A transport that keeps what is written."""
+
+    def __init__(self) -> None:
+        self.sent = b""
+        self.closed = False
+
+    def write(self, data: bytes) -> None:
+        self.sent += data
+
+    def writelines(self, pieces: tuple[bytes, ...]) -> None:
+        self.sent += b"".join(pieces)
+
+    def close(self) -> None:
+        self.closed = True
+
+    abort = close
+
+
+class Pump:
+    """What a leader's connection is to its flight."""
+
+    def __init__(self) -> None:
+        self.tape: list[bytes] | None = []
+        self.shared: Callable[[], object] | None = None
+
+    def share(self, listener: Callable[[], object]) -> None:
+        self.shared = listener
+
+    def unshare(self) -> None:
+        self.shared = None
+
+
+class Nowhere:
+    """Neighbours without a socket."""
+
+    def __init__(self) -> None:
+        self.loop = asyncio.get_running_loop()
+        self.flights: dict[bytes, Flight] = {}
+
+    def opened(self, transport: Any) -> None: ...
+    def closed(self, transport: Any) -> None: ...
+
+
+def follower(here: Any, key: Any) -> tuple[Mirror, Wire]:
+    mirror, wire = Mirror(here, key, 1), Wire()
+    assert mirror.flight.join(key.proof)
+    mirror.connection_made(wire)  # type: ignore[arg-type]
+    return mirror, wire
+
+
+@given(
+    st.lists(st.binary(min_size=1, max_size=40), max_size=8),
+    st.lists(st.integers(0, 400), max_size=12),
+    st.sampled_from(["whole", "stream", "broken", "nothing"]),
+)
+def test_followers_get_what_was_said_however_it_is_cut(chunks: list[bytes], cuts: list[int], end: str) -> None:
+    async def run() -> None:
+        here, pump, key = Nowhere(), Pump(), Key(7)
+        flight = here.flights[key.find] = Flight(key.proof, "fg-x-1", lambda: pump)
+        lender, there = Lender(here), Wire()  # type: ignore[arg-type]
+        lender.connection_made(there)  # type: ignore[arg-type]
+        mirror, wire = follower(here, key)
+        for at in range(0, len(wire.sent), 7):
+            lender.data_received(wire.sent[at : at + 7])
+        made: Entry | None = entry(7, b"".join(chunks)) if end in ("whole", "stream") else None
+        if end in ("stream", "broken"):
+            flight.stream_begins(("m", "up", "anthropic"))
+            for chunk in chunks:
+                assert pump.tape is not None
+                pump.tape.append(chunk)
+                flight.wake()
+                await asyncio.sleep(0)
+        flight.end(made, 42, "truncated" if end == "broken" else "", broken=end == "broken")
+        await asyncio.sleep(0)
+        said, places = there.sent, sorted({0, *(min(cut, len(there.sent)) for cut in cuts), len(there.sent)})
+        for start, stop in pairwise(places):
+            mirror.data_received(said[start:stop])
+        told = mirror.flight
+        assert (told.entry, told.cost_nano, told.broken) == (made, 42, end == "broken")
+        assert told.stage is (Stage.DONE if made is not None else Stage.FAILED)
+        if end in ("stream", "broken"):
+            assert told.tape == chunks
+            assert told.origin == ("m", "up", "anthropic")
+        assert (flight.followers, there.closed, wire.closed) == (0, True, True)
+        lender.connection_lost(None)
+        mirror.connection_lost(None)
+        assert told.entry == made, "the end is the end"
+
+    asyncio.run(run())
+
+
+async def test_who_asks_for_another_question_or_too_late_is_refused() -> None:
+    here, key = Nowhere(), Key(7)
+    flight = here.flights[key.find] = Flight(key.proof, "fg-x-1", Pump)
+    other = Key(7)
+    other.proof = b"forged".ljust(32)
+    for asked in (Key(8), other):
+        lender, wire = Lender(here), Wire()  # type: ignore[arg-type]
+        lender.connection_made(wire)  # type: ignore[arg-type]
+        lender.data_received(asked.find + asked.proof)
+        assert wire.closed
+        mirror, mine = follower(here, asked)
+        mirror.data_received(wire.sent)
+        assert (mirror.flight.stage, mine.closed) == (Stage.FAILED, True)
+    assert flight.followers == 0
+
+
+async def test_a_frame_that_is_too_long_ends_it() -> None:
+    mirror, wire = follower(Nowhere(), Key(7))
+    mirror.data_received(b"c" + (FRAME_BYTES_MAX + 1).to_bytes(4, "little"))
+    assert wire.closed
+    mirror.connection_lost(None)
+    assert mirror.flight.stage is Stage.FAILED
+
+
+HOLDER = """
+import sys
+from pathlib import Path
+from fastgate.caching.claims import Claims
+claims = Claims(Path(sys.argv[1]))
+print([claims.take(bytes.fromhex(find)) for find in sys.argv[2:]], flush=True)
+sys.stdin.readline()
+"""
+
+
+def test_a_claim_is_one_process_s_and_ends_with_it(tmp_path: Path) -> None:
+    path, finds = tmp_path / "claims", [os.urandom(16) for _ in range(3)]
+    command = [sys.executable, "-c", HOLDER, str(path), *(find.hex() for find in finds[:2])]
+    holder = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    claims = Claims(path)
+    try:
+        assert holder.stdout is not None
+        assert holder.stdout.readline() == b"[0, 0]\n"
+        assert [claims.take(find) for find in finds] == [holder.pid, holder.pid, 0]
+        claims.give(finds[0])  # not ours: nothing happens
+        assert claims.take(finds[0]) == holder.pid
+        holder.kill()
+        holder.wait()
+        assert [claims.take(find) for find in finds] == [0, 0, 0]
+    finally:
+        holder.kill()
+        holder.communicate()
+        claims.close()
+
+
+@given(st.binary(min_size=16, max_size=16))
+def test_every_question_has_a_byte_that_can_be_locked(find: bytes) -> None:
+    assert 0 <= offset(find) < 2**62
+
+
+async def test_sockets_of_the_dead_are_cleared_away(tmp_path: Path) -> None:
+    (tmp_path / "4194309").touch()  # above any process id
+    (tmp_path / str(os.getppid())).touch()
+    here = Neighbours(tmp_path / ".", asyncio.get_running_loop())
+    await asyncio.sleep(0.01)
+    assert {path.name for path in tmp_path.iterdir()} == {"claims", str(os.getpid()), str(os.getppid())}
+    here.close()
+    assert {path.name for path in tmp_path.iterdir()} == {"claims", str(os.getppid())}
+
+
+async def test_a_state_directory_may_have_a_long_name(tmp_path: Path) -> None:
+    folder = tmp_path / ("x" * 120) / ("y" * 120)
+    here = Neighbours(folder, asyncio.get_running_loop())
+    try:
+        await asyncio.sleep(0.01)
+        reader, writer = await asyncio.open_unix_connection(here._path(os.getpid()))
+        writer.write(bytes(48))
+        assert await reader.read() == b"r\0\0\0\0"
+        writer.close()
+        await writer.wait_closed()
+    finally:
+        here.close()

@@ -1,0 +1,130 @@
+"""A shared file that cannot be read: set aside, counted, begun anew, and noticed by all who have it open."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import lmdb
+import msgspec
+import pytest
+
+from fastgate.caching.answers import Answers
+from fastgate.caching.disk import Disk
+from fastgate.caching.mark import ASIDE, OPENING
+from tests.support.plane import CACHE
+from tests.unit.caching.test_tiers import MIB, entry, find_of
+
+
+def filled(path: Path) -> bytes:
+    """A file with some entries; its bytes."""
+    disk = Disk(path, 16 * MIB)
+    disk.write([(find_of(n), entry(n, os.urandom(9000))) for n in range(100)], time.time_ns())
+    disk.close()
+    return (path / "data.mdb").read_bytes()
+
+
+def truncated(data: bytes) -> bytes:
+    return data[: len(data) // 2]
+
+
+def overwritten(data: bytes) -> bytes:
+    return os.urandom(len(data))
+
+
+def without_its_middle(data: bytes) -> bytes:
+    """All pages but the two that describe the file."""
+    return data[:8192] + bytes(len(data) - 8192)
+
+
+def a_few_bytes(_: bytes) -> bytes:
+    return b"no database"
+
+
+@pytest.mark.parametrize("damage", [truncated, overwritten, without_its_middle, a_few_bytes])
+def test_a_file_that_cannot_be_read_is_set_aside_and_begun_anew(
+    tmp_path: Path, damage: Callable[[bytes], bytes], caplog: pytest.LogCaptureFixture
+) -> None:
+    for times in (1, 2):
+        damaged = damage(filled(tmp_path))
+        (tmp_path / "data.mdb").write_bytes(damaged)
+        disk = Disk(tmp_path, 16 * MIB)
+        try:
+            assert disk.get(find_of(5)) is None
+            disk.write([(find_of(7), entry(7))], time.time_ns())
+            assert disk.get(find_of(7)) is not None
+            assert disk.facts()["set_aside"] == times
+        finally:
+            disk.close()
+        (kept,) = tmp_path.glob(f"{ASIDE}.*")
+        assert (kept.name, kept.read_bytes()) == (f"{ASIDE}.{times}", damaged), "one is kept"
+    assert caplog.text.count("set aside") == 2
+
+
+def test_a_file_that_kills_who_opens_it_is_set_aside_by_the_next(tmp_path: Path) -> None:
+    """No error of LMDB tells of every damage: what kills a process would kill every one that follows."""
+    filled(tmp_path)
+    boot = Path("/proc/sys/kernel/random/boot_id").read_bytes()
+    dead = 2**22 + 5  # above any process id
+    (tmp_path / f"open.{dead}").write_bytes(boot)
+    disk = Disk(tmp_path, 16 * MIB)
+    assert disk.get(find_of(5)) is not None, "it had opened the file, and died of something else"
+    disk.close()
+    (tmp_path / f"open.{dead}").write_bytes(boot + OPENING)
+    disk = Disk(tmp_path, 16 * MIB)
+    assert (disk.get(find_of(5)), disk.facts()["set_aside"]) == (None, 1)
+    disk.close()
+
+
+async def test_a_worker_goes_on_with_the_file_that_others_use(tmp_path: Path) -> None:
+    """One finds the damage while it reads, and everybody begins anew within a tenth of a second."""
+    answers = Answers(CACHE, tmp_path, asyncio.get_running_loop())
+    try:
+        await answers.keep(find_of(1), entry(1))  # type: ignore[misc]  # it has a writer, so a future
+        first = answers.disk
+        assert first is not None
+        first.failed(lmdb.MapFullError())
+        answers.listen()
+        assert answers.disk is first, "no damage"
+        first.failed(lmdb.CorruptedError())
+        answers.listen()
+        assert answers.disk is not None
+        assert answers.disk is not first
+        assert answers.disk.facts()["set_aside"] == 1
+        assert len(answers.memory) == 0, "what a purge might have forgotten meanwhile is not known"
+        await answers.keep(find_of(2), entry(2))  # type: ignore[misc]
+        assert answers.disk.get(find_of(2)) is not None
+        answers.disk.failed(lmdb.CorruptedError())
+        (tmp_path / "data.mdb").mkdir()
+        answers.listen()
+        assert answers.disk is None
+        assert answers.keep(find_of(3), entry(3)) is None
+        assert answers.memory.get(find_of(3)) is not None, "memory is all there is"
+        (tmp_path / "data.mdb").rmdir()
+        answers.listen()
+        assert answers.disk is not None
+    finally:
+        answers.close()
+
+
+async def test_the_log_of_questions_too(tmp_path: Path) -> None:
+    pytest.importorskip("hnswlib")
+    from tests.support.semantic import policy_of
+
+    policy = msgspec.structs.replace(CACHE, semantic=policy_of())
+    answers = Answers(policy, tmp_path, asyncio.get_running_loop())
+    try:
+        before, notes = answers.semantic, answers.notes
+        assert notes is not None
+        notes.failed(lmdb.PageNotFoundError())
+        answers.listen()
+        assert answers.notes is not None
+        assert answers.notes is not notes
+        assert answers.semantic is not before
+        answers.notes.append([b"row"])
+        assert answers.notes.last() == 1
+    finally:
+        answers.close()
