@@ -124,6 +124,10 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     min_output_tokens: Annotated[int, Range(1, 10_000_000)] = 8192
     """The least output that is worth a call: a budget that pays for less refuses it. Claude Code's answers are longer
     in less than one case in a hundred."""
+    server_tool_tokens: Annotated[int, Range(0, 100_000_000)] = 1_000_000
+    """What the provider's own tools (web search, code execution, MCP) are taken to read in one call at most, in tokens;
+    budgets hold money for it. A call that reads more passes a ceiling by the rest. The provider reads the conversation
+    up to ten times in one call: ten times the context window is never passed, and held of every such call."""
 
 
 class Journal(msgspec.Struct, frozen=True, kw_only=True):

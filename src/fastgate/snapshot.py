@@ -42,6 +42,7 @@ class Limits(msgspec.Struct, frozen=True):
     calls_in_flight: int = 8192
     budget_wait_ms: int = 2000
     min_output_tokens: int = 8192
+    server_tool_tokens: int = 1_000_000
     attempts: int = 3
     retry_s: float = 30.0
     hold_s: float = 5.0
@@ -107,6 +108,9 @@ class KeyRow(msgspec.Struct, frozen=True, array_like=True):
     """Tag names that the client may set with `x-fastgate-tag-NAME`."""
     cache_overrides: bool = True
     """Whether the client may use the cache's request headers."""
+    given: tuple[tuple[str, str], ...] = ()
+    """Of a row made for calls whose client set tags itself: those, which are among `tags` too. Empty in what is
+    published."""
 
 
 BudgetLevel = Literal["org", "team", "user", "key", "tag"]
@@ -313,6 +317,7 @@ class Snapshot:
         "prompt",
         "rates",
         "router",
+        "tagged",
         "version",
     )
 
@@ -325,6 +330,7 @@ class Snapshot:
         self.endpoints = data.endpoints
         self.principals = {row.digest: row for row in data.keys}
         self.accepted: dict[str, KeyRow] = {}
+        self.tagged: dict[tuple[bytes, tuple[tuple[str, str], ...]], KeyRow] = {}
         self.prices = PriceBook(data.prices)
         self.pauses = data.pauses or None
         self.rates: dict[tuple[str, str], RateRow] | None = {(row.level, row.of): row for row in data.rates} or None

@@ -18,6 +18,7 @@ from fastgate._core.request import read_request
 from fastgate.bound import bound_nano
 from tests.support.burst import BOOK, MODEL, Answer, Probe, billed, request, until_decided
 from tests.support.gateway import Gateway, serving
+from tests.support.plane import LIMITS
 from tests.support.sim import SimProcess, running
 
 CALLS = 512
@@ -40,7 +41,7 @@ def body(tokens: int) -> bytes:
     return request(f"[[sim:text tokens={tokens}]]".ljust(30), MAX_TOKENS)
 
 
-BOUND = bound_nano(read_request(body(1)), BOOK.row("anthropic", MODEL), MAX_TOKENS)
+BOUND = bound_nano(read_request(body(1)), BOOK.row("anthropic", MODEL), MAX_TOKENS, LIMITS)
 
 
 def usd(nano: int) -> str:

@@ -12,13 +12,23 @@ from typing import Any
 
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import structs
 
 from fastgate._core.request import read_request
 from fastgate._core.usage import Usage
-from fastgate.bound import IMAGE_TOKENS_MAX, OUTPUT_TOKENS_MAX, TOOLS_TOKENS_MAX, bound_nano, tokens_for
+from fastgate.bound import (
+    CONTEXT_TOKENS_MAX,
+    IMAGE_TOKENS_MAX,
+    OUTPUT_TOKENS_MAX,
+    SERVER_TOOL_USES_MAX,
+    TOOLS_TOKENS_MAX,
+    bound_nano,
+    tokens_for,
+)
 from fastgate.gateway.prefixes import BODY_BYTES_MIN, KEPT_BYTES, Prefixes
 from fastgate.gateway.rooms.hold import clamp
 from tests.support.burst import BOOK
+from tests.support.plane import LIMITS
 
 MODELS = st.sampled_from(["claude-opus-5-5", "claude-sonnet-4-5", "claude-haiku-4-5", "a-model-without-a-price"])
 TEXTS = st.one_of(st.text(max_size=40), st.integers(0, 40_000).map(lambda n: "word " * n))
@@ -101,17 +111,17 @@ def test_no_bill_is_above_the_bound_whatever_is_known(
     prefixes = Prefixes()
     prefixes.keep(a_call(first, usage=data.draw(bills(tokens, 5, fast=False)), usage_state="exact"))
     call = a_call(second)
-    plain_nano = bound_nano(call.request, row, second["max_tokens"])
+    plain_nano = bound_nano(call.request, row, second["max_tokens"], LIMITS)
     known = prefixes.tell(call, {("a", call.model_used)})
-    bound = bound_nano(call.request, row, second["max_tokens"])
+    bound = bound_nano(call.request, row, second["max_tokens"], LIMITS)
     assert bound <= plain_nano
     assert known or bound == plain_nano
     bill = data.draw(bills(prompt_tokens(second, dense), second["max_tokens"], fast="speed" in second))
     assert row.cost(bill) <= bound
     # And where output was cut to what an amount pays for, that amount does.
-    nano = data.draw(st.integers(bound_nano(call.request, row, 1), bound))
-    fits = tokens_for(call.request, row, nano, 1)
-    assert bound_nano(call.request, row, fits) <= nano
+    nano = data.draw(st.integers(bound_nano(call.request, row, 1, LIMITS), bound))
+    fits = tokens_for(call.request, row, nano, 1, LIMITS)
+    assert bound_nano(call.request, row, fits, LIMITS) <= nano
 
 
 LONG = {
@@ -163,14 +173,14 @@ def test_a_call_that_is_made_shorter_is_bound_by_what_is_held_for_it(
     call: Any = SimpleNamespace(body=encoded(body), asked=None)
     call.request = read_request(call.body)
     row = BOOK.row("anthropic", body["model"])
-    bound = bound_nano(call.request, row, call.request.max_tokens)
-    floor = bound_nano(call.request, row, least)
+    bound = bound_nano(call.request, row, call.request.max_tokens, LIMITS)
+    floor = bound_nano(call.request, row, least, LIMITS)
     held = floor + int((bound - floor) * part)
     if floor <= held < bound:
-        fits = tokens_for(call.request, row, held, least)
+        fits = tokens_for(call.request, row, held, least, LIMITS)
         clamp(call, fits)
         assert call.request.max_tokens == fits
-        assert bound_nano(call.request, row, fits) <= held
+        assert bound_nano(call.request, row, fits, LIMITS) <= held
 
 
 def test_what_is_remembered_has_an_end() -> None:
@@ -188,8 +198,29 @@ def test_what_is_remembered_has_an_end() -> None:
 
 def test_dearer_forms_are_bound_as_such() -> None:
     row = BOOK.row("anthropic", "claude-opus-5-5")
-    plain = bound_nano(read_request(encoded(LONG)), row, 100)
+    plain = bound_nano(read_request(encoded(LONG)), row, 100, LIMITS)
     compacted = encoded(LONG | {"context_management": {"edits": [{"type": "compact_20260112"}]}})
-    assert bound_nano(read_request(compacted), row, 100) >= 2 * plain
-    assert bound_nano(read_request(encoded(LONG | {"speed": "fast"})), row, 100) >= 2 * plain
-    assert bound_nano(read_request(encoded(LONG | {"max_tokens": 0})), row, 0) > row.bound(0, OUTPUT_TOKENS_MAX) // 2
+    assert bound_nano(read_request(compacted), row, 100, LIMITS) >= 2 * plain
+    assert bound_nano(read_request(encoded(LONG | {"speed": "fast"})), row, 100, LIMITS) >= 2 * plain
+    unnamed = read_request(encoded(LONG | {"max_tokens": 0}))
+    assert bound_nano(unnamed, row, 0, LIMITS) > row.bound(0, OUTPUT_TOKENS_MAX) // 2
+
+
+@given(st.integers(0, 100_000_000), st.booleans(), st.booleans())
+def test_what_the_providers_tools_read_is_held_as_configured(tokens: int, fast: bool, document: bool) -> None:
+    row = BOOK.row("anthropic", "claude-opus-5-5")
+    limits = structs.replace(LIMITS, server_tool_tokens=tokens)
+    source = {"type": "document", "source": {"type": "url", "url": "https://x/y.pdf"}}
+    body = LONG | {"tools": [{"type": "web_search_20250305", "name": "web_search", "max_uses": 8}]}
+    body |= {"messages": [{"role": "user", "content": [source]}]} if document else {}
+    body |= {"speed": "fast"} if fast else {}
+    request = read_request(encoded(body))
+    read = Usage.of(
+        input_tokens=request.text_bytes + TOOLS_TOKENS_MAX + document * CONTEXT_TOKENS_MAX,
+        cache_write_1h_tokens=tokens,
+        output_tokens=100,
+        web_search=SERVER_TOOL_USES_MAX,
+        fast=fast,
+        us_geo=True,
+    )
+    assert row.cost(read) <= bound_nano(request, row, 100, limits)

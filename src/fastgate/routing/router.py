@@ -132,9 +132,9 @@ class Router:
         request = call.request
         assert request is not None
         candidates: list[Candidate] = []
-        paid = call.route == "messages"
+        paid, limits = call.route == "messages", call.snapshot.limits
         for place in places:
-            bound = bound_nano(request, place.row, request.max_tokens) if paid else 0
+            bound = bound_nano(request, place.row, request.max_tokens, limits) if paid else 0
             candidates.append((place.endpoint, place.row, bound, place.model))
         if len(candidates) < 2:
             return candidates

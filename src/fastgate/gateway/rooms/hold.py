@@ -102,12 +102,12 @@ async def ask(call: Call, plan: list[Candidate], draw: Draw, lending: Lending, r
         row, need_nano = plan[0][1], plan[0][2]
         assert call.request is not None
         least = floor_tokens(call.request, limits.min_output_tokens)
-        floor_nano = min(bound_nano(call.request, row, least), need_nano)
+        floor_nano = min(bound_nano(call.request, row, least, limits), need_nano)
         answer = await wait(call, lending.obtain(call.n, draw, need_nano, floor_nano, limits.budget_wait_ms * MS))
         if isinstance(answer, Hold):
             keep(call, draw, answer)
             if answer.nano < need_nano:
-                clamp(call, tokens_for(call.request, row, answer.nano, least))
+                clamp(call, tokens_for(call.request, row, answer.nano, least, limits))
                 return replan(call)
             return plan
         if answer is None:

@@ -42,7 +42,8 @@ def lone(call: Call) -> list[Candidate]:
         kind = "vertex-global" if endpoint.region == "global" and endpoint.kind == "vertex" else endpoint.kind
         row, known = prices.lookup(kind, sent)
         if known or not prices.refuse_unknown:
-            bound = bound_nano(request, row, request.max_tokens) if call.route == "messages" else 0
+            paid = call.route == "messages"
+            bound = bound_nano(request, row, request.max_tokens, snapshot.limits) if paid else 0
             return [(endpoint, row, bound, model)]
     return []
 
