@@ -32,6 +32,7 @@ from fastgate.directory_checks import (
 )
 from fastgate.keys import check_form, sha256_hex_problem
 from fastgate.refs import Secret
+from fastgate.similar import hint
 from fastgate.strict import BAD, Check, Range, Reading, read, read_file
 from fastgate.tree import Problem
 
@@ -200,7 +201,7 @@ def _refer(
     for index, item in _items(items):
         name = getattr(item, field)
         if name is not None and name is not BAD and name not in known:
-            reading.fault((section, index, field), f"{name} is not declared under {target}")
+            reading.fault((section, index, field), f"{name} is not declared under {target}{hint(name, known)}")
 
 
 def _check_keys(reading: Reading[Directory], keys: Sequence[Any]) -> None:
@@ -226,16 +227,21 @@ def _check_budgets(reading: Reading[Directory], known: Mapping[str, Mapping[str,
         for field, message in budget_faults(budget):
             reading.fault((*path, field), message)
         if budget.level in known and budget.of is not BAD and budget.of not in known[budget.level]:
-            reading.fault((*path, "of"), f"{budget.of} is not declared under {budget.level}s")
+            reading.fault(
+                (*path, "of"),
+                f"{budget.of} is not declared under {budget.level}s{hint(budget.of, known[budget.level])}",
+            )
         if budget.level != "tag" or BAD in (budget.of, budget.org):
             continue
         name, value = split_tag(budget.of)
         if name == COST_CENTER_TAG and value not in (EVERY, *known["cost_center"]):
-            reading.fault((*path, "of"), f"{value} is not declared under cost_centers")
+            reading.fault(
+                (*path, "of"), f"{value} is not declared under cost_centers{hint(value, known[COST_CENTER_TAG])}"
+            )
         if budget.org is None and len(known["org"]) > 1:
             reading.fault(path, "needs an org: a tag is one of its org, and several are declared")
         elif budget.org is not None and budget.org not in known["org"]:
-            reading.fault((*path, "org"), f"{budget.org} is not declared under orgs")
+            reading.fault((*path, "org"), f"{budget.org} is not declared under orgs{hint(budget.org, known['org'])}")
 
 
 def secret_sha256(key: Key) -> str | None:

@@ -15,10 +15,11 @@ import msgspec
 
 from fastgate.amounts import USD_PLACES, decimal_places, usd_problem
 from fastgate.budgets import DEFAULT_STAGES, EVERY, PPM, RESERVED_TAGS, split_tag
-from fastgate.directory_checks import Id, Models, tag_name_problem, tag_value_problem
+from fastgate.directory_checks import Id, Models
 from fastgate.periods import MAX_ROLLING_H, Period, start_day_problem, zone_problem
 from fastgate.snapshot import BudgetLevel, StageAction
 from fastgate.strict import BAD, Check, Range
+from fastgate.tags import tag_name_problem, tag_value_problem
 
 MAX_STAGE = 10
 """Times the limit."""

@@ -10,23 +10,18 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Annotated
 
-from fastgate.budgets import RESERVED_TAGS
 from fastgate.keys import MIN_DECLARED_CHARS
 from fastgate.refs import Secret
 from fastgate.strict import Check
+from fastgate.tags import MAX_TAGS, tag_name_problem, tag_value_problem
 from fastgate.times import LAST_NS
 
-MAX_TAGS = 32
-"""Tags of one key; each is written into every record of its calls."""
 MAX_PER_MINUTE = 1_000_000_000
 """Requests or tokens: above what any provider serves."""
 MAX_PARALLEL = 65_535
 """Calls of one worker that the rate table counts, 16 bits; the flight table holds an eighth of it."""
-MAX_TAG_CHARS = 128
-"""Of a tag's value; room for a branch name."""
 
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@:+-]{0,127}")
-_TAG = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
 _VISIBLE = re.compile(r"[\x21-\x7e]+")
 _GLOB = re.compile(r"[A-Za-z0-9*?\[\]!._:/@-]{1,256}")
 
@@ -35,18 +30,6 @@ def id_problem(value: str) -> str | None:
     if _ID.fullmatch(value):
         return None
     return "must be 1 to 128 letters, digits or any of . _ @ : + - and begin with a letter or digit"
-
-
-def tag_name_problem(value: str) -> str | None:
-    if value in RESERVED_TAGS:
-        return f"the tag {value} is reserved" + ("; use the key cost_center" if value == "cost_center" else "")
-    return None if _TAG.fullmatch(value) else "must be 1 to 64 lower-case letters, digits or any of . _ -"
-
-
-def tag_value_problem(value: str) -> str | None:
-    if 0 < len(value) <= MAX_TAG_CHARS and value.isprintable() and value == value.strip():
-        return None
-    return f"must be 1 to {MAX_TAG_CHARS} printable characters without spaces around them"
 
 
 def glob_problem(value: str) -> str | None:

@@ -12,8 +12,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fastgate.cli.options import Command, Group, as_json, chosen_config, nearest
+from fastgate.cli.options import Command, Group, as_json, chosen_config
 from fastgate.cli.root import COMMANDS, root
+from fastgate.similar import nearest
 from tests.support.command import environment, fastgate, invoke
 
 HELP_S = 0.150

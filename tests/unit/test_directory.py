@@ -65,7 +65,7 @@ budgets: [{id: b}]
         "d:2: teams[1].id: must be 1 to 128 letters, digits or any of . _ @ : + - and begin with a letter or digit",
         "d:2: teams[0].org: nope is not declared under orgs",
         "d:2: teams[2].cost_center: CC is not declared under cost_centers",
-        "d:3: users[0].team: tt is not declared under teams",
+        "d:3: users[0].team: tt is not declared under teams; nearest: t",
         "d:5: keys[0].secret: must be 24 or more visible ASCII characters",
         "d:6: keys[1].secret_sha256: must be the SHA-256 of the secret: 64 hexadecimal digits",
         "d:6: keys[1].id: k1 is already the id of keys[0]",

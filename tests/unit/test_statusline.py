@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from fastgate import tags
 from fastgate.cli import statusline
 from tests.support.command import environment, fastgate, invoke
 
@@ -130,6 +131,17 @@ def test_it_asks_as_claude_code_does_and_tells_the_session(server: Any) -> None:
     assert statusline.shown({**environ(server), "NO_COLOR": "1"}, "s-1") == "$12.34 left of $110.00 (alice-month)"
     assert server.seen["authorization"] == "Bearer sk-fg-x"
     assert server.seen["x-claude-code-session-id"] == "s-1"
+
+
+def test_it_sets_the_tags_that_claude_code_sets(server: Any) -> None:
+    assert statusline.TAG == tags.HEADER
+    server.answer = 200, json.dumps(me(budget())).encode()
+    custom = (
+        "X-Fastgate-Tag-experiment: blue\nx-other: 1\n x-fastgate-tag-a:b\nx-fastgate-tag-c\nx-fastgate-tag-d: \u0100\n"
+    )
+    statusline.shown({**environ(server), "ANTHROPIC_CUSTOM_HEADERS": custom}, "")
+    named = {name.lower(): value for name, value in server.seen.items() if name.lower().startswith("x-")}
+    assert named == {"x-fastgate-tag-experiment": "blue", "x-fastgate-tag-a": "b"}
 
 
 @pytest.mark.parametrize(

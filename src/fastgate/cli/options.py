@@ -5,8 +5,7 @@ Each level of the command tree accepts them; they land in click's metadata, whic
 
 from __future__ import annotations
 
-import difflib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +13,9 @@ import click
 
 import fastgate
 from fastgate.cli.failures import JSON_META, BadInput
+from fastgate.similar import nearest
 
 CONFIG_META = "fastgate.config"
-
-SIMILAR = 0.6
-"""difflib's ratio from which a name counts as a likely typing error; its own default."""
 
 
 def _note_json(ctx: click.Context, _param: click.Parameter, value: bool) -> None:
@@ -53,12 +50,6 @@ class Command(click.Command):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.params.extend(shared_options())
-
-
-def nearest(name: str, names: Sequence[str]) -> str:
-    """The most similar of `names`, or an empty string."""
-    found = difflib.get_close_matches(name, names, n=1, cutoff=SIMILAR)
-    return found[0] if found else ""
 
 
 class Group(click.Group):

@@ -22,6 +22,8 @@ ANSWER_BYTES = 1 << 20
 """What is read at most. Claude Code sends about 2 KB, the gateway 400 bytes a budget."""
 
 PATH = "/v1/fastgate/me"
+TAG = "x-fastgate-tag-"
+"""As fastgate.tags.HEADER (a test compares): that would cost more to import than all of this."""
 COLOURS = {"ok": "32", "alert": "33", "downgrade": "33", "pause": "31"}
 """ANSI colours by stage: green, yellow, red."""
 
@@ -79,6 +81,7 @@ def speak(
         head += f"content-type: application/json\r\ncontent-length: {len(body)}\r\n"
     if session:
         head += f"x-claude-code-session-id: {session}\r\n"
+    head += tags_of(environ)
     try:
         raw = _exchange(secure, host, port, (head + "\r\n").encode("latin-1") + body, environ, wait_s)
     except (OSError, UnicodeError):
@@ -95,6 +98,13 @@ def speak(
     if len(words) < 2 or not words[1].isdigit():
         raise NoAnswerError(f"{host}:{port} is no fastgate")
     return int(words[1]), answer if isinstance(answer, dict) else None
+
+
+def tags_of(environ: Mapping[str, str]) -> str:
+    """Header lines of the tags that Claude Code sets on its calls: budgets may be of them."""
+    lines = environ.get("ANTHROPIC_CUSTOM_HEADERS", "").splitlines()
+    named = [line.strip() for line in lines if line.strip().lower().startswith(TAG) and ":" in line]
+    return "".join(f"{line}\r\n" for line in named if line.isascii() and line.isprintable())
 
 
 def _split(base: str) -> tuple[bool, str, int, str]:

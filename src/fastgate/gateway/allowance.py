@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterable, Mapping
+from typing import Any
 
 from fastgate._core.escrow import MAX_NANO, Cells, Escrow
 from fastgate.amounts import dollars
@@ -98,7 +99,7 @@ class Allowances:
         """What is to be given back at the next opportunity, by the store's numbers."""
         self.stages: Mapping[CellKey, StageNote] = {}
         self.version = 0
-        self._draws: dict[tuple[str, str, str], Draw] = {}
+        self._draws: dict[tuple[Any, ...], Draw] = {}
         self._scan_ns = 0
 
     # -- configuration ----------------------------------------------------------------------------------------------
@@ -127,7 +128,7 @@ class Allowances:
         """What such a call draws on now. Needs `selection`."""
         selection = self.selection
         assert selection is not None
-        at = (who.key, model, session if selection.by_session else "")
+        at = (who.key, who.given, model, session if selection.by_session else "")
         draw = self._draws.get(at)
         now_ns = self.now()
         if draw is None or draw.until_ns <= now_ns or not self.escrow.fresh(draw.cells):

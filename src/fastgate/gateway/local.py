@@ -13,7 +13,7 @@ from fastgate._core.head import read_head
 from fastgate.clock import wall_ns
 from fastgate.errors import GatewayError, authentication, envelope, invalid_request, not_found
 from fastgate.gateway.me import me
-from fastgate.gateway.rooms.identity import find
+from fastgate.gateway.rooms.identity import find, tagged
 from fastgate.gateway.rooms.policy import allowed
 from fastgate.journal import call_id
 from fastgate.journal.lookup import lookup_call
@@ -60,7 +60,7 @@ def refuse(worker: Worker, proto: Downstream, error: GatewayError) -> None:
 
 
 def identify(worker: Worker, items: list[tuple[str, str]]) -> tuple[KeyRow, str]:
-    """Whose key asks, and which Claude Code session, where the asker says so."""
+    """Whose key asks, with the tags that it sets, and which Claude Code session, where the asker says so."""
     try:
         head = read_head(items)
     except ValueError as exc:
@@ -69,7 +69,7 @@ def identify(worker: Worker, items: list[tuple[str, str]]) -> tuple[KeyRow, str]
     for secret in (head.bearer, head.api_key):
         row = find(worker.snapshot, worker.digester, secret, now_ns) if secret else None
         if row is not None:
-            return row, head.session
+            return row if head.own is None else tagged(worker.snapshot, row, head.own), head.session
     raise authentication()
 
 

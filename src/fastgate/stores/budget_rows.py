@@ -7,6 +7,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Select, Table, func, select
 
+from fastgate.similar import NAMES_MAX, hint
 from fastgate.snapshot import BudgetRow, PauseRow, Raise
 from fastgate.stores import schema
 from fastgate.stores.ports import BudgetView, StoreError
@@ -33,8 +34,14 @@ ORGS = _orgs()
 def view_of(connection: Connection, budget_id: str) -> BudgetView:
     row = connection.execute(select(schema.budgets).where(schema.budgets.c.id == budget_id)).mappings().first()
     if row is None:
-        raise StoreError("not_found", f"there is no budget {budget_id}")
+        raise missing(connection, schema.budgets, "budget", budget_id)
     return shape(connection, dict(row), row["origin"])
+
+
+def missing(connection: Connection, table: Table, kind: str, name: str) -> StoreError:
+    """There is no such row; the error says which was probably meant."""
+    ids = connection.scalars(select(table.c.id).order_by(table.c.id).limit(NAMES_MAX))
+    return StoreError("not_found", f"there is no {kind} {name}{hint(name, ids)}")
 
 
 def shape(connection: Connection, row: dict[str, Any], origin: Any) -> BudgetView:

@@ -15,7 +15,7 @@ from fastgate.budgets import EVERY, split_tag
 from fastgate.directory_budgets import Budget
 from fastgate.snapshot import BudgetLevel, PauseRow
 from fastgate.stores import schema
-from fastgate.stores.budget_rows import SUBJECTS, pause_rows, shape, view_of
+from fastgate.stores.budget_rows import SUBJECTS, missing, pause_rows, shape, view_of
 from fastgate.stores.changelog import write_changes
 from fastgate.stores.declared import budget_row, immutable_sentence, selector_changes
 from fastgate.stores.engine import reading
@@ -150,11 +150,11 @@ def _require(connection: Connection, level: str, of: str, tag_org: str | None) -
     name, value = split_tag(of)
     kind, subject = ("org", tag_org) if level == "tag" else (level, of)
     if connection.execute(select(SUBJECTS[kind].c.id).where(SUBJECTS[kind].c.id == subject)).first() is None:
-        raise StoreError("not_found", f"there is no {kind} {subject}")
+        raise missing(connection, SUBJECTS[kind], kind, str(subject))
     if level == "tag" and name == "cost_center" and value != EVERY:
         centers = schema.cost_centers.c.id
         if connection.execute(select(centers).where(centers == value)).first() is None:
-            raise StoreError("not_found", f"there is no cost centre {value}")
+            raise missing(connection, schema.cost_centers, "cost centre", value)
 
 
 def _check_reason(reason: str) -> None:

@@ -31,14 +31,12 @@ from fastgate.directory_checks import (
     glob_problem,
     id_problem,
     rate_problem,
-    tag_name_problem,
-    tag_value_problem,
     tags_problem,
 )
 from fastgate.keys import PREFIX, digest, digest_of_sha256, ensure_pepper, load_pepper, new_secret
 from fastgate.state import StateDir, WriterLock
 from fastgate.stores import schema
-from fastgate.stores.budget_rows import budget_rows, pause_rows
+from fastgate.stores.budget_rows import budget_rows, missing, pause_rows
 from fastgate.stores.budgets import EmbeddedBudgets
 from fastgate.stores.changelog import write_changes
 from fastgate.stores.declared import plan, rate_columns
@@ -55,6 +53,7 @@ from fastgate.stores.ports import (
 )
 from fastgate.stores.queries import KEYS, merged_tags, rate_rows, rates_of, secret_rows
 from fastgate.stores.rewrite import TABLES, carry_out, read_existing, replace_secrets
+from fastgate.tags import tag_name_problem, tag_value_problem
 
 MAX_OVERLAP_S = 90 * 24 * 3600
 """Longest rotation overlap: a quarter. An old secret that works for longer has not been rotated."""
@@ -145,7 +144,7 @@ class EmbeddedDirectory:
                 raise StoreError("refused", "the key would be expired from the start")
             for kind, name in (("user", draft.user), ("team", draft.team), ("cost_center", draft.cost_center)):
                 if name is not None and not _exists(connection, kind, name):
-                    raise StoreError("not_found", f"there is no {kind.replace('_', ' ')} {name}")
+                    raise missing(connection, TABLES[kind], kind.replace("_", " "), name)
             if _exists(connection, "key", key_id):
                 raise StoreError("conflict", f"key {key_id} exists already")
             values = {**row, "id": key_id, "created_ns": now_ns, "revoked_ns": 0, "origin": "managed"}
@@ -282,7 +281,7 @@ def _state(row: Row[Any], now_ns: int) -> Literal["active", "expired", "revoked"
 def _view(connection: Connection, key_id: str, now_ns: int) -> KeyView:
     found = connection.execute(KEYS.where(schema.keys.c.id == key_id)).all()
     if not found:
-        raise StoreError("not_found", f"there is no key {key_id}")
+        raise missing(connection, schema.keys, "key", key_id)
     return _views(connection, found, now_ns)[0]
 
 

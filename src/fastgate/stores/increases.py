@@ -15,7 +15,7 @@ from fastgate.asking import Asked, reason_problem, until_problem
 from fastgate.budgets import EVERY, has_own_cells, split_tag
 from fastgate.snapshot import BudgetRow
 from fastgate.stores import schema
-from fastgate.stores.budget_rows import approved, org_of, view_of
+from fastgate.stores.budget_rows import approved, missing, org_of, view_of
 from fastgate.stores.changelog import write_changes
 from fastgate.stores.engine import reading
 from fastgate.stores.ports import Change, IncreaseDraft, IncreaseView, StoreError
@@ -119,7 +119,7 @@ class EmbeddedIncreases:
         table = schema.increases
         row = connection.execute(select(table).where(table.c.id == increase_id)).first()
         if row is None:
-            raise StoreError("not_found", f"there is no increase {increase_id}")
+            raise missing(connection, table, "increase", increase_id)
         wanted, state = _AFTER[verdict]
         if row.state != wanted:
             raise StoreError("conflict", f"increase {increase_id} is {row.state}, not {wanted}")

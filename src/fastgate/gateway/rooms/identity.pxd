@@ -9,3 +9,6 @@ cpdef object identify(Call call, digester)
 
 
 cpdef object find(snapshot, digester, str secret, now_ns)
+
+
+cpdef object tagged(snapshot, row, list own)
