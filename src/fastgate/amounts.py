@@ -65,11 +65,15 @@ def percent(at_ppm: int) -> str:
 
 def usd_problem(value: Decimal) -> str | None:
     """What is wrong with a limit or an increase, in dollars."""
+    if not value.is_finite():
+        return "must be a number"
     if not 0 < value <= MAX_USD:
         return f"must be more than 0 and at most {MAX_USD}; to stop calls altogether there is `fastgate pause`"
     return f"has more than {USD_PLACES} decimal places" if decimal_places(value) > USD_PLACES else None
 
 
 def decimal_places(value: Decimal) -> int:
-    exponent = value.normalize().as_tuple().exponent
-    return -exponent if isinstance(exponent, int) else USD_PLACES + 1
+    """Of a finite number; zeros behind the last other digit are none. Exact, however many digits it has."""
+    _, digits, exponent = value.as_tuple()
+    zeros = len(digits) - len("".join(map(str, digits)).rstrip("0"))
+    return max(0, -int(exponent) - zeros)

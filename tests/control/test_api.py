@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import re
+import time
 from collections.abc import Iterator
 from decimal import Decimal
 from pathlib import Path
@@ -231,6 +232,10 @@ def test_the_caller_may_say_who_acts(gateway: Gateway) -> None:
 # -- mistakes ---------------------------------------------------------------------------------------------------------
 
 
+ALICE_DAY = {"level": "user", "of": "alice", "period": "day", "usd": "1"}
+MORE = {"usd": "5", "until": str(int(time.time()) + 86_400), "reason": "a release"}
+
+
 @pytest.mark.parametrize(
     ("method", "path", "body", "status", "said"),
     [
@@ -245,6 +250,19 @@ def test_the_caller_may_say_who_acts(gateway: Gateway) -> None:
         ("GET", "/calls?since=yesterday", None, 400, "since"),
         ("GET", "/calls?tag=x", None, 400, "NAME=VALUE"),
         ("GET", "/calls?cursor=x", None, 400, "cursor"),
+        ("PUT", "/budgets/b", ALICE_DAY | {"usd": "NaN"}, 400, "usd"),
+        ("PUT", "/budgets/b", ALICE_DAY | {"usd": "-1"}, 400, "more than 0"),
+        ("PUT", "/budgets/b", ALICE_DAY | {"usd": 1e30}, 400, "at most 50000000"),
+        ("PUT", "/budgets/b", ALICE_DAY | {"usd": 0.1234567891}, 400, "decimal places"),
+        ("PUT", "/budgets/b", ALICE_DAY | {"of": "Alcie"}, 404, "nearest: alice"),
+        ("PUT", "/budgets/b", ALICE_DAY | {"stages": [{"at": "NaN", "do": "alert"}]}, 400, "stages[0].at"),
+        ("PUT", "/budgets/b", ALICE_DAY | {"period": "rolling", "rolling_h": -5}, 400, "rolling_h"),
+        ("POST", "/budgets/none/increases", MORE | {"usd": "NaN"}, 400, "usd"),
+        ("POST", "/budgets/none/increases", MORE | {"usd": "Infinity"}, 400, "usd"),
+        ("POST", "/budgets/none/increases", MORE | {"usd": -1}, 400, "usd"),
+        ("POST", "/budgets/none/increases", MORE, 404, "there is no budget none"),
+        ("POST", "/increases/inc-0/approve", None, 404, "there is no increase inc-0"),
+        ("POST", "/increases/inc-0/forget", None, 400, "verdict"),
         ("GET", "/spend?by=mood", None, 400, "mood"),
         ("GET", "/spend?forecast=decade", None, 400, "decade"),
         ("GET", "/spend?forecast=month&since=2026-01-01", None, 400, "since"),

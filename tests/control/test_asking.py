@@ -115,7 +115,7 @@ def test_the_command_asks_with_the_developers_own_key(gateway: Gateway) -> None:
     refused = invoke("budgets", "ask", "of-bob", *words[3:], env=env)
     assert (refused.code, refused.error["message"][:34]) == (1, "No budget of that name binds this ")
     wrong = invoke("budgets", "ask", "alice-month", "--usd", "0", *words[5:], env=env)
-    assert (wrong.code, wrong.error["message"][:25]) == (2, "usd: must be more than 0 ")
+    assert (wrong.code, "must be more than 0" in wrong.error["message"]) == (2, True)
 
 
 @pytest.mark.parametrize(

@@ -122,7 +122,11 @@ def test_what_a_budget_counts_is_said_to_be_another_budget() -> None:
     [
         (("--usd", "1"), "budget b: level: missing; of: missing; period: missing."),
         (("--user", "bob", "--period", "day", "--usd", "1"), "there is no user bob."),
-        (("--user", "alice", "--period", "day", "--usd", "0"), "budget b: usd: must be more than 0 and at most"),
+        (("--user", "alcie", "--period", "day", "--usd", "1"), "there is no user alcie; nearest: alice."),
+        (
+            ("--user", "alice", "--period", "day", "--usd", "0"),
+            "Invalid value for '--usd': 0 must be more than 0 and at most",
+        ),
         (("--user", "alice", "--period", "fortnight", "--usd", "1"), "--period 'fortnight' is none; write day, week"),
         (
             ("--user", "alice", "--team", "platform", "--period", "day"),

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fastgate.amounts import NANO, dollars, exact, spent_and_needed
+from fastgate.amounts import NANO, decimal_places, dollars, exact, spent_and_needed, usd_problem
 
 AMOUNTS = st.one_of(st.integers(0, 2 * NANO), st.integers(0, 2**62))
 
@@ -56,3 +56,17 @@ def test_a_refusals_amounts_are_more_than_the_ceiling_as_in_truth(spent: int, ne
     assert shown <= spent and needs >= needed
     assert shown + needs > ceiling
     assert (shown >= ceiling) == (spent >= ceiling)
+
+
+@given(st.integers(0, 10**60), st.integers(0, 40))
+def test_places_are_counted_exactly_whatever_the_number_of_digits(digits: int, places: int) -> None:
+    text = f"{digits:0{places + 1}d}"
+    value = Decimal(f"{text[: len(text) - places]}.{text[len(text) - places :]}" if places else text)
+    shown = text[len(text) - places :].rstrip("0") if places else ""
+    if digits:
+        assert decimal_places(value) == len(shown)
+
+
+@pytest.mark.parametrize("value", ["NaN", "sNaN", "Infinity", "-Infinity", "-1", "0", "1e30", "1e-30"])
+def test_what_is_no_limit_says_why(value: str) -> None:
+    assert usd_problem(Decimal(value))

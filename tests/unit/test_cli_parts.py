@@ -6,6 +6,7 @@ import json
 import os
 import threading
 from collections.abc import Iterator
+from decimal import Decimal
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from hypothesis import strategies as st
 
 from fastgate import runinfo
 from fastgate.cli.demo_world import DEVELOPERS, TEAMS, config_yaml, curl_line, directory_yaml, write_files
+from fastgate.cli.dollars import Dollars
 from fastgate.cli.failures import BadInput, Failure, Refused, Unreachable
 from fastgate.cli.instance import find_place, lenient_environ, read_run, state_of
 from fastgate.cli.moments import LONGEST_S, UNITS_S, Moment, duration_s
@@ -304,3 +306,37 @@ def test_keys_verify(secret: int, form: str, code: int) -> None:
     good = DEVELOPERS[0].secret
     done = invoke("keys", "verify", (good, good[:-1] + "9", "sk-other-0123456789")[secret], "--json")
     assert (done.code, done.json["form"]) == (code, form)
+
+
+@pytest.mark.parametrize(
+    ("typed", "told"),
+    [
+        ("abc", "is no amount"),
+        ("NaN", "is no amount"),
+        ("Infinity", "is no amount"),
+        ("1e3", "is no amount"),
+        ("1_000", "is no amount"),
+        ("٣", "is no amount"),
+        ("", "is no amount"),
+        ("0", "must be more than 0"),
+        ("-5", "must be more than 0"),
+        ("50000001", "at most 50000000"),
+        ("9" * 30, "at most 50000000"),
+        ("0.0000000001", "more than 9 decimal places"),
+        (f"1.{'0' * 28}1", "more than 9 decimal places"),
+    ],
+)
+def test_an_amount_that_is_none_is_bad_input_of_every_command(typed: str, told: str) -> None:
+    for words in (
+        ("set", "b", "--user", "u", "--period", "day", "--usd", typed),
+        ("raise", "b", "--until", "1d", "--reason", "r", "--usd", typed),
+        ("ask", "b", "--until", "1d", "--reason", "r", "--usd", typed),
+    ):
+        done = invoke("budgets", *words)
+        assert (done.code, told in done.err) == (2, True), (done.code, done.err)
+
+
+@given(st.decimals(min_value="0.000000001", max_value=50_000_000, places=9))
+def test_an_amount_is_taken_exactly(amount: Decimal) -> None:
+    for typed in (f"{amount:f}", f"${amount:f}"):
+        assert Dollars().convert(typed, None, None) == amount

@@ -12,6 +12,7 @@ import click
 from fastgate.cli import output
 from fastgate.cli.budgets_dry_run import dry_run, print_report
 from fastgate.cli.control import open_control
+from fastgate.cli.dollars import Dollars
 from fastgate.cli.failures import BadInput, Refused
 from fastgate.cli.increases import COMMANDS, PAGE, dollars, told
 from fastgate.cli.options import as_json, group
@@ -67,7 +68,7 @@ def budgets() -> None:
 @click.option("--user", help="A budget of this user.")
 @click.option("--key", help="A budget of this key.")
 @click.option("--tag", metavar="NAME=VALUE", help="A budget of this tag; NAME=* gives each value one of this size.")
-@click.option("--usd", type=Decimal, help="The limit of one period, in dollars.")
+@click.option("--usd", type=Dollars(), help="The limit of one period, in dollars.")
 @click.option("--period", help="day, week, month, quarter, total, or a rolling window: 5h, 24h, 7d.")
 @click.option("--mode", type=click.Choice(["hard", "soft"]), help="hard: nothing passes the ceiling.  [default: hard]")
 @click.option("--stage", "stages", multiple=True, metavar="PART=ACTION", help="0.8=alert, 0.95=downgrade, 1.1=pause.")

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import json
 import os
-from decimal import Decimal
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from fastgate.cli import output, statusline
 from fastgate.cli.control import open_control
+from fastgate.cli.dollars import Dollars
 from fastgate.cli.failures import BadInput, Refused, Unreachable
 from fastgate.cli.moments import Moment
 from fastgate.cli.options import as_json, command
 from fastgate.cli.output import Column
+
+if TYPE_CHECKING:
+    from decimal import Decimal
 
 PAGE = 100
 
@@ -46,7 +49,7 @@ INCREASE_COLUMNS = [
 
 @command("raise")
 @click.argument("budget_id", metavar="BUDGET")
-@click.option("--usd", required=True, type=Decimal, help="By how much, in dollars.")
+@click.option("--usd", required=True, type=Dollars(), help="By how much, in dollars.")
 @click.option("--until", required=True, type=Moment(ahead=True), help="When it ends: 4h, 3d, 2027-01-01 or RFC 3339.")
 @click.option("--reason", required=True, help="Why; whoever looks at the budget reads it.")
 @click.option("--seat", "cell", default="", help="Only this member or tag value of a budget that has a cell for each.")
@@ -65,7 +68,7 @@ def raise_(budget_id: str, usd: Decimal, until: str, reason: str, cell: str, onl
 
 @command("ask")
 @click.argument("budget_id", metavar="BUDGET")
-@click.option("--usd", required=True, type=Decimal, help="How much more, in dollars.")
+@click.option("--usd", required=True, type=Dollars(), help="How much more, in dollars.")
 @click.option("--until", required=True, type=Moment(ahead=True), help="When it ends: 4h, 3d, 2027-01-01 or RFC 3339.")
 @click.option("--reason", required=True, help="Why; whoever decides reads it.")
 def ask(budget_id: str, usd: Decimal, until: str, reason: str) -> None:

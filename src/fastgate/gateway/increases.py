@@ -97,7 +97,7 @@ def judged(body: bytes, worker: Worker, who: KeyRow, session: str) -> Asked:
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise invalid_request(f"The question cannot be read: {error}.") from None
     now_ns = wall_ns()
-    if wrong := usd_problem(new.usd) if new.usd.is_finite() else "must be a number":
+    if wrong := usd_problem(new.usd):
         raise invalid_request(f"usd: {wrong}.")
     try:
         until_ns = parse_moment(new.until)
