@@ -13,10 +13,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from hashlib import sha256
 from pathlib import Path
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import msgspec
 
+from fastgate.clock import wall_ns
 from fastgate.durable import write_whole
 from fastgate.log import Log
 from fastgate.times import NS
@@ -35,6 +36,11 @@ KEPT_NS = 86_400 * NS
 """How long what became of a question is shown to who asked it."""
 FILE_BYTES = 4096
 """More than the longest question comes to."""
+KEYS_KEPT = 1024
+"""Keys whose questions are remembered until the next one comes."""
+SETTLED_NS = 2 * NS
+"""A folder that changed less than this ago may change again without another time: clocks of file systems tick every
+0.01 s, of some every two seconds."""
 
 log = Log("asking")
 
@@ -87,15 +93,32 @@ _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder(Asked).decode
 
 
+class _Kept(NamedTuple):
+    """What was read while the folder was last changed at `changed_ns`, by prefix."""
+
+    changed_ns: int
+    found: dict[str, list[Asked]]
+
+
 class Questions:
     """The files of one state directory. Methods wait for the disk: not for the loop. Each raises OSError."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
+        self._kept = _Kept(0, {})
 
     def of(self, key: str) -> list[Asked]:
-        """What was asked with a key, oldest first."""
-        return self._read(_prefix(key))
+        """What was asked with a key, oldest first. Every refusal asks; while nothing is new the folder is not read."""
+        prefix, kept = _prefix(key), self._kept
+        changed_ns = os.stat(self._folder).st_mtime_ns
+        if kept.changed_ns == changed_ns and (known := kept.found.get(prefix)) is not None:
+            return list(known)
+        found = self._read(prefix)
+        if changed_ns < wall_ns() - SETTLED_NS:
+            if kept.changed_ns != changed_ns or len(kept.found) >= KEYS_KEPT:
+                self._kept = kept = _Kept(changed_ns, {})
+            kept.found[prefix] = found
+        return list(found)
 
     def all(self) -> list[Asked]:
         return self._read("")

@@ -25,9 +25,11 @@ class StageNote(NamedTuple):
 
 
 class StageChange(msgspec.Struct, frozen=True):
-    """A cell has come to another stage: what alerts are made of. `stage` is empty where it has none any more."""
+    """A cell has come to another stage: what alerts are made of. `stage` is empty where it has none any more, also
+    because its period is over or its budget gone."""
 
     budget: str
+    created_ns: int
     cell: str
     """The member or tag value whose cell it is; empty for a budget's only one."""
     period_start_ns: int

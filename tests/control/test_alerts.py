@@ -12,8 +12,8 @@ import pytest
 
 from fastgate.control import shapes, shapes_alerts
 from tests.support.admin import TOKEN, admin, ask, message, until
-from tests.support.gateway import Gateway, serving
-from tests.support.mailbox import Mailbox, mailbox
+from tests.support.gateway import KEY, Gateway, serving
+from tests.support.mailbox import Mail, Mailbox, mailbox
 from tests.support.sim import running
 from tests.support.vendors import Services, services
 
@@ -27,6 +27,7 @@ alerts:
   fallback: [cord]
   operators: [hook]
   users: [mail]
+  cooldown_s: 1
 """
 
 
@@ -111,6 +112,37 @@ def test_a_stage_that_is_reached_is_told_to_its_user_and_to_the_owner(gateway: G
     time.sleep(1.5)
     stages = [alert["title"] for alert in good(gateway, "GET", "/alerts")["items"] if alert["kind"] == "stage"]
     assert stages == ["Budget alice-day: 0.0001 % is spent"], "once"
+
+
+def test_an_increase_that_is_asked_for_is_told_once_to_who_decides(gateway: Gateway, mail: Mailbox) -> None:
+    """By a developer with his own key, and by `raise --request`; not by who may grant it himself."""
+    budget = {"level": "user", "of": "alice", "period": "month", "usd": "100"}
+    assert admin(gateway, "PUT", "/budgets/alice-month", budget)[0] in (200, 201)
+    question = {"budget": "alice-month", "usd": "50", "until": str(int(time.time()) + 3600), "reason": "release week"}
+
+    def asked() -> tuple[int, Any]:
+        body = json.dumps(question).encode()
+        status, _, raw = ask(gateway.url, "POST", "/v1/fastgate/increases", body, authorization=f"Bearer {KEY}")
+        return status, json.loads(raw)
+
+    _, made = until(lambda: (answer := asked())[0] == 202 and answer, 10, "the worker knows of the budget")
+    words = ("--usd", "7", "--until", "1d", "--reason", "a demo", "--json")
+    waiting = gateway.cli("budgets", "raise", "alice-month", "--request", *words).json["id"]
+    granted = gateway.cli("budgets", "raise", "alice-month", *words).json["id"]
+
+    def told(increase: str) -> list[Mail]:
+        return [one for one in mail.mails if increase in one.message.get_content()]
+
+    until(lambda: told(made["id"]) and told(waiting), 20, "whoever decides is told of both")
+    time.sleep(1.5)
+    assert not told(granted)
+    for increase, amount, who in ((made["id"], "$ 50.00", "key:alice-laptop asks"), (waiting, "$ 7.00", "asks")):
+        (one,) = told(increase)
+        text = one.message.get_content()
+        assert one.receivers == ["em@acme.example"]
+        assert amount in text and who in text and f"fastgate budgets approve {increase}" in text
+    listed = [alert for alert in good(gateway, "GET", "/alerts")["items"] if alert["kind"] == "request"]
+    assert {alert["severity"] for alert in listed} == {"info"}
 
 
 def test_nothing_is_told_or_sent_without_the_token(gateway: Gateway, vendor: Services) -> None:

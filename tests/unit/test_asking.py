@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import os
 import tempfile
 from collections.abc import Iterator
 from contextlib import closing
@@ -22,8 +23,10 @@ from fastgate.control.questions import Intake
 from fastgate.directory import Directory, Key, Org, Team, User
 from fastgate.directory_budgets import Budget
 from fastgate.refs import Secret
+from fastgate.snapshot import BudgetRow
 from fastgate.state import StateDir
 from fastgate.stores.embedded import EmbeddedDirectory, open_directory
+from fastgate.stores.ports import IncreaseView, StoreError
 from fastgate.times import NS
 
 BASE = Directory(
@@ -48,6 +51,7 @@ class World:
         self.store: EmbeddedDirectory = open_directory(self.state, "a test")
         self.store.apply_directory(BASE, "tester")
         self.questions = Questions(self.state.questions_dir)
+        self.approvers = Told()
         self.make()
 
     def make(self) -> None:
@@ -64,7 +68,8 @@ class World:
 
     def take(self, cut: int = 1 << 30) -> None:
         """The control plane looks; it is killed before its `cut`-th step that changes anything."""
-        intake = Intake(_Cut(self.store.budgets, cut), _Cut(self.questions, cut))  # type: ignore[arg-type]
+        parts: Any = [_Cut(part, cut) for part in (self.store.budgets, self.questions, self.approvers)]
+        intake = Intake(*parts)
         _Cut.steps = 0
         try:
             intake.take()
@@ -72,8 +77,25 @@ class World:
             pass
 
 
+class Told:
+    """Stands for whoever decides. While `broken`, the disk takes no alerts."""
+
+    def __init__(self) -> None:
+        self.told: list[str] = []
+        self.broken = False
+
+    def asked(self, row: BudgetRow, view: IncreaseView) -> None:
+        if self.broken:
+            raise StoreError("unusable", "alerts.sqlite: disk full")
+        assert (row.id, view.state) == (view.budget, "requested")
+        self.told.append(view.id)
+
+    def decided(self, view: IncreaseView) -> None:
+        pass
+
+
 class _Cut:
-    """Counts what changes something, over both, and dies in front of one."""
+    """Counts what changes something, over all, and dies in front of one."""
 
     steps = 0
 
@@ -81,7 +103,7 @@ class _Cut:
         self._inner, self._cut = inner, cut
 
     def __getattr__(self, name: str) -> Any:
-        if name in ("take", "write", "drop"):
+        if name in ("take", "write", "drop", "asked"):
             _Cut.steps += 1
             if _Cut.steps >= self._cut:
                 raise CutOffError
@@ -101,6 +123,7 @@ STEPS = st.lists(
         st.tuples(st.just("take"), st.integers(1, 6)),
         st.tuples(st.sampled_from(["approve", "deny", "end"]), st.integers(0, 4)),
         st.tuples(st.just("anew"), st.just(0)),
+        st.tuples(st.just("alerts"), st.integers(0, 1)),
     ),
     min_size=4,
     max_size=24,
@@ -124,6 +147,8 @@ def test_what_was_acknowledged_is_in_the_directory_once_wherever_the_control_pla
                     states[asked.id], of[asked.id] = "requested", asked.created_ns
                 elif what == "take":
                     world.take(n)
+                elif what == "alerts":
+                    world.approvers.broken = bool(n)
                 elif what == "anew":
                     world.store.budgets.remove("m", "boss")
                     world.make()
@@ -135,11 +160,13 @@ def test_what_was_acknowledged_is_in_the_directory_once_wherever_the_control_pla
                         if states[each] == wanted:
                             world.store.budgets.decide(each, what, "boss")  # type: ignore[arg-type]
                             states[each] = after
+            world.approvers.broken = False
             world.take()
             world.take()
             here = {each: state for each, state in states.items() if of[each] == world.created_ns}
             assert {view.id: view.state for view in world.store.budgets.increases()[0]} == here
             assert {asked.id: asked.state for asked in world.questions.all()} == here
+            assert {one for one, state in here.items() if state == "requested"} <= set(world.approvers.told)
             logged = [event.change.id for event in world.store.changes(after=5, limit=1000)
                       if event.change.kind == "increase" and event.change.action == "request"]  # fmt: skip
             assert len(logged) == len(set(logged))
@@ -192,3 +219,39 @@ def test_a_damaged_file_is_told_and_in_nobodys_way(world: World, caplog: pytest.
     world.take()
     assert [view.id for view in world.store.budgets.increases()[0]] == [asked.id]
     assert "x-damaged.json" in caplog.text
+
+
+def test_what_was_read_is_remembered_until_the_folder_changes(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A refusal asks each time; what anybody writes is seen at once, also within one tick of the file system."""
+    read: list[str] = []
+    real = Questions._read
+
+    def counted(questions: Questions, prefix: str) -> list[Asked]:
+        read.append(prefix)
+        return real(questions, prefix)
+
+    worker = Questions(world.state.questions_dir)
+    first = world.ask()
+    monkeypatch.setattr(Questions, "_read", counted)
+    for _ in range(3):
+        assert worker.of("laptop") == [first]
+    assert len(read) == 3, "the folder has just changed, and may change again without another time"
+    os.utime(world.state.questions_dir, ns=(0, wall_ns() - 2 * asking.SETTLED_NS))
+    read.clear()
+    for _ in range(3):
+        assert (worker.of("laptop"), worker.of("another")) == ([first], [])
+    assert len(read) == 2, "once for each key"
+    world.questions.write(msgspec.structs.replace(first, state="denied"))
+    assert [asked.state for asked in worker.of("laptop")] == ["denied"]
+    second = world.ask()
+    assert [asked.id for asked in worker.of("laptop")] == [first.id, second.id]
+    world.questions.drop(first)
+    assert worker.of("laptop") == [second]
+
+
+def test_keys_that_are_remembered_are_bounded(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(asking, "KEYS_KEPT", 3)
+    os.utime(world.state.questions_dir, ns=(0, wall_ns() - 2 * asking.SETTLED_NS))
+    for n in range(10):
+        assert world.questions.of(f"key-{n}") == []
+        assert len(world.questions._kept.found) <= 3

@@ -20,7 +20,7 @@ from fastgate.budgets import PPM, ceiling_nano, has_own_cells, pause_ppm, stage_
 from fastgate.clock import wall_ns
 from fastgate.control import shapes_budgets as shapes
 from fastgate.control.errors import OperationError, moment, of_store
-from fastgate.control.questions import Intake
+from fastgate.control.questions import Approvers, Intake
 from fastgate.control.shapes import Change, Page
 from fastgate.control.shapes_cache import CacheShare
 from fastgate.directory_budgets import Budget, budget_faults, stages_of, tag_problem
@@ -45,7 +45,8 @@ Verdict = Literal["approve", "deny", "end"]
 
 class Budgets:
     """Everything about budgets over one directory. `publish` puts what the store holds in force; `replay` says what a
-    budget would have done to the calls on record, `cached` what the cache did for those it selects now."""
+    budget would have done to the calls on record, `cached` what the cache did for those it selects now; `approvers` are
+    told of increases that wait."""
 
     def __init__(
         self,
@@ -55,6 +56,7 @@ class Budgets:
         figures: Callable[[Sequence[tuple[CellKey, int]]], Sequence[Figures]],
         members: Callable[[str, int, int, int], Sequence[tuple[str, Figures]]],
         cached: Callable[[BudgetRow], CacheShare],
+        approvers: Approvers,
         state: StateDir,
     ) -> None:
         self._store = store
@@ -63,7 +65,7 @@ class Budgets:
         self._figures = figures
         self._members = members
         self._cached = cached
-        self.intake = Intake(store, Questions(state.questions_dir))
+        self.intake = Intake(store, Questions(state.questions_dir), approvers)
 
     # -- budgets ----------------------------------------------------------------------------------------------------
 
@@ -153,12 +155,15 @@ class Budgets:
         view = _stored(lambda: self._store.request(draft, actor, new.approve))
         if new.approve:
             self._told(f"increase {view.id} is approved")
+        else:
+            self.intake.ask(view)
         return increase_of(view, wall_ns())
 
     def decide(self, increase_id: str, verdict: Verdict, actor: str) -> shapes.Increase:
         _stored(self.intake.take)
         view = _stored(lambda: self._store.decide(increase_id, verdict, actor))
         _stored(self.intake.answer)
+        self.intake.decided(view)
         if verdict != "deny":
             self._told(f"increase {increase_id} is {view.state}")
         return increase_of(view, wall_ns())

@@ -83,14 +83,14 @@ class Operations:
         self._money: ControlCounters | None = None
         self.leases: Leases | None = None
         """Where charges are made, which is in the process that does the background work."""
-        seen = (self._replay, self._figures, self._budget_members, self.calls.cache_share)
-        self.budgets = Budgets(store.budgets, world.refresh, *seen, state)
-        self.caching = Caching(state, self.calls.table, lambda: world.config.cache, store.note)
-        self.routing = Routing(state, self.calls.table, world.published)
         self.desk = Desk(
             state.alerts_db, self._members.engine, lambda: world.config.alerts, lambda: world.published().budgets
         )
         self.alerts = Alerting(self.desk, lambda: world.config.alerts, store)
+        seen = (self._replay, self._figures, self._budget_members, self.calls.cache_share)
+        self.budgets = Budgets(store.budgets, world.refresh, *seen, self.desk, state)
+        self.caching = Caching(state, self.calls.table, lambda: world.config.cache, store.note)
+        self.routing = Routing(state, self.calls.table, world.published)
 
     @classmethod
     def open(cls, config_path: Path, environ: Mapping[str, str], purpose: str) -> Operations:

@@ -6,23 +6,36 @@ The directory decides what was taken: a question's id is there once, however oft
 from __future__ import annotations
 
 import threading
+from typing import Protocol
 
 import msgspec
 
 from fastgate.asking import KEPT_NS, Asked, Questions
 from fastgate.clock import wall_ns
 from fastgate.log import Log
-from fastgate.stores.ports import BudgetStore, IncreaseView
+from fastgate.snapshot import BudgetRow
+from fastgate.stores.ports import BudgetStore, IncreaseView, StoreError
 
 log = Log("questions")
 
 
-class Intake:
-    """Over one directory. Both methods raise StoreError or OSError, and may be called from several threads."""
+class Approvers(Protocol):
+    """Whoever decides, as alerts.desk reaches them. Both raise StoreError."""
 
-    def __init__(self, store: BudgetStore, questions: Questions) -> None:
+    def asked(self, row: BudgetRow, view: IncreaseView) -> None: ...
+
+    def decided(self, view: IncreaseView) -> None: ...
+
+
+class Intake:
+    """Over one directory. `take` and `answer` raise StoreError or OSError; all may be called from several threads."""
+
+    def __init__(self, store: BudgetStore, questions: Questions, approvers: Approvers) -> None:
         self._store = store
         self._questions = questions
+        self._approvers = approvers
+        self._untold: set[str] = set()
+        """Questions that are in the directory, and of which nobody could be told yet: their files stay as they are."""
         self._lock = threading.Lock()
 
     def take(self) -> None:
@@ -34,18 +47,40 @@ class Intake:
         self.answer()
 
     def _take(self, asked: Asked) -> None:
-        if self._store.take(asked) is None:
+        view = self._store.take(asked)
+        if view is None:
             log.warning("an increase was asked for of a budget that is gone", id=asked.id, budget=asked.budget)
             self._questions.drop(asked)
-        else:
+        elif self.ask(view):
+            self._untold.discard(asked.id)
             log.info("an increase is asked for", id=asked.id, budget=asked.budget, key=asked.key)
+        else:
+            self._untold.add(asked.id)
+
+    def ask(self, view: IncreaseView) -> bool:
+        """Tell whoever decides of what waits; False where the disk does not take it. Alerts must not stand in the way
+        of what they are about."""
+        try:
+            if view.state == "requested":
+                self._approvers.asked(self._store.show(view.budget).row, view)
+        except StoreError as error:
+            log.error("nobody can be told of an increase that waits", id=view.id, why=error)
+            return False
+        return True
+
+    def decided(self, view: IncreaseView) -> None:
+        """Incidents of it end."""
+        try:
+            self._approvers.decided(view)
+        except StoreError as error:
+            log.error("nobody can be told that an increase is decided", id=view.id, why=error)
 
     def answer(self) -> None:
         """Into the questions' files how they stand; those that are over for a day go."""
         with self._lock:
             questions = self._questions.all()
             stand = self._store.stand([asked.id for asked in questions]) if questions else {}
-            for asked in questions:
+            for asked in (each for each in questions if each.id not in self._untold):
                 self._tell(asked, stand.get(asked.id))
 
     def _tell(self, asked: Asked, view: IncreaseView | None) -> None:

@@ -13,14 +13,17 @@ from typing import Protocol
 
 from fastgate.budgets import EVERY, split_tag, stage_at, stage_nano
 from fastgate.clock import boot_ns, wall_ns
+from fastgate.log import Log
 from fastgate.selection import since_of, step_of
 from fastgate.snapshot import BudgetRow
-from fastgate.stages import StageChange, StageNote, write_stages
+from fastgate.stages import StageChange, StageNote, read_stages, write_stages
 from fastgate.stores.counters_control import ControlCounters
 from fastgate.stores.ledger_port import ONLY_THIS, CellKey
 
 REVIEW_NS = 1_000_000_000
 """How often stages that stand are looked at without news: windows move, periods and increases end."""
+
+log = Log("stages")
 
 Listener = Callable[[StageChange], None]
 
@@ -37,7 +40,7 @@ class Stages:
 
     def __init__(self, counters: ControlCounters, path: Path, board: HasStages) -> None:
         self.listeners: list[Listener] = []
-        self.notes: dict[CellKey, StageNote] = {}
+        self.notes: dict[CellKey, StageNote] = _left_behind(path)
         self._counters = counters
         self._path = path
         self._board = board
@@ -45,6 +48,8 @@ class Stages:
         self._cells: dict[CellKey, tuple[BudgetRow, str]] = {}
         self._review_ns = 0
         self._lock = threading.Lock()
+        self._told = False
+        """Whether this process has told what stands. What another has written down, it may not have told."""
         self._written: dict[CellKey, StageNote] | None = None
 
     def look(self, rows: tuple[BudgetRow, ...], changed: Iterable[int]) -> list[StageChange]:
@@ -59,6 +64,7 @@ class Stages:
                 write_stages(self._path, self.notes)
                 self._written = dict(self.notes)
                 self._board.stages_at_ns = boot_ns()
+            self._told = True
         for change in changes:
             for listener in self.listeners:
                 listener(change)
@@ -99,9 +105,11 @@ class Stages:
         else:
             self.notes[key] = StageNote(stage, figures.spent_nano)
         was = (None, 0) if before is None else (before.stage, _furthest(row, before.spent_nano, now_ns, cell))
-        if was == (stage, _furthest(row, figures.spent_nano, now_ns, cell)):
+        if was == (stage, _furthest(row, figures.spent_nano, now_ns, cell)) and (self._told or stage is None):
             return None
-        return StageChange(row.id, cell, key.start_ns, stage or "", figures.spent_nano, row.usd_nano, now_ns)
+        return StageChange(
+            row.id, row.created_ns, cell, key.start_ns, stage or "", figures.spent_nano, row.usd_nano, now_ns
+        )
 
     def _forget(self, rows: Iterable[BudgetRow], now_ns: int) -> list[StageChange]:
         """Drop what is of budgets that are gone and of periods that are over: a stage of those is in force no more."""
@@ -112,9 +120,19 @@ class Stages:
             if row is not None and key.start_ns == (0 if row.period == "rolling" else step_of(row, now_ns)[0]):
                 continue
             del self.notes[key]
-            if row is not None and note.stage is not None:
-                changes.append(StageChange(row.id, key.cell, key.start_ns, "", 0, row.usd_nano, now_ns))
+            if note.stage is not None:
+                usd_nano = row.usd_nano if row is not None else 0
+                changes.append(StageChange(*key[:4], "", 0, usd_nano, now_ns))
         return changes
+
+
+def _left_behind(path: Path) -> dict[CellKey, StageNote]:
+    """What stood when the process before ended: what of it stands no more is told at the first look."""
+    try:
+        return read_stages(path)
+    except (OSError, ValueError) as error:
+        log.warning("stages are worked out anew", file=str(path), why=error)
+        return {}
 
 
 def _furthest(row: BudgetRow, spent_nano: int, now_ns: int, cell: str) -> int:

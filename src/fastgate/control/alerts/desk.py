@@ -23,7 +23,10 @@ from fastgate.control.alerts import route, wire
 from fastgate.control.alerts.notice import (
     Notice,
     StageChange,
+    cell_key,
     cleared_notice,
+    request_key,
+    request_notice,
     stage_key,
     stage_notice,
     trial_notice,
@@ -31,6 +34,7 @@ from fastgate.control.alerts.notice import (
 from fastgate.control.alerts.outbox import Due, Outbox, Receiver, Timing
 from fastgate.log import Log
 from fastgate.snapshot import BudgetRow
+from fastgate.stores.ports import IncreaseView
 from fastgate.times import NS
 
 SENDERS = 8
@@ -95,6 +99,17 @@ class Desk:
         """A listener of the stages: raises nothing and does not wait."""
         self._stages.put(change)
 
+    def asked(self, row: BudgetRow, view: IncreaseView) -> None:
+        """An increase of a budget waits: whoever decides is told, once. Raises StoreError."""
+        self._keep(request_notice(row, view), self._routes.of_request(row, view.cell, self._settings()))
+
+    def decided(self, view: IncreaseView) -> None:
+        """It waits no more. Raises StoreError."""
+        key = request_key(view.id)
+        for raised, receivers in self._standing(key):
+            if raised.key == key:
+                self._keep(cleared_notice(raised, view.decided_ns), receivers)
+
     def tell_operators(self, notice: Notice) -> None:
         """Raises StoreError."""
         self._keep(notice, route.of_operators(self._settings()))
@@ -133,28 +148,36 @@ class Desk:
             if rows is None:
                 rows = {row.id: row for row in self._budgets()}
             row = rows.get(change.budget)
-            if row is None:
-                continue
+            if row is not None and row.created_ns != change.created_ns:
+                row = None  # one that was made anew under the name
             try:
                 self._clear(row, change)
-                notice = stage_notice(row, change)
-                if notice is not None:
+                notice = stage_notice(row, change) if row is not None else None
+                if row is not None and notice is not None:
                     self._keep(notice, self._routes.of_stage(row, change.cell, self._settings()))
             except BaseException:
                 self._stages.put(change)  # the disk may take it next time; telling it twice is once
                 raise
 
-    def _clear(self, row: BudgetRow, change: StageChange) -> None:
-        """Tell who keeps incidents open of the stages that the cell is below now, or that were of a period before."""
+    def _clear(self, row: BudgetRow | None, change: StageChange) -> None:
+        """Tell who keeps incidents open of those of the cell that are over: it is below the stage now, they were of a
+        period before, or the budget has no such stage any more, or is gone."""
+        in_force: set[str] = set()
+        if row is not None and change.stage:
+            for at_ppm, _ in row.stages:
+                if stage_nano(row, at_ppm, change.at_ns, change.cell) <= change.spent_nano:
+                    in_force.add(stage_key(row, change.cell, at_ppm))
+        of_cell = cell_key(change.budget, change.created_ns, change.cell)
+        for raised, receivers in self._standing(of_cell):
+            of_now = not raised.period_ns or raised.period_ns == change.period_start_ns
+            is_stage = raised.key.removeprefix(of_cell).isdecimal()  # else of a cell whose name begins alike
+            if is_stage and not (of_now and raised.key in in_force):
+                self._keep(cleared_notice(raised, change.at_ns), receivers)
+
+    def _standing(self, beginning: str) -> list[tuple[Notice, list[Receiver]]]:
+        """Alerts whose name begins so and of which somebody keeps an incident open."""
         keepers = [channel.name for channel in self._settings().channels if channel.kind == "pagerduty"]
-        if not keepers or not self.in_use:
-            return
-        for at_ppm, _ in row.stages:
-            reached = change.stage and stage_nano(row, at_ppm, change.at_ns, change.cell) <= change.spent_nano
-            for raised, receivers in self.outbox.standing(stage_key(row, change.cell, at_ppm), keepers):
-                of_now = not raised.period_ns or raised.period_ns == change.period_start_ns
-                if not (reached and of_now):
-                    self._keep(cleared_notice(raised, change.at_ns), receivers)
+        return self.outbox.standing(beginning, keepers) if keepers and self.in_use else []
 
     def _deliver(self, message: Due) -> None:
         """One message to one receiver, and what came of it."""

@@ -10,10 +10,11 @@ from fastgate.amounts import dollars, exact, percent
 from fastgate.budgets import ceiling_nano, stage_nano
 from fastgate.periods import calendar
 from fastgate.snapshot import BudgetRow
+from fastgate.stores.ports import IncreaseView
 from fastgate.times import rfc3339
 
 Severity = Literal["info", "warning", "critical"]
-Kind = Literal["stage", "operator", "test", "cleared"]
+Kind = Literal["stage", "request", "operator", "test", "cleared"]
 
 CLEARED = "cleared:"
 """Begins the key of what tells that an alert has cleared."""
@@ -26,6 +27,8 @@ class StageChange(Protocol):
 
     @property
     def budget(self) -> str: ...
+    @property
+    def created_ns(self) -> int: ...
     @property
     def cell(self) -> str: ...
     @property
@@ -98,13 +101,42 @@ def stage_notice(row: BudgetRow, change: StageChange) -> Notice | None:
     )
 
 
+def request_notice(row: BudgetRow, view: IncreaseView) -> Notice:
+    """An increase that waits for somebody to decide, and how."""
+    cell = f" of {view.cell}" if view.cell else ""
+    amount, until = f"$ {exact(view.amount_nano)}", rfc3339(view.not_after_ns)
+    return Notice(
+        key=request_key(view.id),
+        at_ns=view.requested_ns,
+        kind="request",
+        severity="info",
+        topic=f"{row.id}{cell}",
+        title=f"Budget {row.id}{cell}: {amount} more is asked for",
+        text=f"{view.requested_by} asks until {until}: {view.reason}",
+        facts=(
+            ("Increase", view.id),
+            ("Budget", row.id + cell),
+            ("Of", f"{row.level} {row.of}"),
+            ("More", amount),
+            ("Limit", f"$ {exact(row.usd_nano)} a {row.period}" if row.period != "rolling" else _window(row)),
+            ("To grant it", f"fastgate budgets approve {view.id}"),
+            ("To refuse it", f"fastgate budgets deny {view.id}"),
+        ),
+    )
+
+
+def request_key(increase_id: str) -> str:
+    """Names the question of an increase."""
+    return f"request:{increase_id}"
+
+
 def incident_of(notice: Notice) -> str:
     """What services that know incidents take for one: the same when an alert is sent again, and when it has cleared."""
     return notice.key.removeprefix(CLEARED) + f":{notice.period_ns or notice.at_ns}"
 
 
 def cleared_notice(raised: Notice, at_ns: int) -> Notice:
-    """The stage that `raised` told of is in force no more: its spend has fallen below it, or its period is over."""
+    """What `raised` told of is no more: spend has fallen below the stage, its period is over, the question decided."""
     return Notice(
         key=CLEARED + raised.key,
         period_ns=raised.period_ns or raised.at_ns,
@@ -113,13 +145,18 @@ def cleared_notice(raised: Notice, at_ns: int) -> Notice:
         severity="info",
         topic=raised.topic,
         title=f"Cleared: {raised.title}",
-        text="The stage is in force no more.",
+        text="It is decided." if raised.kind == "request" else "The stage is in force no more.",
     )
 
 
 def stage_key(row: BudgetRow, cell: str, at_ppm: int) -> str:
     """Names a stage of a cell."""
-    return f"stage:{row.id}:{row.created_ns}:{cell}:{at_ppm}"
+    return f"{cell_key(row.id, row.created_ns, cell)}{at_ppm}"
+
+
+def cell_key(budget: str, created_ns: int, cell: str) -> str:
+    """How the names of a cell's stages begin."""
+    return f"stage:{budget}:{created_ns}:{cell}:"
 
 
 def operator_notice(

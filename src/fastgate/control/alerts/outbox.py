@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 import msgspec
-from sqlalchemy import Connection, Row, and_, delete, func, insert, select, update
+from sqlalchemy import ColumnElement, Connection, Row, and_, delete, func, insert, select, update
 
 from fastgate.control.alerts.notice import CLEARED, Notice
 from fastgate.control.alerts.schema import HEAD, deliveries, events
@@ -33,6 +33,8 @@ CRITICAL_S = 60
 
 KEEP_DAYS = 400
 """As long as calls are kept."""
+
+LAST_CHARACTER = "\U0010ffff"
 
 State = Literal["pending", "sent", "dead"]
 
@@ -111,20 +113,22 @@ class Outbox:
                 )
         return True
 
-    def standing(self, key: str, channels: Sequence[str]) -> list[tuple[Notice, list[Receiver]]]:
-        """Alerts of that name that went, or are to go, to one of `channels` and have not cleared, oldest first."""
+    def standing(self, beginning: str, channels: Sequence[str]) -> list[tuple[Notice, list[Receiver]]]:
+        """Alerts whose key begins so, that went, or are to go, to one of `channels` and have not cleared, oldest
+        first."""
+        cleared = select(events.c.key, events.c.period_ns).where(_begins(CLEARED + beginning))
         asked = (
             select(events.c.id, events.c.notice, deliveries.c.channel, deliveries.c.receiver)
             .join(deliveries, deliveries.c.event_id == events.c.id)
-            .where(events.c.key == key, deliveries.c.channel.in_(channels), deliveries.c.state != "dead")
+            .where(_begins(beginning), deliveries.c.channel.in_(channels), deliveries.c.state != "dead")
             .order_by(events.c.id)
         )
         found: dict[int, tuple[Notice, list[Receiver]]] = {}
         with reading(self.engine) as connection:
-            over = set(connection.scalars(select(events.c.period_ns).where(events.c.key == CLEARED + key)))
+            over = {tuple(row) for row in connection.execute(cleared)}
             for row in connection.execute(asked):
                 notice = msgspec.convert(row.notice, Notice)
-                if (notice.period_ns or notice.at_ns) not in over:
+                if (CLEARED + notice.key, notice.period_ns or notice.at_ns) not in over:
                     found.setdefault(row.id, (notice, []))[1].append(Receiver(row.channel, row.receiver))
         return list(found.values())
 
@@ -204,6 +208,11 @@ class Outbox:
         old = and_(events.c.at_ns < now_ns - KEEP_DAYS * 86_400 * NS, events.c.id.not_in(waiting))
         with writing(self.engine) as connection:
             return connection.execute(delete(events).where(old)).rowcount
+
+
+def _begins(text: str) -> ColumnElement[bool]:
+    """Of an alert's key; by its index, which has texts in the order of their bytes."""
+    return and_(events.c.key >= text, events.c.key < text + LAST_CHARACTER)
 
 
 def _known(connection: Connection, notice: Notice) -> bool:

@@ -38,18 +38,29 @@ class Routes:
         self._engine = engine
 
     def of_stage(self, row: BudgetRow, cell: str, settings: Alerts) -> list[Receiver]:
-        """Who hears of a stage: the cost centre's channels and owner, else the fallback; and the user whose own budget
-        it is."""
-        with reading(self._engine) as connection:
-            concerned = _concerned(connection, row, cell)
-        known = {channel.name for channel in settings.channels if has_place(channel)}
-        found = [Receiver(name) for name in concerned.channels if name in known]
-        if is_email(concerned.owner):
-            found += _people(settings, concerned.owner)
-        found = found or [Receiver(name) for name in settings.fallback]
+        """Who hears of a stage: who decides on the budget, and the user whose own it is."""
+        concerned = self._concerned(row, cell)
+        found = _deciders(concerned, settings)
         if concerned.email:
             found += _people(settings, concerned.email)
         return list(dict.fromkeys(found))
+
+    def of_request(self, row: BudgetRow, cell: str, settings: Alerts) -> list[Receiver]:
+        """Who hears that more is asked for: who decides on the budget."""
+        return list(dict.fromkeys(_deciders(self._concerned(row, cell), settings)))
+
+    def _concerned(self, row: BudgetRow, cell: str) -> Concerned:
+        with reading(self._engine) as connection:
+            return _concerned(connection, row, cell)
+
+
+def _deciders(concerned: Concerned, settings: Alerts) -> list[Receiver]:
+    """The cost centre's channels and owner, else the fallback."""
+    known = {channel.name for channel in settings.channels if has_place(channel)}
+    found = [Receiver(name) for name in concerned.channels if name in known]
+    if is_email(concerned.owner):
+        found += _people(settings, concerned.owner)
+    return found or [Receiver(name) for name in settings.fallback]
 
 
 def of_operators(settings: Alerts) -> list[Receiver]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -18,108 +18,15 @@ from fastgate.control.alerts.outbox import Due, Receiver
 from fastgate.control.alerts.watch import CRASHES, CREDENTIAL_REFUSED, Watch
 from fastgate.control.ingest import Ingestor
 from fastgate.control.usage import UsageTable
-from fastgate.directory import parse_directory
 from fastgate.journal import KIND_CALL, JournalWriter, call_id
 from fastgate.record import Broke, Judgement
 from fastgate.refs import Secret
-from fastgate.snapshot import BudgetRow
 from fastgate.state import StateDir
-from fastgate.stores.embedded import open_directory
 from fastgate.stores.engine import open_engine
+from fastgate.stores.ports import IncreaseView
 from fastgate.times import NS
 from tests.support.flights import encode, record
-from tests.support.mailbox import Mailbox, mailbox
-from tests.support.vendors import Services, services
-from tests.unit.control.alerts.test_wire import bot, channel
-
-DIRECTORY = b"""\
-orgs: [{id: acme}]
-cost_centers:
-  - {id: CC-1, owner: em@acme.example, alerts: [teams]}
-  - {id: CC-2, owner: Erika Mustermann}
-  - {id: CC-3, alerts: [gone]}
-teams: [{id: platform, org: acme, cost_center: CC-1}, {id: web, org: acme}, {id: data, org: acme, cost_center: CC-3}]
-users:
-  - {id: alice, team: platform, email: alice@acme.example}
-  - {id: bob, team: web, email: "not an address", cost_center: CC-2}
-keys:
-  - {id: alice-laptop, user: alice, secret: sk-test-alice-0123456789abcdef}
-  - {id: ci, team: platform, secret: sk-test-ci-0123456789abcdef01, cost_center: CC-2}
-"""
-
-NOW_NS = 1_790_000_000 * NS
-
-
-class Change(NamedTuple):
-    """As the control plane's stages tell one."""
-
-    budget: str
-    cell: str = ""
-    period_start_ns: int = 0
-    stage: str = "alert"
-    spent_nano: int = 85 * 10**9
-    at_ns: int = NOW_NS
-
-
-def row(level: Any, of: str, **changes: Any) -> BudgetRow:
-    fields: dict[str, Any] = {
-        "id": f"{level}-{of}", "org": "acme", "level": level, "of": of, "per_seat": False, "models": (),
-        "period": "month", "rolling_h": 0, "tz": "UTC", "start_day": 1, "usd_nano": 100 * 10**9, "hard": True,
-        "stages": ((800_000, "alert"), (950_000, "downgrade"), (1_100_000, "pause")), "increases": (),
-        "created_ns": 7,
-    }  # fmt: skip
-    return BudgetRow(**fields | changes)
-
-
-ROWS = [
-    row("org", "acme"), row("team", "platform"), row("team", "web"), row("team", "data"), row("user", "alice"),
-    row("user", "bob"), row("key", "alice-laptop"), row("key", "ci"), row("tag", "cost_center=CC-1"),
-    row("tag", "cost_center=*"), row("tag", "project=*"), row("org", "acme", id="seats", per_seat=True),
-    row("team", "platform", id="window", period="rolling", rolling_h=5),
-]  # fmt: skip
-
-
-class World(NamedTuple):
-    folder: Path
-    vendor: Services
-    mail: Mailbox
-    settings: Alerts
-
-    def desk(self, **changes: Any) -> Desk:
-        engine = open_engine(self.folder / "state" / "fastgate.sqlite")
-        return Desk(self.folder / "alerts.sqlite", engine, lambda: self.settings, lambda: ROWS, **changes)
-
-
-@pytest.fixture(scope="module")
-def directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("directory")
-    declared, _ = parse_directory(DIRECTORY, {}, "directory.yaml")
-    store = open_directory(StateDir(folder / "state"), "a test")
-    store.apply_directory(declared, "test")
-    store.close()
-    return folder
-
-
-@pytest.fixture
-def world(directory: Path) -> Iterator[World]:
-    for path in directory.glob("alerts.sqlite*"):
-        path.unlink()
-    with services() as vendor, mailbox() as mail:
-        vendor.members = {"alice@acme.example": "U1", "em@acme.example": "U2"}
-        post = Channel(
-            name="mail", kind="email", host="127.0.0.1", port=mail.port, tls="none", sender="gate@acme.example"
-        )
-        settings = Alerts(
-            channels=(channel("teams", vendor), channel("discord", vendor), channel("pagerduty", vendor), post,
-                      bot(vendor)),
-            fallback=("discord",),
-            operators=("pagerduty",),
-            users=("mail", "bot"),
-            cooldown_s=0,
-        )  # fmt: skip
-        yield World(directory, vendor, mail, settings)
-        assert vendor.faults == []
-
+from tests.unit.control.alerts.conftest import NOW_NS, ROWS, Change, World, row
 
 FALLBACK = [Receiver("discord")]
 OWNED = [Receiver("teams"), Receiver("mail", "em@acme.example"), Receiver("bot", "em@acme.example")]
@@ -269,6 +176,72 @@ def test_incidents_end_when_their_stage_clears_and_when_its_period_is_over(world
     with closing(world._replace(settings=settings).desk()) as desk:
         assert told(period_start_ns=5) == [("trigger", "800000:5")]
         assert told(period_start_ns=9) == [("resolve", "800000:5"), ("trigger", "800000:9")]
+
+
+def test_incidents_end_with_their_stage_and_their_budget(world: World) -> None:
+    settings = Alerts(channels=world.settings.channels, fallback=("pagerduty",), cooldown_s=0)
+    rows = [row("tag", "project=*")]
+    engine = open_engine(world.folder / "state" / "fastgate.sqlite")
+    with closing(Desk(world.folder / "alerts.sqlite", engine, lambda: settings, lambda: rows)) as desk:
+
+        def told(cell: str, **changes: Any) -> list[str]:
+            before = len(world.vendor.at("/v2/enqueue"))
+            desk.on_stage(Change("tag-project=*", cell, **changes))
+            desk.step()
+            events = [request.json for request in world.vendor.at("/v2/enqueue")[before:]]
+            return [f"{event['event_action']} {event['dedup_key'].partition(':7:')[2][:8]}" for event in events]
+
+        assert told("a") == ["trigger a:800000"]
+        assert told("a:b") == ["trigger a:b:8000"]
+        rows[:] = [row("tag", "project=*", stages=((900_000, "alert"),))]
+        assert told("a", spent_nano=95 * 10**9) == ["resolve a:800000", "trigger a:900000"]
+        rows[:] = [row("tag", "project=*", created_ns=8)]
+        assert told("a", stage="", spent_nano=0) == ["resolve a:900000"]
+        rows[:] = []
+        assert told("a:b", stage="", spent_nano=0) == ["resolve a:b:8000"]
+        assert told("a:b", stage="", spent_nano=0) == []
+
+
+def increase(**changes: Any) -> IncreaseView:
+    fields: dict[str, Any] = {
+        "id": "inc-1", "budget": "user-alice", "amount_nano": 50 * 10**9, "not_after_ns": NOW_NS + 3600 * NS,
+        "reason": "release <week>", "state": "requested", "requested_by": "key:alice-laptop", "requested_ns": NOW_NS,
+        "decided_by": "", "decided_ns": 0,
+    }  # fmt: skip
+    return IncreaseView(**fields | changes)
+
+
+@pytest.mark.parametrize(
+    ("budget", "cell", "receivers"),
+    [("user-alice", "", OWNED), ("seats", "alice", OWNED), ("team-web", "", FALLBACK), ("key-ci", "", FALLBACK)],
+)
+def test_who_decides_hears_of_an_increase_once_and_who_asked_does_not(
+    world: World, budget: str, cell: str, receivers: list[Receiver]
+) -> None:
+    of = next(row for row in ROWS if row.id == budget)
+    for _ in range(2):
+        with closing(world.desk()) as desk:
+            desk.asked(of, increase(budget=budget, cell=cell))
+            until(desk, lambda: not desk.outbox.counts().get("pending"))
+            ((_, notice, deliveries),), _ = desk.outbox.page(0, 10)
+    assert [delivery.receiver for delivery in deliveries] == receivers
+    assert {delivery.state for delivery in deliveries} == {"sent"}
+    assert notice.title == f"Budget {budget}{' of alice' if cell else ''}: $ 50.00 more is asked for"
+    assert dict(notice.facts)["To grant it"] == "fastgate budgets approve inc-1"
+
+
+def test_an_incident_of_a_question_ends_when_it_is_decided(world: World) -> None:
+    settings = Alerts(channels=world.settings.channels, fallback=("pagerduty",), cooldown_s=0)
+    with closing(world._replace(settings=settings).desk()) as desk:
+        desk.asked(row("team", "web"), increase(budget="team-web"))
+        desk.step()
+        for _ in range(2):
+            desk.decided(increase(state="denied", decided_by="boss", decided_ns=NOW_NS + NS))
+            desk.decided(increase(id="inc-2", state="approved", decided_ns=NOW_NS))
+            desk.step()
+    events = [request.json for request in world.vendor.at("/v2/enqueue")]
+    assert [event["event_action"] for event in events] == ["trigger", "resolve"]
+    assert len({event["dedup_key"] for event in events}) == 1
 
 
 def test_without_anything_to_say_there_is_no_file(world: World) -> None:
