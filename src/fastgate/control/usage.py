@@ -27,7 +27,7 @@ from fastgate.control.feed import CallFeed, Odd, decode
 from fastgate.control.sightings import Seen, find, sighting_rows
 from fastgate.control.usage_queries import Filters, SpendRow
 from fastgate.control.usage_rows import INSERT_CALL, INSERT_SIGHTING, Numbers, Row
-from fastgate.control.usage_schema import HEAD, calls, counted, damage, kinds, offsets, sightings, threads
+from fastgate.control.usage_schema import HEAD, calls, counted, damage, epochs, kinds, offsets, sightings, threads
 from fastgate.journal import START, Damage, Position
 from fastgate.journal.format import segment_path
 from fastgate.journal.reader import BATCH_RECORDS, body_at
@@ -201,8 +201,12 @@ class UsageTable:
         return pruned
 
     def _forget_unused(self) -> None:
-        """Kinds and threads that no call has any more. Whoever remembers their numbers sees that the version moves."""
+        """Epochs, kinds and threads that no call has any more. Whoever remembers their numbers sees that the version
+        moves."""
+        with reading(self.engine) as connection:  # the whole table is looked through, so nobody may wait for it
+            over = queries.epochs_over(connection)
         with writing(self.engine) as connection:
+            connection.execute(delete(epochs).where(epochs.c.id.in_(over), queries.TOOK_NOTHING))
             for table, used in ((kinds, counted.c.kind), (threads, counted.c.thread)):
                 connection.execute(delete(table).where(~select(counted.c.seq).where(used == table.c.id).exists()))
             version = connection.exec_driver_sql("PRAGMA user_version").scalar_one()

@@ -16,7 +16,7 @@ from sqlalchemy import ColumnElement, Connection, Select, Text, and_, bindparam,
 
 from fastgate._core.money import format_usd
 from fastgate.control.cache_share import ANSWERED, ASKED, how_many
-from fastgate.control.usage_schema import THREAD, calls, counted, epochs, kinds, threads
+from fastgate.control.usage_schema import THREAD, calls, counted, epochs, kinds, offsets, threads
 from fastgate.journal.format import call_number
 from fastgate.journal.view import ratio, saved_view
 from fastgate.times import NS
@@ -319,6 +319,23 @@ def named(call_id: str) -> ColumnElement[bool]:
     epoch, number = call_number(call_id)
     return and_(counted.c.worker == select(epochs.c.id).where(epochs.c.name == epoch).scalar_subquery(),
                 counted.c.number == number)  # fmt: skip
+
+
+TOOK_NOTHING = ~select(counted.c.seq).where(counted.c.worker == epochs.c.id).exists()
+"""Of an epoch: it took no call that is still stored."""
+
+EPOCHS_AT_ONCE = 10_000
+"""In one statement; SQLite takes 32,766 (its limit on variables)."""
+
+
+def epochs_over(connection: Connection) -> Sequence[int]:
+    """Epochs that no stored call is of, nor recorded in, and that can get none: their journal is deleted."""
+    left = epochs.c.name.in_(select(offsets.c.epoch))
+    records = epochs.c.id.in_(select(counted.c.journal).distinct())
+    found = connection.scalars(select(epochs.c.id).where(~left, TOOK_NOTHING).limit(EPOCHS_AT_ONCE)).all()
+    if not found:
+        return found
+    return connection.scalars(select(epochs.c.id).where(epochs.c.id.in_(found), ~records)).all()
 
 
 def parse_cursor(cursor: str) -> tuple[int, str]:

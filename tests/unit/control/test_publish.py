@@ -3,10 +3,12 @@
 import os
 import threading
 
+import msgspec
 import pytest
 
 from fastgate import snapshot
 from fastgate.board import Board
+from fastgate.budgets import ceiling_nano
 from fastgate.control.publish import next_generation, publish, published
 from fastgate.prices.catalog import compile_prices
 from fastgate.prices.settings import PriceSettings
@@ -50,6 +52,24 @@ def test_what_is_published_is_read_back_and_private(tmp_path, board):
     assert path.stat().st_mode & 0o777 == 0o600
     assert (board.generation, published(path)) == (4, (4, "v4"))
     assert sorted(os.listdir(tmp_path)) == ["board", "snapshot.msgpack"]
+
+
+def test_a_snapshot_from_before_increases_had_cells_is_still_read():
+    """An increase was an amount and an end then, and raised every cell."""
+    row = snapshot.BudgetRow(
+        *("b", "o", "team", "t", True, (), "month", 0, "UTC", 1, 5, True, ()),
+        increases=(snapshot.Raise(2, 7), snapshot.Raise(3, 9, "alice")),
+        created_ns=1,
+    )
+    now = msgspec.structs.replace(made(4), budgets=[row])
+    before = msgspec.msgpack.decode(snapshot.encode(now))
+    (told,) = before["budgets"]
+    place = snapshot.BudgetRow.__struct_fields__.index("increases")
+    assert told[place] == [[2, 7, ""], [3, 9, "alice"]]
+    told[place] = [each[:2] for each in told[place]]
+    old = snapshot.decode(msgspec.msgpack.encode(before))
+    assert old.budgets[0].increases == (snapshot.Raise(2, 7, ""), snapshot.Raise(3, 9, ""))
+    assert [ceiling_nano(old.budgets[0], at_ns, "bob") for at_ns in (6, 8, 9)] == [10, 8, 5]
 
 
 def test_generations_grow_whatever_was_lost(tmp_path, board):

@@ -184,6 +184,36 @@ def test_numbers_of_a_transaction_that_failed_are_not_used(tmp_path: Path, monke
         assert sum(row.calls for row in table.spend(["user", "session"])) == table.count() == 24
 
 
+def test_epochs_go_with_their_last_call_and_their_journal(tmp_path: Path) -> None:
+    """Against a slow model: an epoch stays while a stored call is of it or recorded in it, or its journal is there."""
+    with closing(UsageTable(tmp_path / "usage.sqlite")) as table:
+        ingestor = Ingestor(table, tmp_path / "journal", retention_days=1)
+
+        def named() -> set[str]:
+            with closing(sqlite3.connect(table.path)) as db:
+                return {name for (name,) in db.execute("SELECT name FROM epochs")}
+
+        old = write(tmp_path, 6)  # its last call is of another worker, and a day younger
+        young = [write(tmp_path, 6, seed=seed)[0].id.split("-")[1] for seed in (2, 3)]
+        ingestor.catch_up()
+        lives = {one.id.split("-")[1] for one in old}
+        assert named() == lives | set(young)
+        ingestor.keep_house(T0_NS + DAY_NS + 10)
+        assert named() == lives | set(young), "a call that is stored is recorded there"
+        for one in young:
+            for path in (tmp_path / "journal" / one).iterdir():
+                path.unlink()
+            (tmp_path / "journal" / one).rmdir()
+        ingestor.keep_house(T0_NS + DAY_NS + 10)
+        assert len(named()) == 4, "nothing was pruned, nothing is looked for"
+        ingestor.keep_house(T0_NS + 9 * DAY_NS)
+        assert table.count() == 0
+        write(tmp_path, 3, seed=4)
+        ingestor.catch_up()
+        assert len(named()) >= 1
+        assert sum(row.calls for row in table.spend(["user"])) == table.count() == 3
+
+
 def test_numbers_that_another_process_has_pruned_are_not_used(tmp_path: Path) -> None:
     calls = write(tmp_path, 20)
     with closing(UsageTable(tmp_path / "usage.sqlite")) as table, closing(UsageTable(table.path)) as other:
@@ -191,6 +221,7 @@ def test_numbers_that_another_process_has_pruned_are_not_used(tmp_path: Path) ->
         assert other.prune(T0_NS + 9 * DAY_NS, retention_days=1) == len(calls)
         with closing(sqlite3.connect(table.path)) as db:
             assert [db.execute(f"SELECT count(*) FROM {name}").fetchone()[0] for name in ("kinds", "threads")] == [0, 0]
+            assert db.execute("SELECT count(*) FROM epochs").fetchone() == (1,), "whose journal is there may go on"
             assert db.execute("SELECT count(*) FROM sightings").fetchone() == (0,)
         (tmp_path / "later").mkdir()
         late = write(tmp_path / "later", 20)
