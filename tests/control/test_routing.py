@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
 from fastgate._core.money import parse_usd
@@ -104,6 +105,15 @@ def test_a_request_is_explained_without_being_made(
     file.write_text("{")
     assert gateway.cli("route", "explain", "-f", str(file)).code == 2
     assert gateway.cli("route", "explain").code == 2
+
+
+def test_questions_leave_no_file_open(gateway: Gateway) -> None:
+    body = {"model": "claude-sonnet-4-5", "max_tokens": 64, "messages": [{"role": "user", "content": "hello"}]}
+    control = psutil.Process(admin(gateway, "GET", "/status")[1]["control_pid"])
+    before = control.num_fds()
+    for _ in range(30):
+        assert admin(gateway, "POST", "/route", {"request": body})[0] == 200
+    assert control.num_fds() < before + 15
 
 
 def test_the_ladder_is_explained_from_the_record_and_asked_again(

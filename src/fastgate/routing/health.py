@@ -14,8 +14,7 @@ from __future__ import annotations
 import fcntl
 import mmap
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
+import weakref
 from hashlib import blake2b
 from pathlib import Path
 from random import random
@@ -65,31 +64,26 @@ class HealthTable:
     def __init__(self, path: str | os.PathLike[str]) -> None:
         self.path = Path(path)
         size = SLOTS * FIELDS * 8
-        with self._opened() as fd:
-            if os.fstat(fd).st_size < size:
-                os.ftruncate(fd, size)
-            self._map = mmap.mmap(fd, size, mmap.MAP_SHARED, mmap.PROT_READ | mmap.PROT_WRITE)
+        # For locks alone, opened once: new breakers are asked for on the loop. The mapping has one of its own.
+        self._fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        weakref.finalize(self, os.close, self._fd)
+        if os.fstat(self._fd).st_size < size:
+            os.ftruncate(self._fd, size)
+        self._map = mmap.mmap(self._fd, size, mmap.MAP_SHARED, mmap.PROT_READ | mmap.PROT_WRITE)
         self._cells = memoryview(self._map).cast("q")
-
-    @contextmanager
-    def _opened(self) -> Iterator[int]:
-        """The file for a moment: the mapping has a descriptor of its own and lives as long as a breaker uses it."""
-        fd = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        try:
-            yield fd
-        finally:
-            os.close(fd)
 
     def breaker(self, name: str) -> Breaker:
         """The breaker of that name; the same cells in every worker."""
         digest = int.from_bytes(blake2b(name.encode(), digest_size=8).digest(), "little") >> 1 or 1
-        with self._opened() as fd:
-            fcntl.flock(fd, fcntl.LOCK_EX)  # until it is closed
+        fcntl.flock(self._fd, fcntl.LOCK_EX)
+        try:
             for step in range(SLOTS):
                 at = (digest + step) % SLOTS * FIELDS
                 if self._cells[at + NAME] in (0, digest):
                     self._cells[at + NAME] = digest
                     return Breaker(self._cells[at : at + FIELDS])
+        finally:
+            fcntl.flock(self._fd, fcntl.LOCK_UN)
         return Breaker(memoryview(bytearray(FIELDS * 8)).cast("q"))  # full: this worker's own
 
 
