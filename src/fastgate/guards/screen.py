@@ -131,7 +131,9 @@ class Guards:
         for block in blocks.noted:
             if block.found is None and block.seam < 0:
                 screening.see(blocks, block)
-            screening.take(block, self.judge(block, tools))
+            found = self.judge(block, tools)
+            if found:
+                screening.take(block, found)
         return screening.done(blocks)
 
     def watch(

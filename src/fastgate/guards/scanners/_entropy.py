@@ -28,6 +28,18 @@ _UUID = re.compile(r"^\{?[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}\}?
 _HEX = re.compile(r"^(?:0x)?[0-9a-fA-F]+$")
 _CHUNK = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])|\d+")
 
+_CODE_WORD = re.compile(
+    r"""(?i) password|passwd|secret|credential|private|public|access_?token|certificate|signature|algorithm|encrypt|"
+    "decrypt
+    | provider|manager|factory|builder|handler|service|session|request|response|config|settings|default|context|version
+    | function|object|string|number|integer|boolean|length|buffer|element|container|component|controller
+    | resource|identifier|parameter|attribute|property|reference|instance|generate|validate|authoriz|authentic
+    | database|application|development|production|environment|localhost""".replace(" ", ""),
+    re.VERBOSE,
+)
+"""Words of six letters or more of which names in code are made. A random string of forty signs holds one of them
+once in a million times."""
+
 VOWELS = frozenset("aeiouyAEIOUY")
 
 
@@ -80,7 +92,7 @@ def changes(text: str) -> float:
 
 def looks_random(text: str, at_least: float = 3.0) -> bool:
     """True for what a generator made: entropy for its length, several kinds of sign, few words."""
-    if is_placeholder(text):
+    if is_placeholder(text) or _CODE_WORD.search(text):
         return False
     entropy = bits_per_character(text)
     if is_hex(text):

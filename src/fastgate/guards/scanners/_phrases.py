@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
-from fastgate.guards.rule import Kind, Rule, Severity
+from fastgate.guards.rule import Check, Kind, Rule, Severity
 
 GAP = 40
 """Bytes between two words of a phrase: some seven words."""
@@ -112,6 +112,27 @@ ORDERS_ELSEWHERE = any_of("""
 """)
 
 
+CLIENTS_OWN = re.compile(
+    rb"""(?ix) <system-reminder>\s{0,2} (?: warning:\ the\ file\ exists | this\ file\ is\ already\ in\ your\ context
+        | tip:\ | the\ (?:current\ date|user's\ timezone|model\ for\ this\ session) | message\ sent\ at
+        | whenever\ you\ read\ a\ file,\ you\ should\ consider | this\ is\ a\ reminder\ that\ your\ todo\ list
+        | your\ todo\ list | as\ you\ answer\ the\ user's\ questions,\ you\ can\ use ) [^<]{0,200}
+    | whenever\ you\ read\ a\ file,\ you\ should\ consider
+    | do(?:n.t|\ not)\ (?:tell|mention)[^.\n]{0,40}(?:since|because)\ they\ are\ already\ aware
+    | again\ do\ not\ mention\ this\ message\ to\ the\ user"""
+)
+"""What Claude Code itself writes into tool results (its releases of 2025 and 2026): orders, but nobody's injection."""
+
+CLIENTS_OWN_SPAN = 240
+"""Around a finding so much is looked at for one of these."""
+
+
+def not_the_clients(text: bytes, start: int, end: int) -> bool:
+    """Whether the place is not within a sentence that the client wrote."""
+    around = CLIENTS_OWN.finditer(text, max(0, start - CLIENTS_OWN_SPAN), end + CLIENTS_OWN_SPAN)
+    return not any(own.start() <= start and end <= own.end() for own in around)
+
+
 def phrase_rule(
     name: str,
     title: str,
@@ -123,6 +144,7 @@ def phrase_rule(
     severity: Severity = "high",
     roles: frozenset[str] = frozenset(),
     opens: str = "",
+    check: Check | None = None,
 ) -> Rule:
     """A rule of one phrase, or of several that mean the same; case does not matter.
 
@@ -138,6 +160,7 @@ def phrase_rule(
         before=96,
         after=320,
         caseless=True,
+        check=check,
         kinds=kinds,
         roles=roles,
         severity=severity,

@@ -61,8 +61,7 @@ READERS_OPENS = any_of(r"""
     (?:models?|llms?|assistants?|chatbots?) (?:that |who )?(?:read|review|process|grad|evaluat|summari[sz]|pars|scor|
     scan) |
     (?:as|being) (?:the|an?) (?:ai |llm )?(?:assistant|model|agent|language model|chatbot) |
-    (?:#|//|/\*|<!--|--|%|;)\s{0,3}@?(?:ai|copilot|claude|chatgpt|cursor|assistant|llm|gemini|
-    codex)(?: agents?)?\s?[:,] |
+    [ /#*;%@-](?:ai|copilot|claude|chatgpt|cursor|assistant|llm|gemini|codex)(?: agents?)?\s?[:,][^\n]{1} |
     (?:ai|llm|assistant|agent|hidden|secret|covert|invisible|embedded|model) (?:instruction|prompt|command|message) |
     the (?:human|user|reader|person)s? (?:cannot|can.t|can not|does not|doesn.t|will not|won.t|never)  |
     (?:this|the following) (?:text|message|section|part|note|instruction|paragraph|comment)s? (?:is|are)

@@ -195,7 +195,8 @@ OFF = (
     ),
     "without (?:any )?(?:safety|content|moderation|ethical) (?:checks?|filters?|guardrails?|warnings?|restrictions?)",
     chain(
-        "(?:safety|security|content filter(?:ing)?|moderation|censorship)",
+        "(?:(?:safety|content|moderation|ethic\\w{0,4}) (?:filter(?:s|ing)?|guardrails?|protocols?|polic(?:y|ies)|"
+        "restrictions?|constraints?|limits)|moderation|censorship|guardrails)",
         "(?:is|are|has been|have been) (?:now )?(?:off|disabled|deactivated|suspended|lifted|removed)",
         most=12,
     ),
@@ -208,8 +209,9 @@ OFF_OPENS = any_of("""
 
 MARKS = (
     (
-        r"\[(?:system|admin|administrator|developer|internal)[ _-](?:message|prompt|note|instruction|override|command|"
-        r"alert|notice)s?\]"
+        r"(?<![a-z0-9_])\[(?:system|admin|administrator|developer|internal)[ _-](?:message|prompt|note|instruction|"
+        r"override"
+        r"|command|alert|notice)s?\]"
     ),
     (
         r"[=*#\"'~-]{3} ?(?:end|close) (?:of )?(?:the )?(?:context|user input|input|prompt|instructions?|system prompt|"

@@ -16,22 +16,32 @@ SAY = any_of("""
 """)
 PROMPT = any_of(r"""
     (?:system|initial|hidden|original|starting|secret|internal|developer|first|base|pre|custom|operating|
-    beginning|setup|core|your own)[ _-](?:prompt|instructions?|messages?|directives?|rules|guidelines|
-    configuration|config|setup) |
+    beginning|setup|core|your own)[ _-](?:prompt|instructions?|message|directives?|rules|guidelines|
+    configuration|config|setup)\b |
     your (?:full |exact |entire |complete |actual |own |above )?(?:prompt|instructions?|directives?|
     initiali[sz]ation|programming|guidelines)\b |
     the (?:full|exact|entire|complete|actual|above) (?:prompt|instructions)\b |
-    instructions? (?:you (?:were|have been|got|received)|given to you|above|before) |
+    (?:instructions?|rules|guidelines|orders|directives?|constraints) (?:that |which )?(?:you (?:were|have been|are|got|
+    received|follow|must follow|operate|have)|were given|given to you|above|before|govern) |
+    your (?:\w{1,12} )?(?:configuration|config|setup|system context|system settings)\b |
+    (?:first|initial|opening|original|very first|top) (?:\w{1,10} )?(?:sentence|line|words?|paragraph|text|message|
+    question) (?:of |in |
+    from )?(?:your|the (?:system|prompt|conversation|context)|you (?:were|got|received)) |
     initiali[sz]ation string | systemprompt
 """)
-ASKS = r"\b" + chain(SAY + r"\b", r"\b" + PROMPT, most=48)
+ASKS = rf"\b{SAY}\b[^.!?\n\[\]]{{0,48}}\b(?<!\ba )(?<!\ban ){PROMPT}"
 ASKS_OPENS = any_of(r"""
     (?:system|initial|hidden|original|starting|secret|internal|developer|base|custom|operating|beginning|
     core)[ _-](?:prompt|instruction|message|directive|rules|guidelines|config) |
     your (?:full |exact |entire |complete |actual |own |above )?(?:prompt|instruction|directive|initiali|
     programming|guidelines) |
     the (?:full|exact|entire|complete|actual|above) (?:prompt|instructions)\b |
-    instructions? (?:you (?:were|have been|got|received)|given to you|above|before) |
+    (?:instructions?|rules|guidelines|orders|directives?|constraints) (?:that |which )?(?:you (?:were|have been|are|got|
+    received|follow|must follow|operate|have)|were given|given to you|above|before|govern) |
+    your (?:\w{1,12} )?(?:configuration|config|setup|system context|system settings)\b |
+    (?:sentence|line|words?|paragraph|text|message|question) (?:of |in |from )?(?:your|the (?:system|prompt|
+    conversation|
+    context)|you (?:were|got|received)) |
     initiali[sz]ation string
 """)
 ABOVE = (
@@ -74,6 +84,7 @@ ABOVE = (
         "(?:complete|continue|fill)",
         most=24,
     ),
+    r"(?:start|begin)(?:s|ning|ing)? (?:with|at|from) ?\W{1,4}you are\b",
     r"(?:verbatim|word for word|exact wording)[^.\n]{0,48}(?:prompt|instruction|system|conversation|message)",
     r"(?:prompt|instruction|system|conversation)[^.\n]{0,48}(?:verbatim|word for word|exact wording)",
 )

@@ -7,6 +7,7 @@ phrases that only the latter give away.
 from __future__ import annotations
 
 from fastgate.guards.rule import Scanner
+from fastgate.guards.scanners._afterwards import LATER
 from fastgate.guards.scanners._phrases import (
     DROP,
     DROP_ELSEWHERE,
@@ -19,28 +20,31 @@ from fastgate.guards.scanners._phrases import (
     TALK,
     any_of,
     chain,
+    gap,
     phrase_rule,
 )
+from fastgate.guards.scanners._pretexts import PRETEXTS
 from fastgate.guards.scanners._takeover import ANYWHERE, TAKEOVER
 
-OVERRIDE = chain(DROP, PRIOR, ORDERS, most=24)
+OVERRIDE = chain(DROP, PRIOR, ORDERS, most=24).replace(gap(24), "[^.!?]{0,24}")  # also where the text was wrapped
 OVERRIDE_TALK = chain(DROP, TALK, most=8)
 OVERRIDE_ELSEWHERE = (
     chain(DROP_ELSEWHERE, ORDERS_ELSEWHERE, most=48),
     *SHORTLY_ELSEWHERE,
 )
 NO_RULES = any_of("""
-    no (?:longer (?:bound|restricted|limited|subject)|content polic|guidelines|rules|restrictions|limits|
-    limitations|filters?|constraints) |
+    no (?:(?:safety|ethical|moral|content|other) )?(?:longer (?:bound|restricted|limited|subject)|content polic|
+    guidelines|rules|restrictions|limits|limitations|filters?|constraints|guardrails|safeguards) |
     (?:not|never|n.t) (?:bound|restricted|limited|subject|constrained) (?:by|to) |
     without (?:any )?(?:rules|restrictions|limits|limitations|filters?|constraints|censorship|guidelines|
-    content polic) |
+    content polic) | (?:do(?:es)? not|doesn.t|don.t) follow any (?:rules|laws|guidelines|polic) |
     unrestricted | unfiltered | uncensored | free (?:of|from) (?:all |any )?(?:rules|restrictions|limits)
 """)
 FREEDOM = chain(
     any_of("""
-        you (?:now |will |shall |can |must )?(?:have|are|operate|act|answer|respond|comply|do) | there are |
-        an? (?:ai|assistant|model) | (?:pretend|act|behave|respond|answer|operate|reply|speak)
+        you (?:now |will |shall |can |must )?(?:have|are|operate|act|answer|respond|comply|do) |
+        \\ban? (?:ai|assistant|(?:language |raw |new )?model|chat ?bot|system|character)\\b |
+        (?:pretend|act|behave|respond|answer|operate|reply|speak|role ?-?play)
     """),
     NO_RULES,
     most=28,
@@ -94,7 +98,8 @@ FORGED_TURN = (
         r"</(?:prompt|task|data|untrusted|input|message|query|email|page|tool_result|result|information)>\s{0,4}"
         r"(?:<(?:system|assistant|admin|instructions?|user|task)>|(?:system|assistant|admin|developer) ?:)"
     ),
-    r"\[(?:end|/)(?: of)? ?(?:document|data|text|content|input|context|transcript|message|email|user|prompt)\]",
+    r"\[(?:end(?: of)? ?|/)(?:document|data|input|context|transcript|prompt|user|system|instructions?)\]",
+    r"\[end(?: of)? (?:text|content|message|email|story|conversation)\]",
     r"(?:end|begin|start) of (?:user|system|developer|assistant) (?:input|prompt|message|instructions?)",
 )
 AUTHORITY = (
@@ -283,6 +288,8 @@ RULES = (
         kinds=ANYWHERE,
     ),
     *TAKEOVER,
+    *PRETEXTS,
+    *LATER,
 )
 
 SCANNER = Scanner(name="injection", title="Prompt injection in any words", rules=RULES)

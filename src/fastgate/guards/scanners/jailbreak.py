@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from fastgate.guards.rule import UNTRUSTED, Kind, Scanner
+from fastgate.guards.scanners._liberties import LIBERTIES
 from fastgate.guards.scanners._phrases import any_of, chain, phrase_rule
 
 ANYWHERE: frozenset[Kind] = UNTRUSTED | {"user_text"}
@@ -77,14 +78,21 @@ PERSONA_OPENS = any_of(r"""
 MODE = (
     chain(
         any_of("""
-            developer | debug | god | maintenance | root | unrestricted | sudo | admin | opposite | training |
-            dan | chaos
+            developer | god | unrestricted | sudo | opposite | dan | chaos | maximum | anti-?ai | unlimited | rebel |
+            freedom | override | raw | evil | unlocked | no.limits
         """),
         "mode",
         any_of(r"""
-            enabled | activated | engaged | unlocked | output | you (?:ignore|can|will|have) | is now |
+            (?:has|have) no | ignores? | enabled | activated | engaged | unlocked | output |
+            you (?:ignore|can|will|have) | is now |
             engage | can (?:generate|say|use)
         """),
+        most=12,
+    ),
+    chain(
+        any_of("debug | maintenance | root | admin | training"),
+        "mode",
+        any_of("you (?:ignore|can|will|have|may|must) | can (?:generate|say|use)"),
         most=12,
     ),
     chain(
@@ -92,7 +100,8 @@ MODE = (
             enable | enter | activate | switch (?:in)?to | you are (?:now )?in | simulate | turn on
         """),
         any_of("""
-            developer | debug | god | maintenance | unrestricted | dan | jailbreak | unfiltered | no.?filter
+            developer | debug | god | maintenance | unrestricted | dan | jailbreak | unfiltered | no.?filter |
+            override | rebel | evil
         """),
         "mode",
         most=16,
@@ -102,7 +111,7 @@ MODE = (
 )
 MODE_OPENS = (
     r"(?:(?:developer|debug|god|maintenance|root|unrestricted|sudo|admin|opposite|training|dan|chaos"
-    r"|jailbreak|unfiltered|filter) mode"
+    r"|jailbreak|unfiltered|filter|maximum|anti-?ai|unlimited|rebel|freedom|override|raw|evil|unlocked|limits) mode"
     r"|(?:modo|mode|modus|modalit.{1,2}) (?:des|d.{1,2}v|ent|svi|pro)|(?:entwickler|sviluppatore)(?:-|)mod)"
 )
 REFUSAL_OFF = (
@@ -124,7 +133,8 @@ REFUSAL_OFF = (
     ),
     chain(
         any_of("""
-            ethic | moral | legal | safety | content polic | openai polic | anthropic.? polic | guidelines
+            ethic | moral | legal | safety (?:guideline|rule|polic|restriction|training) | content polic |
+            openai polic | anthropic.? polic | guidelines
         """),
         any_of("""
             do(?:es)? not apply | don.?t (?:apply|matter) | no longer appl | are (?:irrelevant|disabled|off) |
@@ -134,7 +144,8 @@ REFUSAL_OFF = (
     ),
     chain(
         any_of("""
-            regardless of | no matter how | doesn.?t matter (?:if|how) | even if (?:it is|it.s|they are|the) |
+            regardless of | no matter (?:how|if|whether|what) | doesn.?t matter (?:if|how) |
+            even if (?:it is|it.s|they are|the) |
             irrespective of
         """),
         any_of("""
@@ -177,7 +188,7 @@ GAMES = (
             (?:classic|normal|regular)\W{1,4}(?:chatgpt|gpt|response|answer|claude)
         """),
         any_of(r"""
-            dan | jailbr | developer | unfiltered | evil | as (?:an? )?(?:un|ai with) | opposite |
+            \bdan\b | jailbr | developer mode | unfiltered | \bevil | as (?:an? )?(?:un|ai with) | opposite |
             \[.{1,12}\]:
         """),
         most=160,
@@ -289,6 +300,7 @@ RULES = (
         kinds=ANYWHERE,
         opens=GAMES_OPENS,
     ),
+    *LIBERTIES,
 )
 
 SCANNER = Scanner(name="jailbreak", title="Jailbreaks: personas, modes and games without rules", rules=RULES)

@@ -52,6 +52,15 @@ def is_url_password(text: bytes, start: int, end: int) -> bool:
     return not re.match(r"(?:[\w.-]*\.)?example\.(?:com|org|net)", host) or _entropy.looks_random(value, 2.8)
 
 
+def is_netrc(text: bytes, start: int, end: int) -> bool:
+    """As in an environment file; not on a documentation's host, and no string that code has put quotes into."""
+    return (
+        text[start : start + 1] not in b"\\\"'"
+        and b"domain.com" not in text[start - 96 : start]
+        and is_env_value(text, start, end)
+    )
+
+
 def is_private_number(text: bytes, start: int, end: int) -> bool:
     """The private part of a JSON web key: the same object names a key type."""
     around = text[max(0, start - 1500) : end + 1500]
@@ -182,7 +191,7 @@ RULES = (
         pattern=r"machine\s{1,4}[\w.-]{1,100}\s{1,8}login\s{1,4}[^\s]{1,60}\s{1,8}password\s{1,4}[^\s]{4}",
         exact=r"machine\s{1,4}[\w.-]{1,100}\s{1,8}login\s{1,4}[^\s]{1,100}\s{1,8}password\s{1,4}(?P<secret>[^\s]{4,200})",
         before=320,
-        check=is_env_value,
+        check=is_netrc,
         hold=512,
         samples=("machine git.corp.net login bot password " + "q8Zr5t" + "Wm2Lx",),
         clean=("machine git.corp.net login bot password <password>",),

@@ -28,7 +28,8 @@ ENV_NAMES = (
 NOT_SECRET_NAMES = re.compile(
     rb"(?i)(?:public|foreign|primary|partition|sort|cache|unique|index|composite|natural|routing|object|bucket|dict"
     rb"|next_?page|page|continuation|csrf|xsrf|cancell?ation|anti_?forgery|pagination|cursor|next|stop|eos|bos|pad|unk"
-    rb"|mask|special|sync|test|dummy|fake|mock|example|fixture|sample)[_. -]?(?:key|token|secret|password)s?\W{0,4}$"
+    rb"|mask|special|sync|test|dummy|fake|mock|example|fixture|sample|change|action|idempoten[a-z]{1,3}|sequence"
+    rb"|marker|client[_. -]?request)[_. -]?(?:key|token|secret|password)s?\W{0,4}$|secrets?[_. -]?managers?\W{0,4}$"
     rb"|(?:key|token|secret|password)[_. -]?(?:name|id|path|file|type|hash|digest|url|uri|ref|arn|length|len|size|field"
     rb"|prefix|suffix|label|hint|placeholder|column|count|index|regex|pattern|env|var|header|param|format|algorithm|alg"
     rb"|policy|version|store|ring|space|map|sha\d*)\W{0,4}$|sha(?:1|256|512)|md5|integrity|checksum|digest|fingerprint"
@@ -51,8 +52,12 @@ DEV_PASSWORDS = frozenset(
 )
 """What samples and local set-ups use: no secret of anybody."""
 
+METHOD = re.compile(rb"\.\w{1,32}\($|split\w{0,12}\($")
+"""A method that is called on what the name means, or one that takes it apart: what it is given is no password."""
+
 CODE_IN_VALUE = re.compile(
     r"[(){}\[\]\\]|\$[A-Za-z{(]|%[sd(]|::|->|=>|//|^[/.#:&?]|^--|[:.,;]$|^[a-z]+[._:-][a-z._:-]+$"
+    r"|^[a-z][a-z.-]*:\d{2,5}$|^utf-?\d|^iso-?8859"
 )
 NOT_ENV_VALUE = re.compile(
     r"[$({<>})|*]|^[./~]|^\d+$|^https?:|\.(?:pem|key|json|crt|pub|txt|ya?ml)$|^[A-Z_]+$|^[a-z]{1,12}$"
@@ -95,7 +100,8 @@ def _kinds(value: str) -> int:
 
 def is_password(text: bytes, start: int, end: int) -> bool:
     """A value given to a password's name: quoted, and made as people or generators make passwords."""
-    if NOT_SECRET_NAMES.search(_name(text, start)):
+    line = text[max(0, start - NAME_SPAN) : start].rstrip(b"\"'`brfu")
+    if NOT_SECRET_NAMES.search(_name(text, start)) or METHOD.search(line):
         return False
     value = _plain(text, start, end)
     if value.lower().strip("!.#1234567890") in DEV_PASSWORDS or _entropy.is_placeholder(value):
