@@ -10,7 +10,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from fastgate.stores.counters import Database
+from fastgate.stores.counters import PAGE_CALLS, Database
 from fastgate.stores.counters_control import ControlCounters
 from fastgate.stores.ledger_port import ONLY_THIS, Ask, CellKey, Charge, Part
 from tests.model.counters import Counters
@@ -96,15 +96,18 @@ class CountersMachine(RuleBasedStateMachine):
         floor = data.draw(st.integers(0, need))
         return Ask(0 if ahead_of_need else self.calls, parts, need, floor, data.draw(st.booleans()), self.now + 3)
 
-    @rule(epoch=st.sampled_from(EPOCHS), cost=amounts, data=st.data())
-    def apply(self, epoch: str, cost: int, data: st.DataObject) -> None:
+    @rule(epoch=st.sampled_from(EPOCHS), costs=st.lists(amounts, min_size=1, max_size=3), data=st.data())
+    def apply(self, epoch: str, costs: list[int], data: st.DataObject) -> None:
         cells = tuple(data.draw(st.lists(st.sampled_from(sorted(self.names) or [0]), unique=True, max_size=3)))
         if not self.names:
             cells = ()
         others = (part_of("day", self.step).key,) if data.draw(st.booleans()) else ()
         others = tuple(key for key in others if self.number(key) not in cells)
-        self.calls += 1
-        charge = Charge(epoch, self.calls, cells, others, cost)
+        told = []
+        for cost in costs:
+            self.calls += data.draw(st.sampled_from([1, PAGE_CALLS - 1, PAGE_CALLS]))
+            told.append((self.calls, cost))
+        charge = Charge(epoch, cells, others, told)
         self.charged.append(charge)
         self.charge([charge])
 
@@ -115,7 +118,8 @@ class CountersMachine(RuleBasedStateMachine):
         charge = data.draw(st.sampled_from(self.charged))
         if charge.epoch in self.book.released:
             return
-        self.charge([charge, charge])
+        once = charge._replace(calls=charge.calls[:1])
+        self.charge([charge, once, charge])
 
     def charge(self, charges: list[Charge]) -> None:
         place = (1, self.calls, self.calls)
@@ -242,7 +246,7 @@ def test_a_frozen_workers_lease_stays_counted_until_it_wakes(store: ControlCount
     (other,) = store.exchange("b", [], [ask(1, 20, 20)], [], 100, 11).answers
     assert other.verdict == "full"
     assert other.figures[0].doubtful_nano == 90
-    store.apply("a", (1, 1, 1), False, [Charge("a", 1, lease.cells, (), 30)])
+    store.apply("a", (1, 1, 1), False, [Charge("a", lease.cells, (), [(1, 30)])])
     store.exchange("a", [(lease.cells[0], 60)], [], [], 100, 12)
     (other,) = store.exchange("b", [], [ask(1, 20, 20)], [], 100, 12).answers
     assert other.verdict == "granted"
@@ -253,7 +257,7 @@ def test_reaped_whole_and_applied_later_counts_once(store: ControlCounters) -> N
     (lease,) = store.exchange("a", [], [ask(1, 90)], [], 10, 1).answers
     assert store.reap("a") == 90
     assert store.exchange("a", [], [ask(2, 1)], [], 100, 2).state == "reaped"
-    store.apply("a", (1, 1, 1), False, [Charge("a", 1, lease.cells, (), 30)])
+    store.apply("a", (1, 1, 1), False, [Charge("a", lease.cells, (), [(1, 30)])])
     assert store.cells("day", 1)[0].figures.spent_nano == 90
-    store.apply("a", (1, 2, 2), False, [Charge("a", 2, lease.cells, (), 70)])
+    store.apply("a", (1, 2, 2), False, [Charge("a", lease.cells, (), [(2, 70)])])
     assert store.cells("day", 1)[0].figures.spent_nano == 100, "what it did beyond its lease is charged too"

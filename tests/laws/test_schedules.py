@@ -122,7 +122,7 @@ class Worker:
                 assert hold.settle(cost), "a hold ended twice"
                 world.holds.pop((self.epoch, n), None)
                 world.spent(cells, cost)
-                self.journal.append(Charge(self.epoch, n, cells, (), cost))
+                self.journal.append(Charge(self.epoch, cells, (), [(n, cost)]))
             world.check()
 
 

@@ -199,14 +199,15 @@ class Counters:
     def apply(self, epoch: str, place: Place, finished: bool, charges: Sequence[Charge]) -> list[int]:
         changed = []
         for charge in charges:
-            call = charge.epoch, charge.n
-            if not charge.cost_nano or call in self.charges or not (charge.cells or charge.others):
-                continue
-            leased = charge.epoch in self.states
-            parts = [(self.key(cell), charge.cost_nano, leased) for cell in charge.cells]
-            parts += [(key, charge.cost_nano, False) for key in charge.others]
-            self.charges[call] = parts
-            changed += [self.number(key) for key, _, _ in parts]
+            for n, cost_nano in charge.calls:
+                call = charge.epoch, n
+                if not cost_nano or call in self.charges or not (charge.cells or charge.others):
+                    continue
+                leased = charge.epoch in self.states
+                parts = [(self.key(cell), cost_nano, leased) for cell in charge.cells]
+                parts += [(key, cost_nano, False) for key in charge.others]
+                self.charges[call] = parts
+                changed += [self.number(key) for key, _, _ in parts]
         self.offsets[epoch] = place, finished
         return changed
 

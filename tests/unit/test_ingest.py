@@ -69,7 +69,7 @@ async def test_a_failing_database_is_told_and_tried_again(
     monkeypatch.setattr(ingest, "RETRY_S", 0.02)
     writer = new_writer(tmp_path / "journal")
     call = write(writer, 1)
-    real, failures = UsageTable.take, 3
+    real, failures = UsageTable.take_together, 3
 
     def take(self: UsageTable, *args: object, **more: object) -> object:
         nonlocal failures
@@ -78,7 +78,7 @@ async def test_a_failing_database_is_told_and_tried_again(
             raise StoreError("unusable", "disk full") if failures % 2 else OSError("gone")
         return real(self, *args, **more)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(UsageTable, "take", take)
+    monkeypatch.setattr(UsageTable, "take_together", take)
     ingestor = Ingestor(table, tmp_path / "journal")
     task = asyncio.create_task(ingestor.run())
     await seen_within(table, call, 5.0)
@@ -89,8 +89,8 @@ async def test_a_failing_database_is_told_and_tried_again(
 def test_batches_are_taken_until_nothing_is_left(
     tmp_path: Path, table: UsageTable, monkeypatch: pytest.MonkeyPatch, new_writer: NewWriter
 ) -> None:
-    real = UsageTable.take
-    monkeypatch.setattr(UsageTable, "take", lambda self, reader, epoch: real(self, reader, epoch, 3))
+    real = UsageTable.take_together
+    monkeypatch.setattr(UsageTable, "take_together", lambda self, reader, epochs: real(self, reader, epochs, 3))
     writers = [new_writer(tmp_path / "journal", segment_bytes=1500) for _ in range(3)]
     for writer in writers:
         for n in range(1, 11):

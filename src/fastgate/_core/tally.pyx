@@ -45,6 +45,7 @@ cdef struct Seen:
 
 
 @cython.final
+@cython.no_gc
 @cython.freelist(256)
 cdef class Tally:
     """One finished call, and where its record stands."""

@@ -9,12 +9,14 @@ import asyncio
 import threading
 from collections.abc import Callable
 
+from fastgate.bulk import burst
+from fastgate.clock import mono_ns
 from fastgate.config import Journal
 from fastgate.control.alerts.watch import Watch
 from fastgate.control.charging import Charging
 from fastgate.control.feed import CallFeed
 from fastgate.control.history import History
-from fastgate.control.ingest import Ingestor
+from fastgate.control.ingest import BUSY_POLL_S, BUSY_RECORDS, HOUSEKEEPING_S, Ingestor
 from fastgate.control.leases import Leases
 from fastgate.control.operations import Operations
 from fastgate.control.recover import recover
@@ -48,11 +50,8 @@ LEDGER = "ledger"
 CHARGE_S = 0.1
 """How often finished calls are charged: a stage reaches every worker within a second."""
 
-LOOK_AFTER_CHARGES = 5
-"""Twice a second: who does not answer, who is dead."""
-
-HOUSEKEEPING_CHARGES = 36_000
-"""About once an hour."""
+LOOK_AFTER_NS = 500_000_000
+"""How often it is asked who does not answer, and who is dead."""
 
 log = Log("control")
 
@@ -73,8 +72,9 @@ class Background:
         operations.leases = Leases(state, self.counters, self._charging, self.reap, operations.note)
         self.stages = Stages(self.counters, state.stages, operations.board)
         self.stages.listeners.append(operations.desk.on_stage)
-        self._charges = 0
         self._stopping = False
+        self._look_after_ns = 0
+        self._house_ns = mono_ns() + int(HOUSEKEEPING_S * 1e9)
         self._ingestor = Ingestor(
             operations.calls.table,
             feed,
@@ -93,7 +93,7 @@ class Background:
         return [
             loop.create_task(self._ingestor.run(), name="the count of calls"),
             loop.create_task(_repeat(self.reap, REAP_S), name="the recovery of calls"),
-            loop.create_task(_repeat(self.charge, CHARGE_S), name="the charging of budgets"),
+            loop.create_task(_repeat(self.charge, CHARGE_S, BUSY_POLL_S), name="the charging of budgets"),
             loop.create_task(_repeat(self._operations.world.tick, CLOCK_S), name="the clock"),
             loop.create_task(_repeat(self._operations.budgets.intake.take, CLOCK_S), name="the developers' questions"),
             loop.create_task(_repeat(self._operations.desk.step, ALERTS_S), name="the alerts"),
@@ -133,16 +133,20 @@ class Background:
         """Takes seconds in its thread where it is due; a process that ends does not wait for all of it."""
         self._operations.caching.save_graphs(lambda: self._stopping)
 
-    def charge(self) -> None:
-        """Charges finished calls to budgets and says which stages they have reached."""
+    def charge(self) -> bool:
+        """Charges finished calls to budgets and says which stages they have reached; whether there were many."""
         charging = self._charging
-        charging.step()
-        self._charges += 1
-        if self._charges % LOOK_AFTER_CHARGES == 0:
+        with burst():
+            records = charging.step()
+        now_ns = mono_ns()
+        if now_ns >= self._look_after_ns:
+            self._look_after_ns = now_ns + LOOK_AFTER_NS
             charging.look_after()
-        if self._charges % HOUSEKEEPING_CHARGES == 0:
+        if now_ns >= self._house_ns:
+            self._house_ns = now_ns + int(HOUSEKEEPING_S * 1e9)
             charging.keep_house()
         self.stages.look(self._operations.world.budgets, charging.take_changed())
+        return records >= BUSY_RECORDS
 
     def _journal(self) -> JournalWriter:
         """This process's own epoch, made when first needed."""
@@ -155,12 +159,13 @@ class Background:
         return self._writer
 
 
-async def _repeat(step: Callable[[], object], every_s: float) -> None:
-    """`step` in a thread, for ever."""
+async def _repeat(step: Callable[[], object], every_s: float, busy_s: float = 0.0) -> None:
+    """`step` in a thread, for ever; with the pause `busy_s` where it says that it had much to do."""
     while True:
         pause_s = every_s
         try:
-            await asyncio.to_thread(step)
+            if await asyncio.to_thread(step) is True and busy_s:
+                pause_s = busy_s
         except (StoreError, OSError) as error:
             log.error("trying again", why=error)
             pause_s = RETRY_S

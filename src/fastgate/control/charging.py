@@ -44,7 +44,9 @@ FLIGHT = ".flight"
 
 log = Log("charging")
 
-_decode_cells = msgspec.msgpack.Decoder(tuple[Annotated[int, msgspec.Meta(le=(1 << 63) - 1)], ...]).decode
+INT64_MIN, INT64_MAX = -1 << 63, (1 << 63) - 1
+
+_decode_cells = msgspec.msgpack.Decoder(tuple[Annotated[int, msgspec.Meta(le=INT64_MAX)], ...]).decode
 """As SQLite's integers, which end there; those of a record may be twice as large."""
 
 Extent = tuple[int, int, bool]
@@ -63,14 +65,14 @@ class Unheld:
     def __init__(self, matches: Sequence[Match]) -> None:
         self._matches = matches
         self._cells: tuple[CellKey, ...] = ()
-        self._from_ns = self._until_ns = 0
+        self._from_ns, self._until_ns = (0, 0) if matches else (INT64_MIN, INT64_MAX + 1)
 
     def at(self, at_ns: int) -> tuple[CellKey, ...]:
         """The cells that a call begun at `at_ns` falls into."""
         if not self._from_ns <= at_ns < self._until_ns:
             steps = [step_of(row, at_ns) for row, _ in self._matches]
-            self._from_ns = max((start_ns for start_ns, _ in steps), default=at_ns)
-            self._until_ns = min((end_ns for _, end_ns in steps), default=at_ns + 1)
+            self._from_ns = max(start_ns for start_ns, _ in steps)
+            self._until_ns = min(end_ns for _, end_ns in steps)
             self._cells = tuple(
                 [
                     CellKey(row.id, row.created_ns, cell, start_ns)
@@ -198,7 +200,7 @@ class Charging:
         closed = not extent[2]
         position = self._places.get(epoch, START)
         batch = self._feed.calls(epoch, position, BATCH_RECORDS, closed=closed)
-        charges = [charge for charge in map(self._charge, batch.found) if charge is not None]
+        charges = self._charges(batch.found)
         finished = closed and not batch.more and batch.position != START
         if batch.position != position or finished:
             self.changed.update(self.counters.apply(epoch, _place(batch.position), finished, charges))
@@ -210,20 +212,30 @@ class Charging:
             self._taken[epoch] = extent
         return len(batch.found)
 
-    def _charge(self, call: Tally | Odd) -> Charge | None:
-        if isinstance(call, Odd):
-            if call.why:
-                log.error("a record cannot be charged", sequence=call.sequence, why=call.why)
-            return None
-        if not call.cost_nano:
-            return None
-        try:
-            cells, unheld = self._kind(call)
-            epoch = call.worker.decode()
-        except (ValueError, msgspec.MsgspecError) as error:
-            log.error("a record cannot be charged", sequence=call.sequence, why=str(error))
-            return None
-        return Charge(epoch, call.number, cells, unheld.at(call.at_ns), call.cost_nano)
+    def _charges(self, found: Sequence[Tally | Odd]) -> list[Charge]:
+        """What the calls of one batch come to, those together that are charged to the same cells."""
+        charges: dict[tuple[bytes, int, int], Charge] = {}
+        for call in found:
+            if isinstance(call, Odd):
+                if call.why:
+                    log.error("a record cannot be charged", sequence=call.sequence, why=call.why)
+                continue
+            cost_nano = call.cost_nano
+            if not cost_nano:
+                continue
+            try:
+                cells, unheld = self._kind(call)
+                others = unheld.at(call.at_ns)
+                # Calls of a kind share these tuples, and a charge keeps them: no need to hash what they are of.
+                alike = call.worker, id(cells), id(others)
+                charge = charges.get(alike)
+                if charge is None:
+                    charge = charges[alike] = Charge(call.worker.decode(), cells, others, [])
+            except (ValueError, msgspec.MsgspecError) as error:
+                log.error("a record cannot be charged", sequence=call.sequence, why=str(error))
+                continue
+            charge.calls.append((call.number, cost_nano))
+        return list(charges.values())
 
     def _kind(self, call: Tally) -> tuple[tuple[int, ...], Unheld]:
         """The cells that the call names, and the budgets that select it and that it names no cell of."""

@@ -17,7 +17,6 @@ from typing import Any, NamedTuple, Protocol, cast
 
 import msgspec
 from sqlalchemy import Connection, Engine, delete, event, false, func, insert, or_, select, tuple_
-from sqlalchemy.dialects.sqlite import insert as upsert
 
 from fastgate import clock
 from fastgate._core.tally import Tally
@@ -97,18 +96,33 @@ class UsageTable:
 
     def take(self, feed: CallFeed, epoch: str, max_records: int = BATCH_RECORDS) -> Taken:
         """Count the calls of one epoch that are not counted yet, at most `max_records` of them, in one transaction."""
-        closed = not feed.is_open(epoch)
+        return self.take_together(feed, [epoch], max_records)[epoch]
+
+    def take_together(
+        self, feed: CallFeed, epochs: Sequence[str], max_records: int = BATCH_RECORDS
+    ) -> dict[str, Taken]:
+        """The same of several, as far as one transaction may grow: of the first at least, of each at most
+        `max_records`."""
+        taken: dict[str, Taken] = {}
         with self._counting() as connection:
-            position, finished = _offset(connection, epoch)
-            if finished:
-                return Taken(0, [], False, True)
-            batch = feed.calls(epoch, position, max_records, closed=closed)
-            broken = self._insert(connection, epoch, batch.found)
-            found = _note_damage(connection, epoch, [*batch.damage, *broken])
-            # A folder without a segment says nothing: its writer may be about to make the first.
-            finished = closed and not batch.more and batch.position != START
-            if batch.position != position or finished:
-                _set_offset(connection, epoch, batch.position, finished)
+            for epoch in epochs:
+                taken[epoch] = self._take(connection, feed, epoch, max_records)
+                if sum(each.records for each in taken.values()) >= max_records:
+                    break
+        return taken
+
+    def _take(self, connection: Connection, feed: CallFeed, epoch: str, max_records: int) -> Taken:
+        closed = not feed.is_open(epoch)
+        position, finished = _offset(connection, epoch)
+        if finished:
+            return Taken(0, [], False, True)
+        batch = feed.calls(epoch, position, max_records, closed=closed)
+        broken = self._insert(connection, epoch, batch.found)
+        found = _note_damage(connection, epoch, [*batch.damage, *broken])
+        # A folder without a segment says nothing: its writer may be about to make the first.
+        finished = closed and not batch.more and batch.position != START
+        if batch.position != position or finished:
+            _set_offset(connection, epoch, batch.position, finished)
         return Taken(len(batch.found), found, batch.more, finished)
 
     @contextmanager
@@ -276,17 +290,14 @@ def _tune(connection: sqlite3.Connection, _record: Any) -> None:
 
 
 def _offset(connection: Connection, epoch: str) -> tuple[Position, bool]:
-    row = connection.execute(select(offsets).where(offsets.c.epoch == epoch)).one_or_none()
-    if row is None:
-        return START, False
-    return Position(row.segment, row.offset, row.sequence), bool(row.finished)
+    asked = "SELECT segment, offset, sequence, finished FROM offsets WHERE epoch = ?"
+    row = _driver(connection).execute(asked, (epoch,)).fetchone()
+    return (START, False) if row is None else (Position(*row[:3]), bool(row[3]))
 
 
 def _set_offset(connection: Connection, epoch: str, position: Position, finished: bool) -> None:
-    values = {**position._asdict(), "finished": int(finished)}
-    connection.execute(
-        upsert(offsets).values(epoch=epoch, **values).on_conflict_do_update(index_elements=["epoch"], set_=values)
-    )
+    row = (epoch, *position, int(finished))
+    _driver(connection).execute("INSERT OR REPLACE INTO offsets VALUES (?, ?, ?, ?, ?)", row)
 
 
 def _store(connection: Connection, rows: Sequence[Row]) -> None:
@@ -295,7 +306,7 @@ def _store(connection: Connection, rows: Sequence[Row]) -> None:
 
 
 def _driver(connection: Connection) -> sqlite3.Connection:
-    """SQLite's own connection, for what is done for every call: SQLAlchemy's way would cost as much as SQLite's."""
+    """SQLite's own connection, for what is done in every batch: SQLAlchemy's way would cost as much as SQLite's."""
     driver: Any = connection.connection.driver_connection
     return cast("sqlite3.Connection", driver)
 

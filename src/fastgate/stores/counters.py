@@ -35,7 +35,11 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-VERSION = 1
+VERSION = 2
+
+PAGE_CALLS = 512
+"""Calls of one row of `seen`, a byte each: what a batch of charges reads and writes of them is a few rows, and several
+fit into one page of the file."""
 
 BUSY_TIMEOUT_MS = 5000
 """As for the directory's file. A transaction here takes a few milliseconds; the longest, a batch of a thousand calls,
@@ -66,7 +70,9 @@ CREATE TABLE wants (
     until_ns INTEGER NOT NULL, PRIMARY KEY (epoch, call, cell)
 ) WITHOUT ROWID;
 CREATE INDEX wants_on ON wants (cell, seq);
-CREATE TABLE seen (epoch TEXT NOT NULL, n INTEGER NOT NULL, PRIMARY KEY (epoch, n)) WITHOUT ROWID;
+CREATE TABLE seen (
+    epoch TEXT NOT NULL, page INTEGER NOT NULL, calls BLOB NOT NULL, PRIMARY KEY (epoch, page)
+) WITHOUT ROWID;
 CREATE TABLE offsets (
     epoch TEXT PRIMARY KEY, segment INTEGER NOT NULL, offset INTEGER NOT NULL, sequence INTEGER NOT NULL,
     finished INTEGER NOT NULL
@@ -113,6 +119,9 @@ class Database:
             (found,) = db.execute("PRAGMA user_version").fetchone()
             if found == VERSION:
                 return
+            if found == 1:
+                _from_version_1(db)
+                return
             if found:
                 raise StoreError("unusable", f"{self.path} was written by another fastgate (version {found})")
             for statement in SCHEMA.split(";"):
@@ -152,6 +161,22 @@ class Database:
     def close(self) -> None:
         with self._lock:
             self.connection.close()
+
+
+def _from_version_1(db: sqlite3.Connection) -> None:
+    """Calls that are charged had a row each."""
+    db.execute("ALTER TABLE seen RENAME TO seen_1")
+    (made,) = (statement for statement in SCHEMA.split(";") if "CREATE TABLE seen " in statement)
+    db.execute(made)
+    for epoch, page in db.execute("SELECT DISTINCT epoch, n / ? FROM seen_1", (PAGE_CALLS,)).fetchall():
+        calls = bytearray(PAGE_CALLS)
+        first = page * PAGE_CALLS
+        within = (epoch, first, first + PAGE_CALLS)
+        for (n,) in db.execute("SELECT n FROM seen_1 WHERE epoch = ? AND n >= ? AND n < ?", within):
+            calls[n - first] = 1
+        db.execute("INSERT INTO seen VALUES (?, ?, ?)", (epoch, page, bytes(calls)))
+    db.execute("DROP TABLE seen_1")
+    db.execute(f"PRAGMA user_version = {VERSION}")
 
 
 def next_number(db: sqlite3.Connection, name: str) -> int:

@@ -92,14 +92,14 @@ class Exchange(NamedTuple):
 
 
 class Charge(NamedTuple):
-    """One finished call: what it cost, on the cells it was held on and on those it was not (a soft budget, or one that
-    its worker did not know yet). `epoch` and `n` name the call: it is charged once however often it is told."""
+    """Finished calls of one worker on the same cells: those they were held on, and those they were not (a soft budget,
+    or one that their worker did not know yet). `calls` are (number, cost in nano-dollars). `epoch` and the number name
+    a call: it is charged once however often it is told."""
 
     epoch: str
-    n: int
     cells: tuple[int, ...]
     others: tuple[CellKey, ...]
-    cost_nano: int
+    calls: list[tuple[int, int]]
 
 
 class CellRow(NamedTuple):

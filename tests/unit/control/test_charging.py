@@ -264,3 +264,12 @@ def test_stages_are_published_and_told_once(house: House) -> None:
     house.rows = (budget(usd_nano=1000 * USD), house.rows[1])
     look()
     assert (told[-1].stage, told[-1].usd_nano) == ("", 1000 * USD)
+
+
+def test_calls_of_any_time_are_charged(house: House) -> None:
+    """Also where no budget but those that are named selects a call: then no period is looked for."""
+    house.rows = (budget("other", of="nobody"),)
+    for at_ns in (-(1 << 63), -1, 0, (1 << 63) - 1):
+        house.call(100, at_ns=at_ns)
+    assert house.charging.step() == 4
+    assert house.spent("other") == {}
