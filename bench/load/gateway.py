@@ -81,11 +81,11 @@ def built_in_guards() -> list[str]:
     return [name for name, scanner in scanners if any(set(REQUEST) & set(rule.kinds) for rule in scanner.rules)]
 
 
-def simulator(folder: Path, workers: int) -> Server:
-    """The scripted provider with its fixed answer, for streams."""
+def simulator(folder: Path, workers: int, scenario: str = "plain") -> Server:
+    """The scripted provider, with its fixed answer or another scenario, for streams."""
     folder.mkdir(parents=True)
     port = free_port()
-    command = [sys.executable, "-m", "fastgate.sim", "--port", str(port), "--scenario", "plain"]
+    command = [sys.executable, "-m", "fastgate.sim", "--port", str(port), "--scenario", scenario]
     command += ["--workers", str(workers), "--no-memory-log"]
     return Server("mock", f"http://127.0.0.1:{port}", command, folder / "simulate.log", ready="/__sim/health")
 

@@ -1,0 +1,209 @@
+"""`python -m bench.streams`: what a thousand open streams cost, and what they do to the next call.
+
+A thousand streams of 50 events a second run through one server at a time, fastgate and nginx in turn. Meanwhile single
+calls go through it and past it, one after the other: what the first words of an answer take longer through it is what
+it adds. Then streams that are open and silent: what each keeps resident. Writes bench/streams.json for bench.render.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from bench.figures import median, spread
+from bench.load import gateway, nginx
+from bench.load.processes import Server, cpu_between, environ
+from bench.load.rounds import note
+from bench.lock import BusyError, only_one
+from bench.probe import Probe, message
+from bench.section import Goal, Section
+from bench.stream_client import OPEN_S
+
+EVENTS_PER_S = 50
+DELTA_TOKENS = 4
+"""The simulator's text deltas are of 16 characters, four of its tokens."""
+
+WARM_UP_S = 1.0
+PROBES_PER_S = 30
+IDLE_STREAMS = 2_000
+STALL_S = 600
+
+FIRST_TOKEN_MS, EVENT_US, RESIDENT_KIB = 1.0, 2.0, 40.0
+"""The goals: what is added to the time to the first token (p99), the CPU of one relayed event, an idle stream."""
+
+
+class Streams:
+    """A process that holds streams open and counts their events (bench.stream_client)."""
+
+    def __init__(self, port: int, count: int, body: bytes) -> None:
+        command = [sys.executable, "-m", "bench.stream_client", str(port), str(count), gateway.KEY]
+        self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environ())
+        assert self.process.stdin is not None
+        self.process.stdin.write(body + b"\n")
+
+    def events(self) -> int:
+        """How many events have come so far. RuntimeError where a stream was refused or has ended."""
+        assert self.process.stdin is not None
+        assert self.process.stdout is not None
+        self.process.stdin.write(b"\n")
+        self.process.stdin.flush()
+        told = json.loads(self.process.stdout.readline() or b'{"fault": "the client has ended"}')
+        if "fault" in told:
+            raise RuntimeError(f"streams: {told['fault']}")
+        return int(told["events"])
+
+    def close(self) -> None:
+        self.process.kill()
+        self.process.communicate()
+
+
+@contextmanager
+def streams(port: int, count: int, body: bytes) -> Iterator[Streams]:
+    opened = Streams(port, count, body)
+    try:
+        opened.events()  # once all have begun
+        yield opened
+    finally:
+        opened.close()
+
+
+@dataclass
+class Run:
+    """What one server did, a sample a round. Times of first tokens in ms, all rounds together."""
+
+    through: list[float] = field(default_factory=list)
+    past: list[float] = field(default_factory=list)
+    event_us: list[float] = field(default_factory=list)
+    events_per_s: list[float] = field(default_factory=list)
+
+
+def flow(run: Run, server: Server, upstream: Server, count: int, seconds: float) -> None:
+    """One round of one server."""
+    tokens = int((seconds + WARM_UP_S + OPEN_S) * EVENTS_PER_S * DELTA_TOKENS)
+    body = message(f"[[sim:text gap_ms={1000 // EVENTS_PER_S} tokens={tokens}]]")
+    with streams(port_of(server), count, body) as opened:
+        time.sleep(WARM_UP_S)
+        probes = (Probe(port_of(server), gateway.KEY), run.through), (Probe(port_of(upstream), gateway.KEY), run.past)
+        before, events, begun = server.cpu_s(), opened.events(), time.monotonic()
+        turn = 0
+        while (now := time.monotonic()) < begun + seconds:
+            for probe, times in probes if turn % 2 else probes[::-1]:
+                times.append(probe.first_token_ms())
+            turn += 1
+            time.sleep(max(0.0, 2 / PROBES_PER_S - (time.monotonic() - now)))
+        events = opened.events() - events
+        used, _ = cpu_between(before, server.cpu_s())
+        run.event_us.append(used / events * 1e6)
+        run.events_per_s.append(events / (time.monotonic() - begun))
+        for probe, _ in probes:
+            probe.close()
+
+
+def idle_kib(server: Server) -> float:
+    """What an open, silent stream keeps resident in the server's processes."""
+
+    def resident() -> int:
+        return sum(process.memory_info().rss for process in server.family())
+
+    before = resident()
+    with streams(port_of(server), IDLE_STREAMS, message(f"[[sim:stall stall_at=3 stall_s={STALL_S}]]")):
+        return (resident() - before) / IDLE_STREAMS / 1024
+
+
+def port_of(server: Server) -> int:
+    return int(server.url.rpartition(":")[2])
+
+
+def measure(folder: Path, count: int, seconds: float, rounds: int) -> tuple[dict[str, Run], float]:
+    """A Run for each server, and what an idle stream costs fastgate."""
+    runs = {"nginx": Run(), "fastgate": Run()}
+    with (
+        gateway.simulator(folder / "mock", 1, "text") as upstream,
+        nginx.reverse_proxy(folder / "proxy", upstream.url, stream=True) as proxy,
+        gateway.gateway(folder / "gateway", upstream.url, 1) as ours,
+    ):
+        for turn in range(rounds):
+            for server in (proxy, ours) if turn % 2 else (ours, proxy):
+                flow(runs[server.name], server, upstream, count, seconds)
+                said = runs[server.name]
+                note(f"{turn + 1}/{rounds} {server.name:9} {said.event_us[-1]:.1f} µs of CPU an event")
+        kib = idle_kib(ours)
+        note(f"{kib:.1f} KiB an idle stream")
+    return runs, kib
+
+
+def p99(times: list[float]) -> float:
+    return statistics.quantiles(times, n=100)[98]
+
+
+def section(runs: dict[str, Run], kib: float, count: int) -> Section:
+    rows = [
+        [
+            name,
+            f"{median(run.events_per_s):,.0f}",
+            f"{median(run.event_us):.2f}",
+            f"±{spread(run.event_us) * 50:.0f} %",
+            f"{median(run.past):.2f}",
+            f"{median(run.through):.2f}",
+            f"{p99(run.past):.2f}",
+            f"{p99(run.through):.2f}",
+        ]
+        for name, run in runs.items()
+    ]
+    ours = runs["fastgate"]
+    added, event_us = p99(ours.through) - p99(ours.past), median(ours.event_us)
+    goals = [
+        Goal(f"first token: {added:.2f} ms more than past it at p99 (<= {FIRST_TOKEN_MS:g})", added <= FIRST_TOKEN_MS),
+        Goal(
+            f"CPU of a relayed event: {event_us:.2f} µs (<= {EVENT_US:g}); nginx {median(runs['nginx'].event_us):.2f}",
+            event_us <= EVENT_US,
+        ),
+        Goal(f"an idle stream keeps {kib:.1f} KiB resident (<= {RESIDENT_KIB:g})", kib <= RESIDENT_KIB),
+    ]
+    about = (
+        f"{count:,} open streams of {EVENTS_PER_S} events a second through one worker, and single calls meanwhile, in "
+        "turn through the server and past it to the upstream. CPU is that of all processes of a server, the kernel's "
+        f"work for them included. {len(ours.through)} calls each way; clients and upstream use the same cores."
+    )
+    columns = (
+        "through", "events/s", "CPU µs/event", "spread", "first token past it, p50 ms", "through it, p50 ms",
+        "past it, p99 ms", "through it, p99 ms",
+    )  # fmt: skip
+    return Section("Open streams", about, columns, rows, goals)
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m bench.streams", description=__doc__)
+    parser.add_argument("--streams", type=int, default=1_000, help="open streams  [1000]")
+    parser.add_argument("--seconds", type=float, default=10, help="length of one run  [10]")
+    parser.add_argument("--rounds", type=int, default=3, help="runs of each server  [3]")
+    parser.add_argument("--check", action="store_true", help="exit 1 when a goal is missed")
+    chosen = parser.parse_args()
+    if not shutil.which("nginx"):
+        sys.stderr.write("nginx not found: make peers\n")
+        return 2
+    try:
+        with only_one(), tempfile.TemporaryDirectory(prefix="fastgate-bench-") as folder:
+            runs, kib = measure(Path(folder), chosen.streams, chosen.seconds, chosen.rounds)
+    except (BusyError, RuntimeError) as error:
+        sys.stderr.write(f"{error}\n")
+        return 2
+    result = section(runs, kib, chosen.streams)
+    result.write("streams")
+    for goal in result.goals:
+        print(f"{'met   ' if goal.met else 'MISSED'}  {goal.text}")
+    return 1 if chosen.check and not all(goal.met for goal in result.goals) else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
