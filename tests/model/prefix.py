@@ -32,11 +32,23 @@ def fold(a: int, b: int) -> int:
 
 
 def print_of(data: bytes, seed: int) -> int:
-    one, other = seed ^ A, len(data) ^ B
-    for at in range(0, len(data), 32):
-        words = [int.from_bytes(data[at : at + 32].ljust(32, b"\0")[k : k + 8], "little") for k in range(0, 32, 8)]
+    """Whole steps of 64 bytes go to four lanes, which become two; the rest, filled up with zeros, to those."""
+    one, other, third, fourth = seed ^ A, len(data) ^ B, C, D
+    whole = len(data) // 64 * 64
+    for at in range(0, whole, 64):
+        words = words_of(data[at : at + 64])
+        one, other = fold(words[0] ^ C, words[1] ^ one), fold(words[2] ^ D, words[3] ^ other)
+        third, fourth = fold(words[4] ^ A, words[5] ^ third), fold(words[6] ^ B, words[7] ^ fourth)
+    if whole:
+        one, other = fold(one ^ A, third ^ B), fold(other ^ C, fourth ^ D)
+    for at in range(whole, len(data), 32):
+        words = words_of(data[at : at + 32].ljust(32, b"\0"))
         one, other = fold(words[0] ^ C, words[1] ^ one), fold(words[2] ^ D, words[3] ^ other)
     return fold(one ^ D, other ^ A)
+
+
+def words_of(data: bytes) -> list[int]:
+    return [int.from_bytes(data[at : at + 8], "little") for at in range(0, len(data), 8)]
 
 
 def name_of(body: bytes, node: Node, index: int) -> bytes:

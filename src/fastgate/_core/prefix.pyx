@@ -9,28 +9,12 @@ Reads what `read_request` accepted and noted; the layout of the result is prefix
 """
 
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize
-from cpython.mem cimport PyMem_Free, PyMem_Malloc
+from cpython.mem cimport PyMem_Free, PyMem_Malloc, PyMem_Realloc
 from libc.stdint cimport uint32_t, uint64_t
-from libc.string cimport memcpy
 
+from fastgate._core.pieces cimport fg_fold, print_of_object, print_of_string
 from fastgate._core.request cimport KIND_OTHER, KIND_TEXT, Piece, RequestView
-from fastgate._core.span cimport (
-    Cursor,
-    Span,
-    Text,
-    byte_t,
-    next_item,
-    next_member,
-    open_array,
-    open_object,
-    span_of,
-    text_is,
-    text_of,
-)
-
-cdef extern from "print.h" nogil:
-    uint64_t fg_fold(uint64_t a, uint64_t b) noexcept
-    uint64_t fg_print(const unsigned char* p, size_t n, uint64_t seed) noexcept
+from fastgate._core.span cimport Cursor, Span, byte_t, next_item, open_array, span_of
 
 BLOCKS_MAX = 4096
 """Blocks that are told apart; the print of the last stands for all that follow. A conversation that fills the context
@@ -45,194 +29,110 @@ cdef enum Area:
 
 cdef enum Flag:
     FLAG_KIND = 2  # shift of the kind
-    FLAG_MARKED = 1 << 5
-    FLAG_HOUR = 1 << 6
+    FLAG_MARKS = 5  # and of what its mark says
     FLAG_FIRST = 1 << 7  # of its message
 
 # A print is 32 bits of 64: two that differ are taken for one once in four billion.
+cdef struct Block:
+    uint32_t whole
+    uint32_t start
+    byte_t flags
+
 cdef struct Chain:
     const byte_t* start
-    uint32_t* prints
-    uint32_t* starts
-    byte_t* flags
+    Block* blocks
     Py_ssize_t n
+    Py_ssize_t room
 
 
 cdef inline uint32_t narrow(uint64_t whole) noexcept nogil:
     return <uint32_t>(whole ^ whole >> 32)
 
 
-cdef void add(Chain* chain, const byte_t* p, uint64_t whole, int flags) noexcept:
+cdef int add(Chain* chain, const byte_t* p, uint64_t whole, int flags, int marks) except -1:
+    cdef Block* grown
+    cdef Block* last
     if chain.n == LIMIT:
-        chain.prints[LIMIT - 1] = narrow(fg_fold(chain.prints[LIMIT - 1] ^ whole, <uint64_t>LIMIT | 1))
-        chain.flags[LIMIT - 1] |= flags & (FLAG_MARKED | FLAG_HOUR)
-        return
-    chain.prints[chain.n] = narrow(whole)
-    chain.starts[chain.n] = <uint32_t>(p - chain.start)
-    chain.flags[chain.n] = <byte_t>flags
-    chain.n += 1
-
-
-cdef int marked(Span control) noexcept:
-    """The flags of a `cache_control`."""
-    cdef Cursor cursor
-    cdef Text key, text
-    cdef Span value
-    if not open_object(control, &cursor):
+        last = &chain.blocks[LIMIT - 1]
+        last.whole = narrow(fg_fold(last.whole ^ whole, <uint64_t>LIMIT | 1))
+        last.flags |= <byte_t>(marks << FLAG_MARKS)
         return 0
-    while next_member(&cursor, &key, &value) == 1:
-        if text_is(key, b"ttl", 3) and text_of(value, &text) and text_is(text, b"1h", 2):
-            return FLAG_MARKED | FLAG_HOUR
-    return FLAG_MARKED
+    if chain.n == chain.room:
+        grown = <Block*>PyMem_Realloc(chain.blocks, <size_t>(2 * chain.room + 64) * sizeof(Block))
+        if grown == NULL:
+            raise MemoryError()
+        chain.blocks, chain.room = grown, 2 * chain.room + 64
+    last = &chain.blocks[chain.n]
+    last.whole, last.start = narrow(whole), <uint32_t>(p - chain.start)
+    last.flags = <byte_t>(flags | marks << FLAG_MARKS)
+    chain.n += 1
+    return 0
 
 
-cdef uint64_t print_of_member(const byte_t* name, Py_ssize_t name_n, Span value) noexcept:
-    return fg_print(value.p, <size_t>value.n, fg_print(name, <size_t>name_n, 0))
-
-
-cdef uint64_t print_of_string(Span text) noexcept:
-    """The print of the text block that says the same."""
-    cdef Span type
-    type.p, type.n = <const byte_t*>b'"text"', 6
-    return print_of_member(b"type", 4, type) + print_of_member(b"text", 4, text)
-
-
-cdef uint64_t print_of_object(Span block, int* flags) noexcept:
-    """Of all members but `cache_control`, in any order."""
-    cdef Cursor cursor
-    cdef Text key
-    cdef Span value
-    cdef uint64_t whole = 0
-    if not open_object(block, &cursor):
-        return fg_print(block.p, <size_t>block.n, 1)
-    while next_member(&cursor, &key, &value) == 1:
-        if text_is(key, b"cache_control", 13):
-            flags[0] |= marked(value)
-        else:
-            whole += print_of_member(key.p, key.n, value)
-    return whole
-
-
-cdef uint64_t print_without_mark(Span block, int* flags) except? 0:
-    """Of a block's bytes, its `cache_control` and one comma cut out."""
-    cdef Cursor cursor
-    cdef Text key
-    cdef Span value
-    cdef const byte_t* cut = NULL
-    cdef const byte_t* after = NULL
-    cdef const byte_t* before = block.p + 1  # where the member before ended
-    cdef byte_t* rest
-    cdef size_t head
-    cdef uint64_t whole
-    open_object(block, &cursor)
-    while next_member(&cursor, &key, &value) == 1:
-        if cut != NULL:
-            if before == block.p + 1:
-                after = key.p - 1  # it was the first: the comma after it goes too
-            break
-        if text_is(key, b"cache_control", 13):
-            flags[0] |= marked(value)
-            cut, after = before, value.p + value.n
-        else:
-            before = value.p + value.n
-    head = <size_t>(cut - block.p)
-    rest = <byte_t*>PyMem_Malloc(<size_t>block.n)
-    if rest == NULL:
-        raise MemoryError()
-    memcpy(rest, block.p, head)
-    memcpy(rest + head, after, <size_t>(block.p + block.n - after))
-    whole = fg_print(rest, head + <size_t>(block.p + block.n - after), 1)
-    PyMem_Free(rest)
-    return whole
-
-
-cdef int add_list(Chain* chain, Span value, int area) noexcept:
+cdef int add_list(Chain* chain, Span value, int area) except -1:
     """Tools, or a system prompt of blocks or of one string."""
     cdef Cursor cursor
     cdef Span item
     cdef uint64_t whole
-    cdef int flags
+    cdef byte_t marks
     if not open_array(value, &cursor):
         if value.p != NULL and value.n and value.p[0] == c'"':
-            add(chain, value.p, print_of_string(value), area | KIND_TEXT << FLAG_KIND)
+            add(chain, value.p, print_of_string(value), area | KIND_TEXT << FLAG_KIND, 0)
         return 0
     while next_item(&cursor, &item) == 1:
-        flags = area | (KIND_OTHER if area == AREA_TOOLS else KIND_TEXT) << FLAG_KIND
-        whole = print_of_object(item, &flags)
-        add(chain, item.p, whole, flags)
+        marks = 0
+        whole = print_of_object(item, &marks)
+        add(chain, item.p, whole, area | (KIND_OTHER if area == AREA_TOOLS else KIND_TEXT) << FLAG_KIND, marks)
     return 0
 
 
 cdef int add_messages(Chain* chain, RequestView view) except -1:
     cdef Py_ssize_t i
     cdef Piece* piece
-    cdef Span block
-    cdef uint64_t whole
     cdef int flags
     for i in range(view.piece_n):
         piece = &view.pieces[i]
-        block = span_of(chain.start + piece.start, chain.start + piece.end)
         flags = AREA_MESSAGES | piece.kind << FLAG_KIND
         if i == 0 or piece.message != view.pieces[i - 1].message:
             flags |= FLAG_FIRST
-        if piece.bare:
-            whole = print_of_string(block)
-        elif piece.kind == KIND_TEXT:
-            whole = print_of_object(block, &flags)
-        elif piece.marked:
-            whole = print_without_mark(block, &flags)
-        else:
-            whole = fg_print(block.p, <size_t>block.n, 1)
-        add(chain, block.p, whole, flags)
+        add(chain, chain.start + piece.start, piece.whole, flags, piece.marks)
     return 0
 
 
-cdef Py_ssize_t room_for(RequestView view, Span tools, Span system) noexcept:
-    """As many blocks as there can be."""
-    cdef Cursor cursor
-    cdef Span item
-    cdef Py_ssize_t n = view.piece_n + 1
-    if open_array(system, &cursor):
-        while n < LIMIT and next_item(&cursor, &item) == 1:
-            n += 1
-    if open_array(tools, &cursor):
-        while n < LIMIT and next_item(&cursor, &item) == 1:
-            n += 1
-    return min(n, LIMIT)
+cdef bytes laid_out(Chain* chain):
+    """As prefix.pyi says."""
+    cdef Py_ssize_t i, n = chain.n
+    cdef bytes told = PyBytes_FromStringAndSize(NULL, 9 * n)
+    cdef uint32_t* prints = <uint32_t*>PyBytes_AS_STRING(told)
+    cdef uint32_t* starts = prints + n
+    cdef byte_t* flags = <byte_t*>(starts + n)
+    for i in range(n):
+        prints[i], starts[i], flags[i] = chain.blocks[i].whole, chain.blocks[i].start, chain.blocks[i].flags
+    return told
 
 
 def read_prefix(RequestView view not None, bytes body not None):
     """The prefix of the body that `view` was read from; see prefix.pyi."""
     cdef Chain chain
     cdef Span tools, system
-    cdef Py_ssize_t room
-    cdef byte_t* all_of_it
-    cdef bytes told
     if view.piece_n == 0:
         return b""
     chain.start = <const byte_t*>PyBytes_AS_STRING(body)
     chain.n = 0
+    chain.room = min(view.piece_n + view.tool_count + 8, LIMIT)
     tools = span_of(chain.start + view.tools_start, chain.start + view.tools_end)
     system = span_of(chain.start + view.system_start, chain.start + view.system_end)
     if view.tools_start < 0:
         tools.p = NULL
     if view.system_start < 0:
         system.p = NULL
-    room = room_for(view, tools, system)
-    all_of_it = <byte_t*>PyMem_Malloc(<size_t>(9 * room))
-    if all_of_it == NULL:
+    chain.blocks = <Block*>PyMem_Malloc(<size_t>chain.room * sizeof(Block))
+    if chain.blocks == NULL:
         raise MemoryError()
     try:
-        chain.prints = <uint32_t*>all_of_it
-        chain.starts = chain.prints + room
-        chain.flags = <byte_t*>(chain.starts + room)
         add_list(&chain, tools, AREA_TOOLS)
         add_list(&chain, system, AREA_SYSTEM)
         add_messages(&chain, view)
-        told = PyBytes_FromStringAndSize(NULL, 9 * chain.n)
-        memcpy(PyBytes_AS_STRING(told), chain.prints, <size_t>(4 * chain.n))
-        memcpy(PyBytes_AS_STRING(told) + 4 * chain.n, chain.starts, <size_t>(4 * chain.n))
-        memcpy(PyBytes_AS_STRING(told) + 8 * chain.n, chain.flags, <size_t>chain.n)
-        return told
+        return laid_out(&chain)
     finally:
-        PyMem_Free(all_of_it)
+        PyMem_Free(chain.blocks)

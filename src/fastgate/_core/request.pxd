@@ -1,6 +1,6 @@
 """One validating pass over a request body. Rules and reasons: request.pyx."""
 
-from libc.stdint cimport int64_t, uint32_t
+from libc.stdint cimport int64_t, uint32_t, uint64_t
 
 cdef enum Kind:
     KIND_TEXT
@@ -20,6 +20,8 @@ cdef struct Piece:
     unsigned char kind  # a Kind
     unsigned char marked  # it has a cache_control
     unsigned char bare  # the message's content is this string
+    unsigned char marks  # what its cache_control says (Mark in pieces.pxd)
+    uint64_t whole  # its print
 
 
 cdef class RequestView:

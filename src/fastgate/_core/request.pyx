@@ -27,6 +27,7 @@ from fastgate._core.names cimport (
     open_names,
     start_names,
 )
+from fastgate._core.pieces cimport kind_of, take_print
 from fastgate._core.shape cimport (
     PLACE_BLOCK,
     PLACE_BODY,
@@ -190,21 +191,7 @@ cdef inline bint has_type(int slot) noexcept:
     return SLOT_MODEL <= slot <= SLOT_MAX_TOKENS or slot == SLOT_BUDGET
 
 
-cdef unsigned char kind_of(Text type) noexcept:
-    if text_is(type, b"text", 4):
-        return KIND_TEXT
-    if text_is(type, b"tool_use", 8):
-        return KIND_TOOL_USE
-    if text_is(type, b"tool_result", 11):
-        return KIND_TOOL_RESULT
-    if text_is(type, b"image", 5):
-        return KIND_IMAGE
-    if text_is(type, b"document", 8):
-        return KIND_DOCUMENT
-    return KIND_THINKING if text_is(type, b"thinking", 8) or text_is(type, b"redacted_thinking", 17) else KIND_OTHER
-
-
-cdef int note(RequestView view, Piece block) except -1:
+cdef int note(Parse* s, RequestView view) except -1:
     """A block is read to its end."""
     cdef Piece* grown
     if view.piece_n == view.piece_room:
@@ -212,7 +199,8 @@ cdef int note(RequestView view, Piece block) except -1:
         if grown == NULL:
             raise MemoryError()
         view.pieces, view.piece_room = grown, 4 * view.piece_room + 64
-    view.pieces[view.piece_n] = block
+    take_print(&s.block, s.start)
+    view.pieces[view.piece_n] = s.block
     view.piece_n += 1
     return 0
 
@@ -249,7 +237,7 @@ cdef int take_string(Parse* s, RequestView view, list tools, Level* level, Text 
         if s.notes:
             begin_block(s, view, text.p - 1)
             s.block.end, s.block.kind, s.block.bare = <uint32_t>(text.p + text.n + 1 - s.start), KIND_TEXT, True
-            note(view, s.block)
+            note(s, view)
     elif level.slot == SLOT_NAME:
         if s.levels[s.depth - 1].place == PLACE_TOOLS:
             tools.append(text_from(text))
@@ -444,7 +432,7 @@ cdef const byte_t* read_value(Parse* s, RequestView view, list tools, const byte
             p += 1
             if level.place == PLACE_BLOCK and s.notes:
                 s.block.end = <uint32_t>(p - s.start)
-                note(view, s.block)
+                note(s, view)
             if s.levels[s.depth].slot == SLOT_SYSTEM:
                 view.system_end = p - s.start
             elif s.levels[s.depth].slot == SLOT_TOOLS:
