@@ -19,12 +19,24 @@ UNIDENTIFIED_BODY_BYTES = 1024 * 1024
 """Most of a body that is read (and dropped) before a 401, so that an honest client sees the answer and not a reset."""
 
 
+def ask(call: Call, limit: int) -> bool:
+    """Ask for the body before there is a task that waits for it: `call.reading` is then the server's future. False
+    where that is left to `receive`, because its length is not stated or is too large."""
+    if not 0 <= call.head.content_length <= limit:
+        return False
+    call.reading = call.proto()
+    return True
+
+
 async def receive(call: Call, limit: int) -> bytes:
     """The whole body as sent, of at most `limit` bytes."""
     length = call.head.content_length
     if length > limit:
         raise too_large(limit)
     try:
+        if call.reading is not None:
+            asked: bytes = call.reading.result()  # it was asked for, and that is over
+            return asked
         if length >= 0:
             call.reading = reading = call.proto()
             body: bytes = await reading

@@ -32,14 +32,23 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("fastgate.pipeline")
 
+Items = list[tuple[str, str]]
+"""Header lines as the server gives them."""
 
-async def run(call: Call, worker: Worker, items: list[tuple[str, str]]) -> None:
-    """Take one call through the rooms and answer it."""
+
+def enter(call: Call, worker: Worker, items: Items) -> None:
+    """Through the rooms before the body, which wait for nothing."""
+    edge.open_call(call, items)
+    identity.identify(call, worker.digester)
+
+
+async def run(call: Call, worker: Worker, items: Items | None) -> None:
+    """Take one call through the rooms and answer it. Without `items` it has entered already."""
     error: GatewayError | None = None
     transport: Any = None
     try:
-        edge.open_call(call, items)
-        identity.identify(call, worker.digester)
+        if items is not None:
+            enter(call, worker, items)
         call.body = await body.receive(call, call.snapshot.limits.body_bytes)
         edge.open_body(call)
         policy.admit(call, worker.rates)

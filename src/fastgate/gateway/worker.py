@@ -12,6 +12,7 @@ import asyncio
 import gc
 import logging
 import os
+from itertools import count
 from typing import TYPE_CHECKING
 
 from fastgate import snapshot as snapshots
@@ -89,7 +90,8 @@ class Worker:
         self.upstreams = Upstreams(loop, self.health)
         self.rates = Rates(state.rates_dir)
         self.calls: dict[int, Call] = {}
-        self._n = 0
+        self.next_number = count(1).__next__
+        """Of a call; one step, whichever thread takes it."""
         self.pressure = Pressure(0)
         self._ticked_ns = mono_ns()
         self._ticks = 0
@@ -215,10 +217,6 @@ class Worker:
         return not self.board.draining and not self.records.waiting and not self.lending.reaped
 
     # -- calls ------------------------------------------------------------------------------------------------------
-
-    def next_number(self) -> int:
-        self._n += 1
-        return self._n
 
     def close_call(self, call: Call, record: bytes) -> None:
         """Stop watching the client, give the connection back, write the record and free the flight slot."""

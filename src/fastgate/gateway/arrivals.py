@@ -1,0 +1,104 @@
+"""How a plain call comes from the server's threads to the event loop: once, when its body is there.
+
+Granian's own way wakes the loop for a request; its task asks for the body; a thread that has it wakes the loop again.
+Here the thread that brings a request reads its head (`App.open`, which waits for nothing) and asks for the body, and
+the call's task begins when that has come, which saves a wake-up each way. That thread holds the interpreter lock, and
+what it changes it changes in single steps. Whatever is not plain, or is refused, goes Granian's own way.
+
+Leans on Granian's internals, as the relay's credit does: its version is pinned. Knows nothing of what a call is.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Coroutine
+from contextvars import Context
+from functools import partial
+from typing import TYPE_CHECKING, Any, Protocol
+
+from granian._futures import _cbsched_aioschedule
+from granian._granian import CallbackScheduler
+from granian.server import mp
+
+if TYPE_CHECKING:
+    from fastgate.call import Call, Downstream
+
+log = logging.getLogger("fastgate.arrivals")
+
+
+class Watcher(Protocol):
+    """Granian's own view of one request."""
+
+    scope: Any
+    proto: Downstream
+
+    def taskref(self, task: asyncio.Task[None]) -> None: ...
+    def done(self) -> None: ...
+    def err(self, error: BaseException) -> None: ...
+
+
+Run = Callable[[Watcher], Coroutine[Any, Any, None]]
+
+
+class Plain(Protocol):
+    """What an application says of plain calls."""
+
+    def open(self, scope: Any, proto: Downstream) -> Call | None:
+        """A call that was begun and whose body was asked for (`call.reading`); None for a request that is none."""
+
+    async def go_on(self, call: Call) -> None:
+        """Take it to its end, once that reading is over."""
+
+
+def scheduling(
+    app: Plain, loop: asyncio.AbstractEventLoop, context: Context, otherwise: Callable[[Watcher], None]
+) -> Callable[[Watcher], None]:
+    """What the server's thread calls with each request. Plain ones begin when they are read, others by `otherwise`."""
+
+    def begin(watcher: Watcher, call: Call, _: object) -> None:
+        watcher.taskref(loop.create_task(carry(app, watcher, call)))
+
+    def schedule(watcher: Watcher) -> None:
+        try:
+            call = app.open(watcher.scope, watcher.proto)
+            if call is not None:
+                call.reading.add_done_callback(partial(begin, watcher, call), context=context)
+                return
+        except Exception:
+            log.exception("a request could not be opened")
+        otherwise(watcher)
+
+    return schedule
+
+
+async def carry(app: Plain, watcher: Watcher, call: Call) -> None:
+    """What Granian wraps around an application, around `go_on`."""
+    try:
+        await app.go_on(call)
+    except BaseException as error:  # noqa: BLE001  # as Granian's own: it answers 500 and logs it
+        watcher.err(error)
+        return
+    watcher.done()
+
+
+class Scheduler(CallbackScheduler):
+    """Granian's, but for plain calls."""
+
+    __slots__ = ()
+
+    def __new__(cls, loop: asyncio.AbstractEventLoop, run: Run, app: Plain) -> Scheduler:
+        return super().__new__(cls, loop, run, None, None, None)  # type: ignore[call-arg]  # not in Granian's stubs
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, run: Run, app: Plain) -> None:
+        otherwise = _cbsched_aioschedule(loop, self._ctx, run)  # type: ignore[no-untyped-call]
+        self._schedule_fn = scheduling(app, loop, self._ctx, otherwise)
+
+
+def install(app: Plain) -> None:
+    """Have this worker's server ask `app` first. Granian makes its scheduler after it has called `__rsgi_init__`."""
+
+    def made(loop: asyncio.AbstractEventLoop, run: Run, impl_asyncio: bool) -> Scheduler:
+        return Scheduler(loop, run, app)
+
+    vars(mp)["_new_cbscheduler"] = made

@@ -1,0 +1,112 @@
+"""Plain calls begin in the server's thread and go on when their body is there; all others go Granian's own way."""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import threading
+from collections.abc import Callable
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from fastgate.gateway.arrivals import scheduling
+
+
+class Reading:
+    """The server's future of a body. `come` is called by the server's thread, as Granian does."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self.loop = loop
+        self.told: Callable[[object], None] | None = None
+
+    def add_done_callback(self, told: Callable[[object], None], context: object) -> None:
+        self.told = told
+
+    def come(self) -> None:
+        assert self.told is not None
+        self.loop.call_soon_threadsafe(self.told, self)
+
+
+class Watcher:
+    def __init__(self) -> None:
+        self.scope = self.proto = None
+        self.ended: list[object] = []
+        self.tasks: list[Any] = []
+        self.over = asyncio.Event()
+
+    def taskref(self, task: Any) -> None:
+        self.tasks.append(task)
+
+    def done(self) -> None:
+        self.ended.append("done")
+        self.over.set()
+
+    def err(self, error: BaseException) -> None:
+        self.ended.append(error)
+        self.over.set()
+
+
+class App:
+    """Opens what it was given."""
+
+    def __init__(self, call: Any, fault: Exception | None = None, late: BaseException | None = None) -> None:
+        self.call, self.fault, self.late = call, fault, late
+        self.threads: list[int] = []
+        self.gone_on: list[Any] = []
+
+    def open(self, scope: Any, proto: Any) -> Any:
+        self.threads.append(threading.get_ident())
+        if self.fault is not None:
+            raise self.fault
+        return self.call
+
+    async def go_on(self, call: Any) -> None:
+        assert asyncio.current_task() is not None
+        self.gone_on.append(call)
+        if self.late is not None:
+            raise self.late
+
+
+def bring(app: App, watcher: Watcher, others: list[Any], loop: asyncio.AbstractEventLoop) -> None:
+    """As the server's thread does it."""
+    thread = threading.Thread(target=scheduling(app, loop, contextvars.copy_context(), others.append), args=(watcher,))
+    thread.start()
+    thread.join()
+
+
+@pytest.mark.parametrize("late", [None, ValueError("x"), asyncio.CancelledError()])
+def test_a_plain_call_begins_when_its_body_is_there(late: BaseException | None) -> None:
+    async def run() -> None:
+        loop = asyncio.get_running_loop()
+        reading = Reading(loop)
+        call = SimpleNamespace(reading=reading)
+        app, watcher, others = App(call, late=late), Watcher(), list[Any]()
+        bring(app, watcher, others, loop)
+        assert app.threads
+        assert app.threads != [threading.get_ident()]
+        await asyncio.sleep(0.01)
+        assert app.gone_on == []
+        bringing = threading.Thread(target=reading.come)
+        bringing.start()
+        await asyncio.wait_for(watcher.over.wait(), 5)
+        bringing.join()
+        assert app.gone_on == [call]
+        assert watcher.ended == ["done" if late is None else late]
+        assert len(watcher.tasks) == 1
+        assert others == []
+
+    asyncio.run(run())
+
+
+@pytest.mark.parametrize("fault", [None, ValueError("x")])
+def test_what_is_no_plain_call_or_cannot_be_opened_goes_granians_own_way(fault: Exception | None) -> None:
+    async def run() -> None:
+        app, watcher, others = App(None, fault=fault), Watcher(), list[Any]()
+        bring(app, watcher, others, asyncio.get_running_loop())
+        await asyncio.sleep(0.01)
+        assert others == [watcher]
+        assert app.gone_on == watcher.ended == []
+
+    asyncio.run(run())
