@@ -110,11 +110,13 @@ class Broke(msgspec.Struct, frozen=True, kw_only=True):
     byte: int = -1
 
 
-class Judgement(msgspec.Struct, frozen=True, kw_only=True):
-    """`expected_read` is how many tokens the call before left in the provider's cache; None where none is known."""
+class Judgement(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """`expected_read` is how many tokens the call before left in the provider's cache; None where none is known.
+    `placed_nano` is what marks that the gateway placed were expected to save; 0 where it placed none."""
 
     expected_read: int | None = None
     broke: Broke | None = None
+    placed_nano: int = 0
 
 
 class Placed(msgspec.Struct, frozen=True, array_like=True):

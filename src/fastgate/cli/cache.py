@@ -37,6 +37,7 @@ SESSION_COLUMNS = [
     Column("read", "read_ratio", "right"),
     Column("breaks", "breaks", "right"),
     Column("lost $", "lost", "right"),
+    Column("marked", lambda row: str(row["placed"]) if row["placed"] else "", "right"),
     Column("last broken by", lambda row: " ".join(filter(None, (row["last_cause"], row["last_block"])))),
 ]
 

@@ -17,6 +17,8 @@ _decode = msgspec.json.Decoder(Judgement).decode
 _READ = func.sum(calls.c.cache_read_tokens)
 _WHOLE = _READ + func.sum(calls.c.input_tokens + calls.c.cache_write_5m_tokens + calls.c.cache_write_1h_tokens)
 _LOST = func.sum(calls.c.broke_nano)
+_PLACED = func.json_extract(calls.c.prompt_cache, "$.placed_nano")
+"""Null where the gateway placed no marks."""
 
 
 def sessions(engine: Engine, since_ns: int, limit: int) -> list[CacheSession]:
@@ -33,6 +35,8 @@ def sessions(engine: Engine, since_ns: int, limit: int) -> list[CacheSession]:
             _WHOLE.label("whole"),
             func.count().filter(calls.c.broke_nano > 0).label("breaks"),
             _LOST.label("lost"),
+            func.count(_PLACED).label("placed"),
+            func.coalesce(func.sum(_PLACED), 0).label("placed_saves"),
             last_break,
         )
         .where(calls.c.session != "", calls.c.at_ns >= since_ns)
@@ -60,6 +64,8 @@ def sessions(engine: Engine, since_ns: int, limit: int) -> list[CacheSession]:
                 read_ratio=ratio(row.read, row.whole),
                 breaks=row.breaks,
                 lost=format_usd(row.lost),
+                placed=row.placed,
+                placed_saves=format_usd(row.placed_saves),
                 last_cause=broke.cause if broke is not None else "",
                 last_block=broke.block if broke is not None else "",
             )

@@ -29,7 +29,7 @@ _NEEDED = frozenset(
         "id", "at_ns", "org", "team", "user", "key", "cost_center", "session", "agent", "model_asked", "model_used",
         "endpoint", "provider", "outcome", "tags", "cost_nano", "cost_asked_nano", "saved_nano", "cache", "namespace",
         "saved_downgrade_nano", "saved_arbitration_nano", "usage", "prefix", "usage_state", "head_us", "tools",
-        "sightings", "cells",
+        "sightings", "placed", "cells",
     )
 )  # fmt: skip
 """Of a record, what has a column, what the guardian of the prompt cache looks at, and what a charge needs."""

@@ -57,7 +57,8 @@ class CacheStats(msgspec.Struct, frozen=True, kw_only=True):
 
 class CacheSession(msgspec.Struct, frozen=True, kw_only=True):
     """One session (and sub-agent) and the provider's prompt cache: the share of its input that was read from it, how
-    often it was broken, what that cost, and what broke it last."""
+    often it was broken, what that cost, and what broke it last. The gateway `placed` marks into so many of its calls,
+    and `placed_saves` is what they were expected to save."""
 
     session: str
     agent: str
@@ -68,6 +69,8 @@ class CacheSession(msgspec.Struct, frozen=True, kw_only=True):
     read_ratio: str
     breaks: int
     lost: Usd
+    placed: int
+    placed_saves: Usd
     last_cause: str
     last_block: str
 

@@ -166,7 +166,9 @@ class UsageTable:
     def _judged(self, call: Any) -> tuple[str | None, int]:
         """The columns that the guardian fills."""
         judgement = self.guardian.judge(call) if self.guardian is not None and call.prefix else None
-        if judgement is None or judgement.expected_read is None:
+        if call.placed is not None and call.usage_state != "none":  # and it was sent
+            judgement = msgspec.structs.replace(judgement or Judgement(), placed_nano=call.placed.expected_nano)
+        elif judgement is None or judgement.expected_read is None:
             return None, 0
         return _json(judgement).decode(), judgement.broke.cost_nano if judgement.broke is not None else 0
 
