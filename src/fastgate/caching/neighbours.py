@@ -79,7 +79,7 @@ class Neighbours:
         self.loop = loop
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._directory = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        self._claims = Claims(directory / "claims")
+        self._claims = Claims(directory)
         self._links: set[Any] = set()
         self._listening = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
         try:
