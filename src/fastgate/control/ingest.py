@@ -23,8 +23,8 @@ log = logging.getLogger("fastgate.ingest")
 POLL_S = 0.1
 """A finished call is visible within this and the time of one transaction; promised is 1 s."""
 
-BUSY_POLL_S = 0.25
-BUSY_RECORDS = 50
+BUSY_POLL_S = 0.2
+BUSY_RECORDS = 100
 """Where a look finds so many, it has taken most of its time for what it costs by itself, so they are fewer."""
 
 RETRY_S = 1.0

@@ -62,21 +62,29 @@ class Draw:
     """What one kind of call draws on. `accounts` are of the hard budgets among `matches`; `numbers` are the store's,
     empty until all are known. `stage` is the hardest stage in force and `staged` the budget it is of."""
 
-    __slots__ = (
-        "accounts", "cells", "keys", "matches", "numbers", "stage", "staged", "stages", "text", "text_ns", "until_ns",
-        "version",
-    )  # fmt: skip
+    matches: list[Match]
+    accounts: tuple[Account, ...]
+    cells: Cells
+    until_ns: int
+    numbers: tuple[int, ...]
+    keys: list[CellKey]
+    stage: StageAction | None
+    staged: Match | None
+    stages: tuple[str, ...]
+    text: str
+    text_ns: int
+    version: int
 
     def __init__(self, matches: list[Match], accounts: tuple[Account, ...], cells: Cells, until_ns: int) -> None:
         self.matches = matches
         self.accounts = accounts
         self.cells = cells
         self.until_ns = until_ns
-        self.numbers: tuple[int, ...] = ()
-        self.keys: list[CellKey] = []
-        self.stage: StageAction | None = None
-        self.staged: Match | None = None
-        self.stages: tuple[str, ...] = ()
+        self.numbers = ()
+        self.keys = []
+        self.stage = None
+        self.staged = None
+        self.stages = ()
         self.text = ""
         self.text_ns = 0
         self.version = -1
@@ -88,18 +96,29 @@ _RANK: dict[StageAction | None, int] = {None: 0, "alert": 1, "downgrade": 2, "pa
 class Allowances:
     """The accounts of one worker. `selection` is None while no budget is configured."""
 
+    now: Callable[[], int]
+    escrow: Escrow
+    selection: Selection | None
+    accounts: dict[CellKey, Account]
+    by_slot: dict[int, Account]
+    by_number: dict[int, Account]
+    returns: list[tuple[int, int]]
+    """What is to be given back at the next opportunity, by the store's numbers."""
+    stages: Mapping[CellKey, StageNote]
+    version: int
+    _draws: dict[tuple[Any, ...], Draw]
+
     def __init__(self, now: Callable[[], int] = boot_ns) -> None:
         self.now = now
         self.escrow = Escrow()
-        self.selection: Selection | None = None
-        self.accounts: dict[CellKey, Account] = {}
-        self.by_slot: dict[int, Account] = {}
-        self.by_number: dict[int, Account] = {}
-        self.returns: list[tuple[int, int]] = []
-        """What is to be given back at the next opportunity, by the store's numbers."""
-        self.stages: Mapping[CellKey, StageNote] = {}
+        self.selection = None
+        self.accounts = {}
+        self.by_slot = {}
+        self.by_number = {}
+        self.returns = []
+        self.stages = {}
         self.version = 0
-        self._draws: dict[tuple[Any, ...], Draw] = {}
+        self._draws = {}
         self._scan_ns = 0
 
     # -- configuration ----------------------------------------------------------------------------------------------

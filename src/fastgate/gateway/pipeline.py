@@ -23,7 +23,7 @@ import logging
 from typing import TYPE_CHECKING, Any
 
 from fastgate.errors import GatewayError, Kind, internal
-from fastgate.gateway import answer, body
+from fastgate.gateway import answer, body, drawing
 from fastgate.gateway.rooms import cache, edge, guard, hold, identity, journal, ladder, ledger, policy, relay, route
 
 if TYPE_CHECKING:
@@ -121,7 +121,9 @@ async def held(call: Call, worker: Worker) -> list[Candidate]:
     """The plan for the call's model, with what it can cost held."""
     plan = route.plan(call)
     if call.snapshot.budgets is not None and call.hold is None:
-        plan = await hold.hold(call, plan, worker.lending, route.plan)
+        lending = worker.lending
+        if not drawing.at_once(call, plan, lending.allowances):
+            plan = await hold.hold(call, plan, lending, route.plan)
     return plan
 
 

@@ -17,6 +17,7 @@ from fastgate._core.escrow import Hold
 from fastgate._core.request import read_request
 from fastgate.bound import bound_nano, floor_tokens, tokens_for
 from fastgate.errors import client_gone, overloaded
+from fastgate.gateway.drawing import find, keep
 from fastgate.gateway.refusals import contended, exhausted, soft_paused
 
 if TYPE_CHECKING:
@@ -34,21 +35,18 @@ _OPENING = re.compile(rb"[ \t\r\n]*\{")
 
 
 async def hold(call: Call, plan: list[Candidate], lending: Lending, replan: Plan) -> list[Candidate]:
-    """Hold what the call may cost; the plan it goes on with. `replan` makes one for a call whose model was changed.
+    """Hold what a call may cost that is not held `at_once`; the plan it goes on with. `replan` makes one for a call
+    whose model was changed.
 
     Raises GatewayError where nothing that is allowed fits.
     """
-    if call.route != "messages" or lending.allowances.selection is None:
-        return plan
-    draw = find(call, lending)
-    if not draw.matches:
-        return plan
+    draw = find(call, lending.allowances)
     if draw.stage is not None:
         if draw.stage == "pause" and draw.staged is not None and not draw.staged.row.hard:
             raise await soft_paused(call, draw, lending)
         staged = draw.staged if draw.stage != "alert" and not call.decided else None
         if staged is not None and lower(call, staged.row.id, draw.stage):
-            plan, draw = replan(call), find(call, lending)
+            plan, draw = replan(call), find(call, lending.allowances)
     if not draw.accounts:
         return plan
     if draw.numbers:
@@ -59,26 +57,10 @@ async def hold(call: Call, plan: list[Candidate], lending: Lending, replan: Plan
     return await ask(call, plan, draw, lending, replan)
 
 
-def find(call: Call, lending: Lending) -> Draw:
-    """What the call draws on as it is now, and what the response header says of that."""
-    who = call.principal
-    assert who is not None
-    try:
-        draw = lending.allowances.draw(who, call.session, call.model_used)
-    except OverflowError as error:
-        raise overloaded(f"Budgets cannot be checked: {error}; try again.", 1) from None
-    call.budget, call.stages = draw.text, draw.stages
-    return draw
-
-
 def lower(call: Call, budget: str, why: str) -> bool:
     """Move the call a step down the cascade; False where there is none."""
     ladder: Ladder | None = call.snapshot.ladder
     return ladder is not None and ladder.lower(call, budget, why)
-
-
-def keep(call: Call, draw: Draw, held: Hold) -> None:
-    call.hold, call.draw, call.cells = held, draw, draw.numbers
 
 
 async def hold_again(call: Call, nano: int, lending: Lending) -> None:
@@ -86,7 +68,7 @@ async def hold_again(call: Call, nano: int, lending: Lending) -> None:
     stays None where it cannot: then nothing more is sent."""
     if not nano or lending.allowances.selection is None:
         return
-    draw = find(call, lending)
+    draw = find(call, lending.allowances)
     if draw.accounts:
         answer = await wait(call, lending.obtain(call.n, draw, nano, nano, 0))
         if isinstance(answer, Hold):
@@ -115,11 +97,11 @@ async def ask(call: Call, plan: list[Candidate], draw: Draw, lending: Lending, r
         if draw.accounts[answer.at].gone:  # the budget was removed meanwhile
             if lending.allowances.selection is None:
                 return plan
-            draw = find(call, lending)
+            draw = find(call, lending.allowances)
         elif answer.verdict != "full":
             raise contended(draw, answer)
         elif lower(call, draw.accounts[answer.at].row.id, "ceiling"):
-            plan, draw = replan(call), find(call, lending)
+            plan, draw = replan(call), find(call, lending.allowances)
         else:
             raise await exhausted(call, draw, answer, floor_nano, lending)
         if not draw.accounts:

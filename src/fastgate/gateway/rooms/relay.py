@@ -30,14 +30,13 @@ from fastgate.gateway.exchange import accepted, begin, broken_off, choose, claim
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from fastgate._core.escrow import Hold
     from fastgate._core.flight import FlightTable
     from fastgate._core.pump import Pump
     from fastgate._core.rates import Gate
     from fastgate.call import Call, Candidate
     from fastgate.gateway.upstream import Pool, Upstreams
 
-    Extend = Callable[[int, Any, Hold, int], Awaitable[bool]]
+    Extend = Callable[[int, Any, Any, int], Awaitable[bool]]
     """Lending.extend: hold more for another attempt."""
 
     MoveOn = Callable[[GatewayError | None], Awaitable[bool]]
@@ -68,7 +67,7 @@ async def carry(
                 break
             if call.attempts:
                 bury(call)
-            if call.hold is not None and not await covered(call, call.hold, candidate[2], extend):
+            if (more := lacking(call, candidate[2])) and not await extend(call.n, call.draw, call.hold, more):
                 continue
             choose(call, candidate)
             pool = upstreams.pool(candidate[0], limits)
@@ -166,10 +165,10 @@ def bury(call: Call) -> None:
     call.meter = None
 
 
-async def covered(call: Call, hold: Hold, bound_nano: int, extend: Extend) -> bool:
-    """Whether the hold covers an attempt of that bound. One that failed before may have cost what was held for it."""
-    lacking_nano = call.attempted_nano + bound_nano - hold.nano
-    return lacking_nano <= 0 or await extend(call.n, call.draw, hold, lacking_nano)
+def lacking(call: Call, bound_nano: int) -> int:
+    """What the call's hold lacks for an attempt of that bound, in nano-dollars. One that failed before may have cost
+    what was held for it."""
+    return max(0, call.attempted_nano + bound_nano - call.hold.nano) if call.hold is not None else 0
 
 
 async def attempt(call: Call, pool: Pool, flight: FlightTable) -> None:
