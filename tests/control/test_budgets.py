@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from fastgate.control.shapes import Page
 from fastgate.state import StateDir
 from tests.support.admin import admin, ask, message, until
 from tests.support.command import Done, invoke
-from tests.support.gateway import KEY, Gateway, serving
+from tests.support.gateway import KEY, Gateway, free_port, serving
 from tests.support.sim import running
 
 WITHIN_S = 1.0
@@ -99,6 +100,37 @@ def test_setting_shows_first_what_the_budget_would_have_done(gateway: Gateway) -
     assert "calls refused" in told and "what happens, and when" in told
     assert told.rstrip().endswith("budget tight made: limit $0.000001, ceiling $0.000001")
     good("budgets", "remove", "tight")
+
+
+@pytest.mark.usefixtures("folder")
+def test_a_budget_that_binds_nothing_is_made_with_a_warning() -> None:
+    told = good("budgets", "set", "typo", "--tag", "projct=x", "--model", "opsu", "--period", "day", "--usd", "1")
+    assert [warning.partition(",")[0] for warning in told["warnings"]] == [
+        "no key has the tag projct", "no model with a known price is opsu; nearest: opus",
+    ]  # fmt: skip
+    assert good("budgets", "set", "typo2", "--user", "alice", "--period", "day", "--usd", "1")["warnings"] == []
+    for name in ("typo", "typo2"):
+        good("budgets", "remove", name)
+
+
+def test_a_gateway_whose_counters_cannot_be_read_says_so_and_does_not_start(tmp_path: Path) -> None:
+    state = tmp_path / "gw" / "fastgate-data"
+    state.mkdir(parents=True, mode=0o700)
+    (state / "counters.sqlite").write_bytes(b"no database" * 1000)
+    with closing_gateway(tmp_path / "gw") as gateway:
+        assert gateway.process.wait(60) == 1
+        told = gateway.log_text()
+    assert "counters.sqlite: file is not a database. No call can be held to its budgets." in told
+    assert "Traceback" not in told
+
+
+@contextmanager
+def closing_gateway(folder: Path) -> Iterator[Gateway]:
+    gateway = Gateway(folder, "http://127.0.0.1:9", listen=free_port(), control=free_port())
+    try:
+        yield gateway
+    finally:
+        gateway.stop()
 
 
 @pytest.mark.usefixtures("folder")

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from fastgate.sim.behaviour import Behaviour
+from tests.support.admin import admin
 from tests.support.burst import post, request
 from tests.support.claude import Claude
 from tests.support.gateway import KEY, Gateway, serving
@@ -44,6 +45,29 @@ def test_over_budget_the_sentence_is_shown_after_one_request(tmp_path: Path) -> 
         assert not simulator.calls()
         listed = json.loads(gateway.cli("calls", "list", "--json").out)["items"]
         assert [item["outcome"] for item in listed] == ["refused"], listed
+
+
+@pytest.mark.timeout(180)
+def test_a_tag_that_a_developer_sets_is_on_his_calls_and_binds_them(tmp_path: Path) -> None:
+    blue = '{id: blue, level: tag, of: "experiment=blue", period: day, usd: 0.00001, stages: [{at: 1.0, do: pause}]}'
+    with (
+        running(tmp_path / "sim") as simulator,
+        serving(tmp_path / "gw", simulator.url, 1, budgets=f"budgets:\n  - {blue}\n") as gateway,
+    ):
+        directory = gateway.directory / "directory.yaml"
+        directory.write_text(
+            directory.read_text().replace("org: acme, cost", "org: acme, open_tags: [experiment], cost")
+        )
+        assert admin(gateway, "POST", "/reload")[0] == 200
+        time.sleep(0.5)
+        claude = developer(tmp_path, gateway)
+        run = claude.run("hello", ANTHROPIC_CUSTOM_HEADERS="x-other: 1\nX-Fastgate-Tag-Experiment: blue")
+        assert "Budget blue (tag experiment=blue) is exhausted" in run.out + run.err
+        assert not simulator.calls()
+        run = claude.run("hello", ANTHROPIC_CUSTOM_HEADERS="x-fastgate-tag-experiment: red")
+        assert run.code == 0, run.out + run.err
+        listed = json.loads(gateway.cli("calls", "list", "--outcome", "ok", "--json").out)["items"]
+        assert listed and all(item["tags"] == {"experiment": "red"} for item in listed)
 
 
 @pytest.mark.timeout(180)

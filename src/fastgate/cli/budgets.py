@@ -156,6 +156,8 @@ def told_put(answer: dict[str, Any]) -> None:
     ceiling = f", ceiling ${dollars(budget['ceiling'])}" if budget["ceiling"] else ", no ceiling"
     would = "would be " if answer["dry_run"] else ""
     click.echo(f"budget {budget['id']} {would}{verb}: limit ${dollars(budget['limit'])}{ceiling}")
+    for warning in answer["warnings"] if answer["dry_run"] else ():
+        click.echo(f"{click.style('warning', fg='yellow')}  {warning}")
     if answer["dry_run"] and answer["replay"]["total"]["calls"]:
         print_report(answer["replay"])
     elif answer["dry_run"]:

@@ -97,7 +97,8 @@ def _write(path: Path, report: Mapping[str, Any]) -> None:
 def print_report(report: Mapping[str, Any]) -> None:
     total = report["total"]
     days = report["days_recorded"]
-    click.echo(f"{total['calls']} calls on {days} days since {minute(report['since'])} UTC, $ {total['recorded']}")
+    on = f"{total['calls']} calls on {days} day{'s' * (days != 1)}"
+    click.echo(f"{on} since {minute(report['since'])} UTC, $ {total['recorded']}")
     if not total["calls"]:
         click.echo("nothing is recorded in this time, so nothing can be said about it")
         return

@@ -23,6 +23,7 @@ def problems_of(config: Path) -> tuple[list[Problem], list[Problem]]:
     from fastgate.config import load_config
     from fastgate.config_alerts import unheard
     from fastgate.directory import load_directory
+    from fastgate.idle import idle_in
     from fastgate.tree import ConfigErrors
 
     errors: list[Problem] = []
@@ -41,6 +42,7 @@ def problems_of(config: Path) -> tuple[list[Problem], list[Problem]]:
             if loaded is not None:
                 named = [(center.id, center.alerts) for center in declared.cost_centers]
                 warnings += unheard(loaded.alerts, named, str(directory))
+                warnings += idle_in(declared, loaded)
         except ConfigErrors as found:
             errors += found.problems
     return errors, warnings

@@ -45,8 +45,8 @@ Verdict = Literal["approve", "deny", "end"]
 
 class Budgets:
     """Everything about budgets over one directory. `publish` puts what the store holds in force; `replay` says what a
-    budget would have done to the calls on record, `cached` what the cache did for those it selects now; `approvers` are
-    told of increases that wait."""
+    budget would have done to the calls on record, `cached` what the cache did for those it selects now, `idle` what it
+    names that no call has; `approvers` are told of increases that wait."""
 
     def __init__(
         self,
@@ -56,6 +56,7 @@ class Budgets:
         figures: Callable[[Sequence[tuple[CellKey, int]]], Sequence[Figures]],
         members: Callable[[str, int, int, int], Sequence[tuple[str, Figures]]],
         cached: Callable[[BudgetRow], CacheShare],
+        idle: Callable[[BudgetRow], list[str]],
         approvers: Approvers,
         state: StateDir,
     ) -> None:
@@ -65,6 +66,7 @@ class Budgets:
         self._figures = figures
         self._members = members
         self._cached = cached
+        self._idle = idle
         self.intake = Intake(store, Questions(state.questions_dir), approvers)
 
     # -- budgets ----------------------------------------------------------------------------------------------------
@@ -109,7 +111,8 @@ class Budgets:
             Change(0, rfc3339(at_ns), actor, each.action, each.kind, each.id, each.before, each.after)
             for each in changes
         ]
-        return shapes.BudgetPut(dry_run, self._shown([view])[0], shown, self._replay(view.row) if dry_run else None)
+        replay = self._replay(view.row) if dry_run else None
+        return shapes.BudgetPut(dry_run, self._shown([view])[0], shown, replay, self._idle(view.row))
 
     def _wanted(self, budget_id: str, given: dict[str, Any]) -> Budget:
         """The whole budget: what it is now, and what is given. Checked as directory.yaml is, in the same words."""

@@ -87,7 +87,7 @@ class Operations:
             state.alerts_db, self._members.engine, lambda: world.config.alerts, lambda: world.published().budgets
         )
         self.alerts = Alerting(self.desk, lambda: world.config.alerts, store)
-        seen = (self._replay, self._figures, self._budget_members, self.calls.cache_share)
+        seen = (self._replay, self._figures, self._budget_members, self.calls.cache_share, world.idle)
         self.budgets = Budgets(store.budgets, world.refresh, *seen, self.desk, state)
         self.caching = Caching(state, self.calls.table, lambda: world.config.cache, store.note)
         self.routing = Routing(state, self.calls.table, world.published)

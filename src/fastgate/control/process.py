@@ -101,7 +101,12 @@ def run(
     except START_FAILURES as error:
         return teller.failed(*_explained(error))
     with operations:
-        return uvloop.run(_serve(operations, first.config, token, teller, reloads_asked))
+        try:
+            background = Background(operations, first.config.journal)
+        except (StoreError, OSError) as error:
+            told = "No call can be held to its budgets. Moved away, the file is made anew from the recorded calls."
+            return teller.failed(f"{error}. {told}", REFUSED)
+        return uvloop.run(_serve(operations, background, first.config, token, teller, reloads_asked))
 
 
 def _first(path: Path, state: StateDir, environ: Mapping[str, str], restarted: bool) -> Loaded:
@@ -122,7 +127,12 @@ def _explained(error: Exception) -> tuple[str, int]:
 
 
 async def _serve(
-    operations: Operations, config: Config, token: str, teller: Teller, reloads_asked: Sequence[int]
+    operations: Operations,
+    background: Background,
+    config: Config,
+    token: str,
+    teller: Teller,
+    reloads_asked: Sequence[int],
 ) -> int:
     """Serves until told to stop or a part of it fails."""
     host, port = split_address(config.control.listen)
@@ -152,7 +162,6 @@ async def _serve(
     loop.add_signal_handler(signal.SIGHUP, reload_asked)
     if reloads_asked:
         reload_asked()
-    background = Background(operations, config.journal)
     work = [loop.create_task(server.serve(), name="the API"), *background.start(loop)]
     told = loop.create_task(_tell_when_it_answers(host, port, teller))
     stopping = loop.create_task(stop.wait())

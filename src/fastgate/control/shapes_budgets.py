@@ -109,6 +109,8 @@ class BudgetPut(msgspec.Struct, frozen=True):
     changes: list[Change]
     replay: dict[str, Any] | None = None
     """Of a dry run: what this budget would have done to the calls on record (the report of `budgets dry-run`)."""
+    warnings: list[str] = []
+    """What the budget names that no call has as things stand: a tag of no key, a model without a known price."""
 
 
 class Increase(msgspec.Struct, frozen=True, kw_only=True):

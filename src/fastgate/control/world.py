@@ -23,6 +23,7 @@ from fastgate.control.compile import compile_snapshot, next_expiry_ns
 from fastgate.control.publish import next_generation, publish, published
 from fastgate.directory import Directory, load_directory
 from fastgate.guards.rule import RuleError
+from fastgate.idle import idle_in, idle_models, idle_tag, model_names
 from fastgate.keys import load_pepper
 from fastgate.log import Log
 from fastgate.prices.book import PriceData
@@ -75,7 +76,8 @@ def load(path: Path, environ: Mapping[str, str], text: bytes | None = None) -> L
         return Loaded(text, config, None, warnings)
     directory, more = load_directory(Path(config.directory), environ)
     named = [(center.id, center.alerts) for center in directory.cost_centers]
-    return Loaded(text, config, directory, [*warnings, *more, *unheard(config.alerts, named, config.directory)])
+    more += unheard(config.alerts, named, config.directory)
+    return Loaded(text, config, directory, [*warnings, *more, *idle_in(directory, config)])
 
 
 class World:
@@ -159,6 +161,13 @@ class World:
     def prices(self) -> PriceData:
         """Prices in force."""
         return self._prices
+
+    def idle(self, row: snapshot.BudgetRow) -> list[str]:
+        """What a budget names that binds no call as things stand."""
+        named = {tag for secret in self._store.rows().secrets for tag in (*secret.tags, *secret.open_tags)}
+        told = idle_tag(row.of, named) if row.level == "tag" else ""
+        found = list(idle_models(row.models, model_names(self.config, self._prices))) if row.models else []
+        return [told, *found] if told else found
 
     @property
     def generation(self) -> int:

@@ -71,7 +71,7 @@ def stage_notice(row: BudgetRow, change: StageChange) -> Notice | None:
     subject = f"{row.level} {row.of}"
     happens = {
         "alert": "Calls go on.",
-        "downgrade": "Calls go on with cheaper models.",
+        "downgrade": "Calls go on with cheaper models, where routing.cascade has one.",
         "pause": "New calls are refused.",
     }[action]
     ceiling = ceiling_nano(row, change.at_ns, change.cell)
