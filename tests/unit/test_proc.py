@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import resource
 import signal
@@ -126,3 +127,25 @@ def test_a_listener_is_named() -> None:
 
 def test_cpus_are_those_this_process_may_use() -> None:
     assert 1 <= proc.usable_cpus() <= len(os.sched_getaffinity(0))
+
+
+BODIES = """
+import resource, sys
+from fastgate.proc import keep_freed_memory
+if sys.argv[1] == "keep":
+    keep_freed_memory()
+def turn():
+    bodies = [b"x" * 730_000 for _ in range(4)]
+for _ in range(10):
+    turn()
+before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+for _ in range(50):
+    turn()
+print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
+"""
+
+
+@pytest.mark.skipif(not hasattr(ctypes.CDLL(None), "mallopt"), reason="this C library has no mallopt")
+def test_large_blocks_are_not_given_back_to_the_system_each_time() -> None:
+    faults = {how: int(run("-c", BODIES, how).stdout) for how in ("keep", "leave")}
+    assert faults["keep"] < 100 < faults["leave"]
