@@ -10,6 +10,7 @@ import argparse
 import asyncio
 import os
 import tempfile
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -21,17 +22,29 @@ from fastgate._core.flight import FlightTable
 from fastgate._core.meter import Meter
 from fastgate._core.pump import Pump
 from fastgate.config import Limits
+from fastgate.gateway import arrivals
 from fastgate.gateway.serve import BACKLOG
-from fastgate.proc import die_with_parent
+from fastgate.proc import die_with_parent, keep_freed_memory
 
 UPSTREAM = "FASTGATE_BENCH_UPSTREAM"
 FIRST_BYTE_NS = 30_000_000_000
 
 
+@dataclass
+class Request:
+    """One that was asked for its body."""
+
+    scope: Any
+    proto: Any
+    reading: Any
+
+
 class App:
-    """The application that a Granian worker calls."""
+    """The application that a Granian worker calls, as it calls fastgate's."""
 
     def __rsgi_init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        keep_freed_memory()
+        arrivals.install(self)
         place = urlsplit(os.environ[UPSTREAM])
         self.loop, self.host, self.port = loop, place.hostname, place.port
         self.idle: list[Pump] = []
@@ -40,10 +53,14 @@ class App:
         self.slot = self.flight.claim(1, 0, b"")
 
     async def __rsgi__(self, scope: Any, proto: Any) -> None:
-        if scope.method != "POST":
-            proto.response_bytes(200, [], b"")
-            return
-        body = await proto()
+        proto.response_bytes(200, [], b"")
+
+    def open(self, scope: Any, proto: Any) -> Request | None:
+        return Request(scope, proto, proto()) if scope.method == "POST" else None
+
+    async def go_on(self, request: Request) -> None:
+        scope, proto, body = request.scope, request.proto, request.reading.result()
+        request.reading = None
         target = f"{scope.path}?{scope.query_string}"
         head = f"POST {target} HTTP/1.1\r\nhost: {self.host}\r\ncontent-length: {len(body)}\r\n\r\n".encode()
         pump = self.idle.pop() if self.idle else await self.dial()

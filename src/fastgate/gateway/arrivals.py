@@ -15,14 +15,14 @@ import logging
 from collections.abc import Callable, Coroutine
 from contextvars import Context
 from functools import partial
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from granian._futures import _cbsched_aioschedule
 from granian._granian import CallbackScheduler
 from granian.server import mp
 
 if TYPE_CHECKING:
-    from fastgate.call import Call, Downstream
+    from fastgate.call import Downstream
 
 log = logging.getLogger("fastgate.arrivals")
 
@@ -41,22 +41,32 @@ class Watcher(Protocol):
 Run = Callable[[Watcher], Coroutine[Any, Any, None]]
 
 
-class Plain(Protocol):
-    """What an application says of plain calls."""
+class Opened(Protocol):
+    """A call whose body was asked for: `reading` is the server's future of it. Who goes on with the call lets go of it:
+    the future holds what it tells of, the call, and no collector sees through it."""
 
-    def open(self, scope: Any, proto: Downstream) -> Call | None:
-        """A call that was begun and whose body was asked for (`call.reading`); None for a request that is none."""
+    reading: Any
 
-    async def go_on(self, call: Call) -> None:
+
+OpenedT = TypeVar("OpenedT", bound=Opened)
+
+
+class Plain(Protocol[OpenedT]):
+    """What an application does with plain calls."""
+
+    def open(self, scope: Any, proto: Downstream) -> OpenedT | None:
+        """Begin a call and ask for its body; None for a request that is no plain call."""
+
+    async def go_on(self, call: OpenedT, /) -> None:
         """Take it to its end, once that reading is over."""
 
 
 def scheduling(
-    app: Plain, loop: asyncio.AbstractEventLoop, context: Context, otherwise: Callable[[Watcher], None]
+    app: Plain[OpenedT], loop: asyncio.AbstractEventLoop, context: Context, otherwise: Callable[[Watcher], None]
 ) -> Callable[[Watcher], None]:
     """What the server's thread calls with each request. Plain ones begin when they are read, others by `otherwise`."""
 
-    def begin(watcher: Watcher, call: Call, _: object) -> None:
+    def begin(watcher: Watcher, call: OpenedT, _: object) -> None:
         watcher.taskref(loop.create_task(carry(app, watcher, call)))
 
     def schedule(watcher: Watcher) -> None:
@@ -72,7 +82,7 @@ def scheduling(
     return schedule
 
 
-async def carry(app: Plain, watcher: Watcher, call: Call) -> None:
+async def carry(app: Plain[OpenedT], watcher: Watcher, call: OpenedT) -> None:
     """What Granian wraps around an application, around `go_on`."""
     try:
         await app.go_on(call)
@@ -87,15 +97,15 @@ class Scheduler(CallbackScheduler):
 
     __slots__ = ()
 
-    def __new__(cls, loop: asyncio.AbstractEventLoop, run: Run, app: Plain) -> Scheduler:
+    def __new__(cls, loop: asyncio.AbstractEventLoop, run: Run, app: Plain[Any]) -> Scheduler:
         return super().__new__(cls, loop, run, None, None, None)  # type: ignore[call-arg]  # not in Granian's stubs
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, run: Run, app: Plain) -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop, run: Run, app: Plain[Any]) -> None:
         otherwise = _cbsched_aioschedule(loop, self._ctx, run)  # type: ignore[no-untyped-call]
         self._schedule_fn = scheduling(app, loop, self._ctx, otherwise)
 
 
-def install(app: Plain) -> None:
+def install(app: Plain[OpenedT]) -> None:
     """Have this worker's server ask `app` first. Granian makes its scheduler after it has called `__rsgi_init__`."""
 
     def made(loop: asyncio.AbstractEventLoop, run: Run, impl_asyncio: bool) -> Scheduler:
