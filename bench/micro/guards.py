@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import json
-import os
+from itertools import count
 from pathlib import Path
 
 from bench.load import payloads
 from bench.micro.cases import Call, case, stream
-from fastgate._core.memo import Memo
 from fastgate._core.restore import PREFIX, Restorer
 from fastgate.guards.rule import load_scanners
-from fastgate.guards.screen import MEMO_KEY_BYTES, Guards
+from fastgate.guards.screen import Guards
 from fastgate.snapshot import GuardRow, KeyRow
 
 WHO = KeyRow(b"", "bench", "bench", "bench", "bench", "", {}, (), 0)
@@ -57,11 +56,12 @@ def _(folder: Path) -> Call:
 
 @case("guards", "730 KB, all of it new, all families")
 def _(folder: Path) -> Call:
-    guards, body = all_guards(folder), conversation()
+    """Of another user each time, as what was judged of one says nothing of another's."""
+    guards, body, number = all_guards(folder), conversation(), count()
 
     def call() -> object:
-        guards.memo = Memo.of(os.urandom(MEMO_KEY_BYTES))
-        return guards.screen(body, WHO, 0)
+        who = KeyRow(b"%d" % next(number), "bench", f"user{next(number)}", "bench", "bench", "", {}, (), 0)
+        return guards.screen(body, who, 0)
 
     return call
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -49,14 +50,61 @@ def test_a_session_edits_a_file_with_a_key_and_the_key_stays(
         assert secret.encode() not in sent
 
 
-def test_a_session_that_reads_a_key_is_refused_by_name(upstream: SimProcess, strict: Gateway, tmp_path: Path) -> None:
+HALVES = AWS[:11], AWS[11:]
+DISGUISES = {
+    "plain": f"aws_access_key_id = {AWS}\n",
+    "escaped": f'{{"id": "\\u0041{AWS[1:]}"}}\n',
+    "in hexadecimal": "id = '" + "".join(f"\\x{ord(sign):02x}" for sign in AWS) + "'\n",
+    "wrapped": f"id = {HALVES[0]}\n{HALVES[1]}\n",
+    "put together": f'id = "{HALVES[0]}" +\n     "{HALVES[1]}"\n',
+    "with a zero width": f"id = {HALVES[0]}\u200b{HALVES[1]}\n",
+}
+
+
+def unescaped(sent: bytes) -> str:
+    """What was sent, its escapes read three times over: no layer of quoting is left to hide in."""
+    said = sent.decode()
+    for _ in range(3):
+        said = re.sub(r"\\+(?:u00|x)([0-9a-fA-F]{2})", lambda code: chr(int(code[1], 16)), said)
+    return said
+
+
+@pytest.mark.parametrize("how", DISGUISES)
+def test_a_session_that_reads_a_key_is_refused_by_name(
+    upstream: SimProcess, strict: Gateway, tmp_path: Path, how: str
+) -> None:
     upstream.fresh()
     claude = Claude(tmp_path, strict.url, {"ANTHROPIC_API_KEY": strict.key})
-    (claude.project / "settings.ini").write_text(f"aws_access_key_id = {AWS}\n")
+    (claude.project / "settings.ini").write_text(DISGUISES[how])
     run = claude.run("please edit settings.ini")
     assert run.code == 1 and "Guard rule aws-access-key-id refused this request" in run.out, run
     assert AWS not in run.out
-    assert len(upstream.settled(1)) == 1
+    (call,) = upstream.settled(1)
+    assert HALVES[1] not in unescaped(upstream.body(call))
+
+
+@pytest.mark.promise(
+    "P-32", bound="escaped, in hexadecimal, wrapped, put together and around a zero width; three turns"
+)
+def test_a_session_goes_on_while_no_form_of_a_key_ever_leaves(
+    upstream: SimProcess, gateway: Gateway, tmp_path: Path
+) -> None:
+    """Each form in a file of its own, read and edited in turns of one session, which carries all of them on."""
+    upstream.fresh()
+    claude = Claude(tmp_path, gateway.url, {"ANTHROPIC_API_KEY": gateway.key})
+    session = "0f0e0d0c-0b0a-4908-8706-05040302019a"
+    forms = ["wrapped", "put together", "in hexadecimal"]
+    for turn, how in enumerate(forms):
+        name = f"settings{turn}.ini"
+        (claude.project / name).write_text(f"first line\n{DISGUISES[how]}")
+        run = claude.run(f"please edit {name}", "--resume" if turn else "--session-id", session)
+        assert run.code == 0, run
+        assert (claude.project / name).read_text() == f"first line{EDIT_MARK}\n{DISGUISES[how]}"
+    calls = upstream.settled(3 * len(forms))
+    sent = [unescaped(upstream.body(call)) for call in calls]
+    assert sum("redacted_fg_" in said for said in sent) >= 2 * len(forms)
+    for said in sent:
+        assert AWS not in said and HALVES[0] not in said and HALVES[1] not in said
 
 
 def test_a_command_that_is_stopped_never_runs_and_the_session_ends_well(

@@ -236,7 +236,7 @@ class Watch:
 
     def look(self, kind: Kind, text: bytes, base: int, past: int, tool: str = "") -> Seen:
         """What the rules of that kind make of the text from `past` on; `base`: where the text begins in its block."""
-        found = self.guards.examine(kind, "assistant", text, tool, self.tools, "an answer")
+        found = self.guards.examine(kind, "assistant", text, tool, self.tools)
         if not found:
             return NOTHING
         places: list[tuple[int, int, str]] = []

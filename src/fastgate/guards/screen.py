@@ -152,21 +152,25 @@ class Guards:
         found = block.found
         if found is None:
             text = block.text
-            seen = self.examine(KINDS[block.kind], block.role, text, block.tool, tools, block.path, block.seam)
-            found = tuple(
-                Known(rule, start, end, b"" if rule == UNSCANNED else text[start : min(end, start + MATCH_BYTES_MAX)])
-                for rule, start, end in seen
-            )
+            found = self.examine(KINDS[block.kind], block.role, text, block.tool, tools, block)
+            if found:
+                found = tuple(
+                    Known(
+                        rule, start, end, b"" if rule == UNSCANNED else text[start : min(end, start + MATCH_BYTES_MAX)]
+                    )
+                    for rule, start, end in found
+                )
             self.memo.note(block.mark, found)
         return tuple(found)
 
     def examine(
-        self, kind: Kind, role: str, text: bytes, tool: str, tools: tuple[str, ...], place: str, seam: int = -1
+        self, kind: Kind, role: str, text: bytes, tool: str, tools: tuple[str, ...], block: Block | None = None
     ) -> tuple[Finding, ...]:
-        """What all rules find in a text; UNSCANNED for all of it where one fails. `place`: for the log."""
+        """What all rules find in a text; UNSCANNED for all of it where one fails. `block`: that of a request."""
         try:
-            return self.engine.examine(kind, role, text, tool, tools, seam)
+            return self.engine.examine(kind, role, text, tool, tools, -1 if block is None else block.seam)
         except (ValueError, TypeError, LookupError, ArithmeticError, AttributeError) as exc:
+            place = "an answer" if block is None else block.path
             log.error("a guard failed on %s (%s: %s); it counts as not scanned", place, type(exc).__name__, exc)
             return (Finding(UNSCANNED, 0, len(text)),)
 

@@ -36,6 +36,8 @@ SIGHTINGS_MAX = 4096
 
 PATH_CHARS = 1024
 
+_PADDED = re.compile(rb" {2,5}[0-9]{1,5}(?:\xe2\x86\x92|\t)")
+"""How Read numbers a line. No file begins so but one that such a listing was saved in, which is found by its path."""
 _NUMBERED = re.compile(rb"[ \t]*[0-9]{1,7}(?:\xe2\x86\x92|\t)")
 _REMINDER = re.compile(rb"<system-reminder>\n.*\n</system-reminder>\n*\Z", re.DOTALL)
 
@@ -74,7 +76,7 @@ def sighting(key: bytes, blocks: Blocks, block: Block) -> Sighting | None:
     if block.kind not in SHOWN:
         return None
     text = block.text
-    found = digests(text)
+    found = () if _PADDED.match(text) else digests(text)
     if _NUMBERED.match(text):
         found += digests(unnumbered(without_reminder(text)))
     return block.kind, path_of(blocks, block), b"".join([mark_of(key, digest) for digest in found])

@@ -213,7 +213,7 @@ RULES = (
     Rule(
         id="pii-iban",
         title="the number of a bank account (IBAN)",
-        pattern=r"[A-Z]{2}[0-9]{2} ?[A-Z0-9]{4} ?[A-Z0-9]{4} ?[A-Z0-9]{3}",
+        pattern=rf"(?:{'|'.join(sorted(IBAN_LENGTHS))})[0-9]{{2}} ?[A-Z0-9]{{4}} ?[A-Z0-9]{{4}} ?[A-Z0-9]{{3}}",
         exact=r"(?<![A-Za-z0-9])(?P<secret>[A-Z]{2}[0-9]{2}(?: ?[A-Z0-9]{4}){2,7}"
         r"(?: ?[A-Z0-9]{1,3})?)(?![A-Za-z0-9])",
         before=32,
