@@ -4,6 +4,7 @@ reads everything once, in order; a failed write leaves nothing and costs nothing
 import errno
 import os
 import tempfile
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -23,8 +24,7 @@ bodies = st.lists(st.binary(max_size=80), min_size=1, max_size=12)
 
 @given(bodies, st.data(), st.integers(1, 255))
 def test_the_bytes_are_those_of_the_format(written: list[bytes], data: st.DataObject, kind: int) -> None:
-    with tempfile.TemporaryDirectory() as folder:
-        writer = JournalWriter.create(Path(folder), node=3)
+    with tempfile.TemporaryDirectory() as folder, closing(JournalWriter.create(Path(folder), node=3)) as writer:
         for body in written:
             writer.append(kind, body)
         path = segment_path(Path(folder), writer.epoch, 1)
@@ -36,8 +36,7 @@ def test_the_bytes_are_those_of_the_format(written: list[bytes], data: st.DataOb
 
 @given(bodies, st.data())
 def test_a_cut_anywhere_leaves_exactly_the_complete_prefix(written: list[bytes], data: st.DataObject) -> None:
-    with tempfile.TemporaryDirectory() as folder:
-        writer = JournalWriter.create(Path(folder))
+    with tempfile.TemporaryDirectory() as folder, closing(JournalWriter.create(Path(folder))) as writer:
         for body in written:
             writer.append(1, body)
         path = segment_path(Path(folder), writer.epoch, 1)
@@ -55,8 +54,10 @@ def test_a_cut_anywhere_leaves_exactly_the_complete_prefix(written: list[bytes],
 
 @given(bodies, st.data())
 def test_one_wrong_byte_never_yields_a_wrong_record(written: list[bytes], data: st.DataObject) -> None:
-    with tempfile.TemporaryDirectory() as folder:
-        writer = JournalWriter.create(Path(folder), segment_bytes=data.draw(st.integers(40, 400)))
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        closing(JournalWriter.create(Path(folder), segment_bytes=data.draw(st.integers(40, 400)))) as writer,
+    ):
         for body in written:
             writer.append(1, body)
         paths = sorted((Path(folder) / writer.epoch).iterdir())
@@ -171,6 +172,8 @@ class JournalMachine(RuleBasedStateMachine):
                 assert taken == self.written[epoch][: len(taken)]
 
     def teardown(self) -> None:
+        if self.written:
+            self.writer.close()
         self.patch.undo()
         reader = JournalReader(self.journal_dir)
         for epoch, written in self.written.items():

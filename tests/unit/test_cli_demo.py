@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import io
 import json
 import os
 import pty
+import re
 import select
 import shlex
 import signal
@@ -21,7 +23,7 @@ import pytest
 from fastgate.cli.demo_world import ALICE, BOB, CAROL, DEVELOPERS, MODEL
 from fastgate.cli.tour.run import STOPS
 from tests.support.command import environment, fastgate
-from tests.support.demo import RunningDemo
+from tests.support.demo import RunningDemo, free_pair
 
 
 @pytest.fixture(scope="module")
@@ -194,6 +196,49 @@ def test_top_shows_one_view(demo: RunningDemo) -> None:
     assert "last minute" in drawn.out
 
 
+LISTINGS = {
+    "calls list": "id",
+    "keys list": "id",
+    "budgets list": "id",
+    "audit list": "id",
+    "guards show": "use",
+    "prices show": "model",
+    "cache stats": "team",
+}
+"""And what people copy out of each."""
+
+
+@pytest.mark.parametrize("width", [80, 100])
+@pytest.mark.parametrize("listing", LISTINGS)
+def test_listings_fit_a_terminal_and_break_no_id(demo: RunningDemo, listing: str, width: int) -> None:
+    name = LISTINGS[listing]
+    demo.wire.ask(ALICE.secret, "hi")
+    items = demo.until(lambda: demo.command(*listing.split(), "--json").json["items"] or None)
+    shown = in_terminal(demo, width, *listing.split())
+    assert max(len(line) for line in shown.splitlines()) <= width
+    if listing == "prices show":
+        items = [item for item in items if item["kind"] == "anthropic"]
+    assert [item[name] for item in items if item[name] not in shown] == [], shown
+
+
+def in_terminal(demo: RunningDemo, width: int, *words: str) -> str:
+    """What a command shows in a terminal of so many columns."""
+    leader, follower = pty.openpty()
+    env = environment({"TERM": "xterm", "NO_COLOR": "1", "COLUMNS": str(width)})
+    command = [sys.executable, "-m", "fastgate.cli", *words]
+    process = subprocess.Popen(command, cwd=demo.folder, env=env, stdin=follower, stdout=follower, stderr=follower)
+    os.close(follower)
+    shown = b""
+    try:
+        with contextlib.suppress(OSError):  # how a terminal ends whose last process is gone
+            while piece := os.read(leader, 65536):
+                shown += piece
+        assert process.wait(20) == 0, shown
+    finally:
+        os.close(leader)
+    return re.sub(r"\x1b\[[0-9;]*m", "", shown.decode()).replace("\r\n", "\n")
+
+
 def test_top_lives_in_a_terminal_until_ctrl_c(demo: RunningDemo) -> None:
     leader, follower = pty.openpty()
     process = subprocess.Popen(
@@ -250,7 +295,7 @@ def test_doctor_of_an_instance_does_not_want_its_provider_key_here(demo: Running
 
 
 def test_a_second_gateway_in_the_same_place_is_refused(demo: RunningDemo) -> None:
-    done = demo.command("demo", "--port", str(demo.port + 100))
+    done = demo.command("demo", "--port", str(free_pair()))
     assert done.code == 1
     assert "runs in fastgate-data already" in done.err
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import threading
@@ -15,15 +16,18 @@ import click
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from rich.cells import cell_len
+from rich.console import Console
 
 from fastgate import runinfo
+from fastgate.cli import output
 from fastgate.cli.demo_world import DEVELOPERS, TEAMS, config_yaml, curl_line, directory_yaml, write_files
 from fastgate.cli.dollars import Dollars
 from fastgate.cli.failures import BadInput, Failure, Refused, Unreachable
 from fastgate.cli.instance import find_place, lenient_environ, read_run, state_of
 from fastgate.cli.moments import LONGEST_S, UNITS_S, Moment, duration_s
 from fastgate.cli.options import Command
-from fastgate.cli.output import Column, cell, listing
+from fastgate.cli.output import Column, cell, fitting, listing, needed
 from fastgate.cli.remote import Remote, segment, with_query
 from fastgate.config import load_config
 from fastgate.directory import load_directory
@@ -169,6 +173,26 @@ def test_a_listing_is_a_table_or_a_page_of_json() -> None:
     assert lines[-1] == "more: --cursor c1"
     assert table(items=[], following=None) == "nobody\n"
     assert json.loads(table("--json", items=[], following=None)) == {"items": [], "next": None}
+
+
+WORDS = Column("words", "words", prose=True)
+RANKED = [Column("id", "id"), Column("n", "n", "right", rank=2), WORDS, Column("more", "more", rank=1)]
+
+
+@given(st.integers(30, 90), st.lists(st.text("abc -é漢", max_size=40), min_size=1, max_size=4))
+def test_a_narrow_terminal_loses_columns_before_it_breaks_a_cell(width: int, texts: list[str]) -> None:
+    rows = [{"id": f"fg-06h1rxxvbt0e-{n}", "n": n, "words": text, "more": text} for n, text in enumerate(texts)]
+    kept = fitting(rows, RANKED, width)
+    assert [column for column in RANKED if column in kept] == kept
+    left = [column.rank for column in RANKED if column not in kept]
+    assert all(rank > 0 for rank in left) and min(left, default=3) >= max((c.rank for c in kept), default=0)
+    screen = io.StringIO()
+    Console(file=screen, width=width).print(output.table(rows, RANKED, width))
+    shown = screen.getvalue()
+    assert all(cell_len(line) <= width for line in shown.splitlines())
+    if needed(rows, kept) <= width:
+        assert all(row["id"] in shown for row in rows)
+    assert ("want of room" in " ".join(shown.split())) is (len(kept) < len(RANKED))
 
 
 def running(folder: Path, pid: int, config: str = "") -> runinfo.RunInfo:

@@ -23,11 +23,11 @@ def told(delivery: dict[str, Any]) -> str:
 
 COLUMNS = [
     Column("id", "id", "right"),
-    Column("at", lambda row: row["at"][:19].replace("T", " ")),
-    Column("severity", "severity"),
-    Column("alert", "title"),
-    Column("receivers", lambda row: [told(one) for one in row["deliveries"]] or "nobody"),
-    Column("last error", lambda row: next((one["error"] for one in row["deliveries"] if one["error"]), "")),
+    Column("at", output.moment("at", output.SECONDS)),
+    Column("severity", "severity", rank=1),
+    Column("alert", "title", prose=True),
+    Column("receivers", lambda row: [told(one) for one in row["deliveries"]] or "nobody", prose=True),
+    Column("last error", lambda row: next((one["error"] for one in row["deliveries"] if one["error"]), ""), prose=True),
 ]
 CHANNEL_COLUMNS = [
     Column("channel", "name"),
@@ -39,7 +39,7 @@ TRIED_COLUMNS = [
     Column("channel", "channel"),
     Column("to", "to"),
     Column("sent", "ok"),
-    Column("why not", "error"),
+    Column("why not", "error", prose=True),
 ]
 
 

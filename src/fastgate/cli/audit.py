@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import click
 
 from fastgate.cli import output
@@ -13,26 +16,36 @@ from fastgate.cli.output import Column
 PAGE = 25
 
 COLUMNS = [
-    Column("at", lambda row: row["at"][:19].replace("T", " ")),
+    Column("at", output.moment("at", output.SECONDS)),
     Column("call", "call"),
     Column("user", lambda row: row["user"] or row["key"]),
-    Column("session", "session"),
+    Column("session", "session", rank=2),
     Column("in", "kind"),
-    Column("path", "path"),
-    Column("outcome", "outcome"),
-    Column("endpoint", "endpoint"),
+    Column("path", "path", prose=True),
+    Column("outcome", "outcome", rank=1),
+    Column("endpoint", "endpoint", rank=1),
 ]
 
 
+def changed(row: Mapping[str, Any]) -> list[str]:
+    """The fields of a change that say something: `name=after`, or `name=before→after`."""
+    before, after = row["before"] or {}, row["after"] or {}
+    told = []
+    for name in dict.fromkeys((*before, *after)):
+        was, now = (output.cell(side.get(name)) for side in (before, after))
+        if was != now:
+            told.append(f"{name}={now}" if was == "-" else f"{name}={was}→{now}")
+    return told
+
+
 CHANGES = [
-    Column("seq", "seq", "right"),
-    Column("at", lambda row: row["at"][:19].replace("T", " ")),
+    Column("seq", "seq", "right", rank=1),
+    Column("at", output.moment("at")),
     Column("who", "actor"),
     Column("did", "action"),
     Column("to", "kind"),
     Column("id", "id"),
-    Column("before", "before"),
-    Column("after", "after"),
+    Column("change", changed, prose=True),
 ]
 
 

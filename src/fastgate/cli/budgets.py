@@ -25,17 +25,16 @@ LEVELS = ("org", "team", "user", "key", "tag")
 
 COLUMNS = [
     Column("id", "id"),
-    Column("level", "level"),
-    Column("of", lambda row: row["of"] + (" each" if row["per_seat"] else "")),
-    Column("models", lambda row: row["models"] or "all"),
+    Column("of", lambda row: f"{row['level']} {row['of']}" + (" each" if row["per_seat"] else "")),
+    Column("models", lambda row: row["models"] or "all", rank=2),
     Column("period", lambda row: f"{row['rolling_h']}h" if row["rolling_h"] else row["period"]),
-    Column("mode", "mode"),
+    Column("mode", "mode", rank=3),
     Column("limit $", lambda row: dollars(row["limit"]), "right"),
-    Column("ceiling $", lambda row: dollars(row["ceiling"]), "right"),
+    Column("ceiling $", lambda row: dollars(row["ceiling"]), "right", rank=1),
     Column("spent $", lambda row: dollars(row["spent"]), "right"),
-    Column("stages", lambda row: [f"{stage['do']}@{percent(stage['at'])}" for stage in row["stages"]]),
-    Column("resets", "resets_at"),
-    Column("origin", "origin"),
+    Column("stages", lambda row: [f"{stage['do']}@{percent(stage['at'])}" for stage in row["stages"]], rank=4),
+    Column("resets", output.moment("resets_at")),
+    Column("origin", "origin", rank=5),
 ]
 
 
@@ -45,7 +44,7 @@ LEASE_COLUMNS = [
     Column("is", "standing"),
     Column("leased $", lambda row: dollars(row["leased"]), "right"),
     Column("done", "done"),
-    Column("because", "why"),
+    Column("because", "why", prose=True),
 ]
 
 

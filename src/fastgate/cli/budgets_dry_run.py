@@ -31,10 +31,14 @@ OUTCOMES = [
     Column("budget", "budget"),
     Column("of", lambda row: f"{row['level']} {row['of']}" + (f" {row['seat']}" if row["seat"] else "")),
     Column("period", lambda row: row["period_start"][:10]),
-    Column("reached", lambda row: ", ".join(f"{stage['do']} {minute(stage['when'])}" for stage in row["stages"])),
+    Column(
+        "reached",
+        lambda row: ", ".join(f"{stage['do']} {minute(stage['when'])}" for stage in row["stages"]),
+        prose=True,
+    ),
     Column("refused", "refused_calls", "right"),
-    Column("first refused", lambda row: minute(row["first_refused"])),
-    Column("downgraded", "downgraded_calls", "right"),
+    Column("first refused", output.moment("first_refused"), rank=1),
+    Column("downgraded", "downgraded_calls", "right", rank=2),
 ]
 
 
@@ -131,8 +135,8 @@ def _subject(name: str) -> list[Column]:
         Column("recorded $", "recorded", "right"),
         Column("avoided $", "avoided", "right"),
         Column("refused", "refused_calls", "right"),
-        Column("first refused", lambda row: minute(row["first_refused"])),
-        Column("downgraded", "downgraded_calls", "right"),
+        Column("first refused", output.moment("first_refused"), rank=1),
+        Column("downgraded", "downgraded_calls", "right", rank=2),
     ]
 
 

@@ -16,14 +16,14 @@ COLUMNS = [
     Column("namespace", "namespace"),
     Column("calls", "calls", "right"),
     Column("hit", "hit", "right"),
-    Column("in flight", "hit_inflight", "right"),
-    Column("reworded", "hit_semantic", "right"),
-    Column("miss", "miss", "right"),
-    Column("bypass", "bypass", "right"),
+    Column("in flight", "hit_inflight", "right", rank=1),
+    Column("reworded", "hit_semantic", "right", rank=1),
+    Column("miss", "miss", "right", rank=1),
+    Column("bypass", "bypass", "right", rank=2),
     Column("hit ratio", "hit_ratio", "right"),
     Column("saved $", "saved", "right"),
-    Column("kept", "entries", "right"),
-    Column("bytes", "bytes", "right"),
+    Column("kept", "entries", "right", rank=3),
+    Column("bytes", "bytes", "right", rank=3),
 ]
 
 
@@ -31,14 +31,14 @@ PAGE = 25
 
 SESSION_COLUMNS = [
     Column("session", "session"),
-    Column("agent", "agent"),
+    Column("agent", "agent", rank=1),
     Column("user", lambda row: row["user"] or row["key"]),
     Column("calls", "calls", "right"),
     Column("read", "read_ratio", "right"),
     Column("breaks", "breaks", "right"),
     Column("lost $", "lost", "right"),
-    Column("marked", lambda row: str(row["placed"]) if row["placed"] else "", "right"),
-    Column("last broken by", lambda row: " ".join(filter(None, (row["last_cause"], row["last_block"])))),
+    Column("marked", lambda row: str(row["placed"]) if row["placed"] else "", "right", rank=2),
+    Column("last broken by", lambda row: " ".join(filter(None, (row["last_cause"], row["last_block"]))), prose=True),
 ]
 
 TOTALS = ("questions", "compared", "agreed")

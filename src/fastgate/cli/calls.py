@@ -15,17 +15,19 @@ from fastgate.cli.output import Column
 PAGE = 25
 
 COLUMNS = [
-    Column("at", lambda row: row["at"][:19].replace("T", " ")),
+    Column("at", output.moment("at", output.SECONDS, year=False)),
     Column("id", "id"),
     Column("user", lambda row: row["user"] or row["key"]),
     Column("model", "model_used"),
-    Column("endpoint", "endpoint"),
-    Column("status", "status", "right"),
-    Column("outcome", "outcome"),
-    Column("in", lambda row: row["usage"]["input_tokens"], "right"),
-    Column("write", lambda row: sum(row["usage"][f"cache_write_{ttl}_tokens"] for ttl in ("5m", "1h")), "right"),
-    Column("read", lambda row: row["usage"]["cache_read_tokens"], "right"),
-    Column("out", lambda row: row["usage"]["output_tokens"], "right"),
+    Column("endpoint", "endpoint", rank=2),
+    Column("status", "status", "right", rank=5),
+    Column("outcome", "outcome", rank=1),
+    Column("in", lambda row: row["usage"]["input_tokens"], "right", rank=3),
+    Column(
+        "write", lambda row: sum(row["usage"][f"cache_write_{ttl}_tokens"] for ttl in ("5m", "1h")), "right", rank=3
+    ),
+    Column("read", lambda row: row["usage"]["cache_read_tokens"], "right", rank=4),
+    Column("out", lambda row: row["usage"]["output_tokens"], "right", rank=3),
     Column("cost $", "cost", "right"),
 ]
 

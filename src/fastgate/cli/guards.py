@@ -23,8 +23,8 @@ RULES = [
     Column("guard", "guard"),
     Column("rule", "rule"),
     Column("severity", "severity"),
-    Column("finds", "title"),
-    Column("in", lambda row: " ".join(row["kinds"])),
+    Column("finds", "title", prose=True),
+    Column("in", "kinds", prose=True),
 ]
 
 IN_FORCE = [
@@ -32,11 +32,11 @@ IN_FORCE = [
     Column("by", "by"),
     Column("action", lambda row: [row["action"], *(f"{name}:{act}" for name, act in row["severity"].items())]),
     Column("shadow", "shadow"),
-    Column("fail", "fail"),
-    Column("rules", lambda row: row["rules"] or "all"),
-    Column("on", lambda row: row["on"] or "all"),
-    Column("for", lambda row: named(row["scope"]) or "everybody"),
-    Column("exceptions", lambda row: [told(exception) for exception in row["exceptions"]]),
+    Column("fail", "fail", rank=2),
+    Column("rules", lambda row: row["rules"] or "all", rank=1, prose=True),
+    Column("on", lambda row: row["on"] or "all", rank=3, prose=True),
+    Column("for", lambda row: named(row["scope"]) or "everybody", prose=True),
+    Column("exceptions", lambda row: [told(exception) for exception in row["exceptions"]], prose=True),
 ]
 
 FOUND = [
@@ -44,7 +44,7 @@ FOUND = [
     Column("guard", "guard"),
     Column("rule", "rule"),
     Column("severity", "severity"),
-    Column("bytes", lambda row: f"{row['start']}-{row['end']}"),
+    Column("bytes", lambda row: f"{row['start']}-{row['end']}", rank=1),
     Column("match", "match"),
 ]
 
@@ -54,7 +54,7 @@ VERDICTS = [
     Column("kind", "kind"),
     Column("place", "path"),
     Column("match", "match"),
-    Column("note", "note"),
+    Column("note", "note", prose=True),
 ]
 
 

@@ -37,13 +37,13 @@ ASK_WAIT_S = 10.0
 INCREASE_COLUMNS = [
     Column("id", "id"),
     Column("budget", "budget"),
-    Column("cell", lambda row: row["cell"] or "-"),
+    Column("cell", "cell", rank=1),
     Column("$", lambda row: dollars(row["usd"]), "right"),
-    Column("until", "until"),
+    Column("until", output.moment("until")),
     Column("state", "state"),
-    Column("reason", "reason"),
-    Column("asked by", "requested_by"),
-    Column("decided by", "decided_by"),
+    Column("reason", "reason", prose=True),
+    Column("asked by", "requested_by", rank=2),
+    Column("decided by", "decided_by", rank=3),
 ]
 
 

@@ -60,15 +60,23 @@ def _existing(path: Path, source: str) -> Path:
     return path
 
 
-def required_config() -> Path:
-    """The configuration file of a command that cannot do without one."""
+def known_config() -> Path | None:
+    """The configuration file by the order above, that of the running instance last."""
     path = config_path()
     if path is not None:
         return path
     running = read_run(Path(STATE_NAME))
     if running is not None and running.config and Path(running.config).is_file():
         return Path(running.config)
-    raise BadInput(NOTHING_FOUND, fix=START_FIX)
+    return None
+
+
+def required_config() -> Path:
+    """The configuration file of a command that cannot do without one."""
+    path = known_config()
+    if path is None:
+        raise BadInput(NOTHING_FOUND, fix=START_FIX)
+    return path
 
 
 def find_place() -> Place:

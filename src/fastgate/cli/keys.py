@@ -21,12 +21,12 @@ COLUMNS = [
     Column("id", "id"),
     Column("user", "user"),
     Column("team", "team"),
-    Column("cost centre", "cost_center"),
+    Column("cost centre", "cost_center", rank=1),
     Column("state", "state"),
-    Column("models", lambda row: row["models"] or "all"),
-    Column("expires", "expires"),
-    Column("origin", "origin"),
-    Column("secrets", lambda row: [secret["hint"] + "…" for secret in row["secrets"] if secret["hint"]]),
+    Column("models", lambda row: row["models"] or "all", prose=True),
+    Column("expires", output.moment("expires")),
+    Column("origin", "origin", rank=3),
+    Column("secrets", lambda row: [secret["hint"] + "…" for secret in row["secrets"] if secret["hint"]], rank=2),
 ]
 
 FORMS = {

@@ -25,6 +25,14 @@ PIPE_WIDTH = 400
 """Columns of a table that does not go to a terminal: wide enough that no cell is cut, so that grep and awk work."""
 
 
+GAP = 2
+"""Columns of space between two of a table."""
+PROSE_WIDTH = 22
+"""What words over several lines are given at least, so that they still read as words."""
+
+MINUTES, SECONDS = len("2026-01-01 00:00"), len("2026-01-01 00:00:00")
+
+
 @dataclass(frozen=True)
 class Column:
     """One column: a header and where its value is found. `justify` right is for numbers."""
@@ -32,7 +40,10 @@ class Column:
     header: str
     value: str | Callable[[Row], Any]
     justify: Literal["left", "right"] = "left"
-    style: str = ""
+    rank: int = 0
+    """Where a terminal is too narrow, columns of the highest rank are left out first; 0 stays."""
+    prose: bool = False
+    """Words that may stand on several lines. Other cells are broken only where nothing else helps: an id is copied."""
 
     def cell(self, row: Row) -> str:
         found = self.value(row) if callable(self.value) else row.get(self.value)
@@ -82,16 +93,48 @@ def listing(items: Sequence[Row], columns: Sequence[Column], following: str | No
         click.echo(f"more: --cursor {following}")
 
 
-def table(items: Sequence[Row], columns: Sequence[Column]) -> Table:
-    """Rows as a table without lines."""
+def table(items: Sequence[Row], columns: Sequence[Column], width: int | None = None) -> Table:
+    """Rows as a table without lines, of the columns that fit into `width` (the terminal's)."""
     from rich.table import Table
 
+    room = width or console().width
+    kept = fitting(items, columns, room)
+    whole = needed(items, kept) <= room
     drawn = Table(box=None, pad_edge=False, header_style="bold")
-    for column in columns:
-        drawn.add_column(column.header, justify=column.justify, style=column.style, overflow="fold")
+    for column in kept:
+        fixed = whole and not column.prose
+        drawn.add_column(column.header, justify=column.justify, overflow="fold", no_wrap=fixed)
     for row in items:
-        drawn.add_row(*(column.cell(row) for column in columns))
+        drawn.add_row(*(column.cell(row) for column in kept))
+    if len(kept) < len(columns):
+        left = ", ".join(column.header for column in columns if column not in kept)
+        drawn.caption, drawn.caption_justify = f"not shown here for want of room: {left}", "left"
     return drawn
+
+
+def fitting(items: Sequence[Row], columns: Sequence[Column], width: int) -> list[Column]:
+    """The columns that are shown in `width`: without those of the highest ranks, as far as that is needed."""
+    kept = list(columns)
+    while needed(items, kept) > width and any(column.rank for column in kept):
+        kept.remove(max(reversed(kept), key=lambda column: column.rank))
+    return kept
+
+
+def needed(items: Sequence[Row], columns: Sequence[Column]) -> int:
+    """The width in which no cell is broken but prose."""
+    from rich.cells import cell_len
+
+    total = GAP * (len(columns) - 1)
+    for column in columns:
+        widest = max((cell_len(column.cell(row)) for row in items), default=0)
+        total += max(cell_len(column.header), min(widest, PROSE_WIDTH) if column.prose else widest)
+    return total
+
+
+def moment(name: str, chars: int = MINUTES, year: bool = True) -> Callable[[Row], str]:
+    """A column's moment (RFC 3339, UTC) as people write it, to the minute or the second."""
+    begin = 0 if year else len("2026-")
+    return lambda row: (row[name] or "")[begin:chars].replace("T", " ")
 
 
 def record(item: Row, order: Sequence[str] = ()) -> None:

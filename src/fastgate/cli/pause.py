@@ -17,11 +17,11 @@ LEVELS = click.Choice(["org", "team", "user", "key", "tag"])
 COLUMNS = [
     Column("level", "level"),
     Column("id", "of"),
-    Column("org", "org"),
-    Column("reason", "reason"),
+    Column("org", "org", rank=2),
+    Column("reason", "reason", prose=True),
     Column("by", "by"),
-    Column("since", "since"),
-    Column("until", "until"),
+    Column("since", output.moment("since"), rank=1),
+    Column("until", output.moment("until")),
 ]
 
 

@@ -8,7 +8,7 @@ import click
 
 from fastgate.cli import output
 from fastgate.cli.failures import BadInput, Refused
-from fastgate.cli.instance import NOTHING_FOUND, config_path, lenient_environ, required_config
+from fastgate.cli.instance import NOTHING_FOUND, known_config, lenient_environ, required_config
 from fastgate.cli.options import as_json, group
 from fastgate.cli.output import Column
 
@@ -25,10 +25,12 @@ COLUMNS = [
     Column("write 5m", lambda row: row["tokens"]["cache_write_5m"], "right"),
     Column("write 1h", lambda row: row["tokens"]["cache_write_1h"], "right"),
     Column("read", lambda row: row["tokens"]["cache_read"], "right"),
-    Column("above", lambda row: f"{row['tier_at']}: {row['long_prompt']['input']}" if row["tier_at"] else "", "right"),
-    Column("fast x", lambda row: "" if row["fast"] == "1" else row["fast"], "right"),
-    Column("US x", lambda row: "" if row["us_geo"] == "1" else row["us_geo"], "right"),
-    Column("source", "source"),
+    Column(
+        "above", lambda row: f"{row['tier_at']}: {row['long_prompt']['input']}" if row["tier_at"] else "", "right", 1
+    ),
+    Column("fast x", lambda row: "" if row["fast"] == "1" else row["fast"], "right", 2),
+    Column("US x", lambda row: "" if row["us_geo"] == "1" else row["us_geo"], "right", 2),
+    Column("source", "source", rank=3),
 ]
 
 
@@ -108,7 +110,7 @@ def price_data(required: bool = False) -> PriceData:
     from fastgate.prices.settings import PriceSettings
     from fastgate.tree import ConfigErrors
 
-    path = required_config() if required else config_path()
+    path = required_config() if required else known_config()
     settings = PriceSettings()
     try:
         if path is not None:

@@ -19,13 +19,13 @@ OFFERS = [
     Column("model", "model"),
     Column("healthy", "healthy"),
     Column("warm", "warm_tokens", "right"),
-    Column("new", "new_tokens", "right"),
+    Column("new", "new_tokens", "right", rank=1),
     Column("this turn $", "price", "right"),
-    Column("later turns $", "later", "right"),
+    Column("later turns $", "later", "right", rank=2),
     Column("in all $", "whole", "right"),
-    Column("first byte ms", "latency_ms", "right"),
-    Column("priority", "priority", "right"),
-    Column("weight", "weight", "right"),
+    Column("first byte ms", "latency_ms", "right", rank=3),
+    Column("priority", "priority", "right", rank=4),
+    Column("weight", "weight", "right", rank=4),
 ]
 
 

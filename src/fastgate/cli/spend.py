@@ -86,7 +86,7 @@ def _print_table(fields: Sequence[str], page: Mapping[str, Any], saved: bool) ->
     if saved:
         columns.insert(-1, Column("as asked $", "cost_asked", "right"))
         columns += [
-            Column(f"{cause} $", lambda row, cause=cause: row["saved_by"][cause], "right")  # type: ignore[misc]
+            Column(f"{cause} $", lambda row, cause=cause: row["saved_by"][cause], "right", 1)  # type: ignore[misc]
             for cause in CAUSES
         ]
         columns.append(Column("saved $", "saved", "right"))
