@@ -15,7 +15,7 @@ from fastgate.asking import Asked, reason_problem, until_problem
 from fastgate.budgets import EVERY, has_own_cells, split_tag
 from fastgate.snapshot import BudgetRow
 from fastgate.stores import schema
-from fastgate.stores.budget_rows import approved, missing, org_of, view_of
+from fastgate.stores.budget_rows import SUBJECTS, approved, missing, org_of, view_of
 from fastgate.stores.changelog import write_changes
 from fastgate.stores.engine import reading
 from fastgate.stores.ports import Change, IncreaseDraft, IncreaseView, StoreError
@@ -171,7 +171,8 @@ def _require_cell(connection: Connection, row: BudgetRow, cell: str) -> None:
         raise StoreError("not_found", f"budget {row.id} has no seat {cell}")
     kind, subject = ("key", whose.removeprefix("key:")) if whose.startswith("key:") else ("user", whose)
     if org_of(connection, kind, subject) != row.org:
-        raise StoreError("not_found", f"budget {row.id} has no seat {whose}: org {row.org} has no {kind} {subject}")
+        told = missing(connection, SUBJECTS[kind], kind, subject)
+        raise StoreError("not_found", f"budget {row.id} has no seat {whose} in org {row.org}: {told}")
 
 
 def _increase(row: Row[Any]) -> IncreaseView:

@@ -230,11 +230,11 @@ def test_an_increase_of_one_seat_needs_a_seat_that_is_there(store):
         store.budgets.request(draft(budget=budget, cell=cell), "boss", approve=True)
     wrong = [
         ("m", "alice", "is one for all"),
-        ("seats", "bob", "no seat bob: org acme has no user bob"),
-        ("seats", "key:none", "has no key none"),
+        ("seats", "bob", "no seat bob in org acme: there is no user bob"),
+        ("seats", "key:none", "there is no key none"),
         ("seats", "x alice", "has no seat x alice"),
         ("both", "alice", "is written as VALUE SEAT"),
-        ("both", "x bob", "has no user bob"),
+        ("both", "x bob", "there is no user bob"),
     ]
     for budget, cell, told in wrong:
         with pytest.raises(StoreError, match=told):

@@ -25,6 +25,7 @@ from fastgate.control.alerts.notice import (
     StageChange,
     cell_key,
     cleared_notice,
+    decision_notice,
     request_key,
     request_notice,
     stage_key,
@@ -104,11 +105,14 @@ class Desk:
         self._keep(request_notice(row, view), self._routes.of_request(row, view.cell, self._settings()))
 
     def decided(self, view: IncreaseView) -> None:
-        """It waits no more. Raises StoreError."""
+        """It waits no more: incidents of it end, and who asked for it with a key is told. Raises StoreError."""
         key = request_key(view.id)
         for raised, receivers in self._standing(key):
             if raised.key == key:
                 self._keep(cleared_notice(raised, view.decided_ns), receivers)
+        asker = self._routes.of_asker(view.key_id, self._settings()) if view.key_id else []
+        if asker:
+            self._keep(decision_notice(view), asker)
 
     def tell_operators(self, notice: Notice) -> None:
         """Raises StoreError."""

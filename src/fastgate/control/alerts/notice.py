@@ -14,7 +14,7 @@ from fastgate.stores.ports import IncreaseView
 from fastgate.times import rfc3339
 
 Severity = Literal["info", "warning", "critical"]
-Kind = Literal["stage", "request", "operator", "test", "cleared"]
+Kind = Literal["stage", "request", "decision", "operator", "test", "cleared"]
 
 CLEARED = "cleared:"
 """Begins the key of what tells that an alert has cleared."""
@@ -122,6 +122,25 @@ def request_notice(row: BudgetRow, view: IncreaseView) -> Notice:
             ("To grant it", f"fastgate budgets approve {view.id}"),
             ("To refuse it", f"fastgate budgets deny {view.id}"),
         ),
+    )
+
+
+DECIDED = {"approved": "is granted", "denied": "is refused", "ended": "has ended"}
+
+
+def decision_notice(view: IncreaseView) -> Notice:
+    """What became of an increase, for whom asked for it."""
+    cell = f" of {view.cell}" if view.cell else ""
+    until = f" until {rfc3339(view.not_after_ns)}" if view.state == "approved" else ""
+    return Notice(
+        key=f"decision:{view.id}:{view.state}",
+        at_ns=view.decided_ns,
+        kind="decision",
+        severity="info",
+        topic=f"{view.budget}{cell}",
+        title=f"Budget {view.budget}{cell}: $ {exact(view.amount_nano)} more {DECIDED[view.state]}",
+        text=f"{view.decided_by} has decided on what you asked for{until}: {view.reason}",
+        facts=(("Increase", view.id), ("Budget", view.budget + cell)),
     )
 
 

@@ -49,6 +49,13 @@ class Routes:
         """Who hears that more is asked for: who decides on the budget."""
         return list(dict.fromkeys(_deciders(self._concerned(row, cell), settings)))
 
+    def of_asker(self, key: str, settings: Alerts) -> list[Receiver]:
+        """Who asked for an increase with a key: its user, where somebody is behind it."""
+        with reading(self._engine) as connection:
+            user, _ = _of_key(connection, key)
+            email = _email(connection, user) if user else ""
+        return _people(settings, email) if email else []
+
     def _concerned(self, row: BudgetRow, cell: str) -> Concerned:
         with reading(self._engine) as connection:
             return _concerned(connection, row, cell)
@@ -82,13 +89,17 @@ def _people(settings: Alerts, email: str) -> list[Receiver]:
 
 def _concerned(connection: Connection, row: BudgetRow, cell: str) -> Concerned:
     user, center = _user_and_center(connection, row, cell)
-    email = ""
-    if user:
-        email = connection.scalar(select(schema.users.c.email).where(schema.users.c.id == user)) or ""
+    email = _email(connection, user) if user else ""
     centers = schema.cost_centers.c
     found = connection.execute(select(centers.owner, centers.alerts).where(centers.id == center)).first()
     owner, channels = (found.owner, tuple(found.alerts)) if found is not None else ("", ())
-    return Concerned(center, owner, channels, email if is_email(email) else "")
+    return Concerned(center, owner, channels, email)
+
+
+def _email(connection: Connection, user: str) -> str:
+    """A user's address, where it is one."""
+    found = connection.scalar(select(schema.users.c.email).where(schema.users.c.id == user)) or ""
+    return found if is_email(found) else ""
 
 
 def _user_and_center(connection: Connection, row: BudgetRow, cell: str) -> tuple[str, str]:

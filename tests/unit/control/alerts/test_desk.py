@@ -8,6 +8,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import msgspec
 import pytest
 
 from fastgate.config_alerts import Alerts, Channel
@@ -228,6 +229,24 @@ def test_who_decides_hears_of_an_increase_once_and_who_asked_does_not(
     assert {delivery.state for delivery in deliveries} == {"sent"}
     assert notice.title == f"Budget {budget}{' of alice' if cell else ''}: $ 50.00 more is asked for"
     assert dict(notice.facts)["To grant it"] == "fastgate budgets approve inc-1"
+
+
+@pytest.mark.parametrize(
+    ("state", "told"), [("approved", "is granted"), ("denied", "is refused"), ("ended", "has ended")]
+)
+def test_who_asked_with_a_key_hears_what_became_of_it(world: World, state: Any, told: str) -> None:
+    view = increase(state=state, decided_by="boss", decided_ns=NOW_NS)
+    with closing(world.desk()) as desk:
+        for key in ("", "ci", "gone"):  # asked by an operator; a key that no person is behind; one that is no more
+            desk.decided(msgspec.structs.replace(view, key_id=key))
+        assert not desk.in_use or desk.outbox.page(0, 10)[0] == []
+        for _ in range(2):
+            desk.decided(msgspec.structs.replace(view, key_id="alice-laptop"))
+        ((_, notice, deliveries),), _ = desk.outbox.page(0, 10)
+        until(desk, lambda: not desk.outbox.counts().get("pending"))
+    assert [delivery.receiver for delivery in deliveries] == ALICE
+    assert notice.title == f"Budget user-alice: $ 50.00 more {told}"
+    assert "boss" in notice.text
 
 
 def test_an_incident_of_a_question_ends_when_it_is_decided(world: World) -> None:
