@@ -1,6 +1,8 @@
 """Microsoft Presidio: `/analyze` of the analyzer's own server; places and kinds of personal data.
 
-Verified against a stub that checks the documented request; never against the vendor's service."""
+Verified against a stub that checks the documented request, and by hand against presidio-analyzer 2.2.366 itself with a
+blank spaCy pipeline behind `/analyze`: places in characters, entities, score. Never with a model that finds names, as
+no package registry has its maker's."""
 
 from __future__ import annotations
 
