@@ -73,7 +73,12 @@ def scheduling(
         try:
             call = app.open(watcher.scope, watcher.proto)
             if call is not None:
-                call.reading.add_done_callback(partial(begin, watcher, call), context=context)
+                reading, told = call.reading, partial(begin, watcher, call)
+                # One that is over would tell the loop as if from within; this thread alone ends one that is not.
+                if reading.done():
+                    loop.call_soon_threadsafe(told, reading, context=context)
+                else:
+                    reading.add_done_callback(told, context=context)
                 return
         except Exception:
             log.exception("a request could not be opened")

@@ -15,17 +15,26 @@ from fastgate.gateway.arrivals import scheduling
 
 
 class Reading:
-    """The server's future of a body. `come` is called by the server's thread, as Granian does."""
+    """The server's future of a body, as Granian's: whoever asks it when it is over is taken to be on the loop. `come`
+    is called by the server's thread."""
 
-    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop, *, over: bool = False) -> None:
         self.loop = loop
+        self.over = over
         self.told: Callable[[object], None] | None = None
 
-    def add_done_callback(self, told: Callable[[object], None], context: object) -> None:
-        self.told = told
+    def done(self) -> bool:
+        return self.over
+
+    def add_done_callback(self, told: Callable[[object], None], context: contextvars.Context) -> None:
+        if self.over:
+            self.loop.call_soon(told, self, context=context)
+        else:
+            self.told = told
 
     def come(self) -> None:
         assert self.told is not None
+        self.over = True
         self.loop.call_soon_threadsafe(self.told, self)
 
 
@@ -98,6 +107,19 @@ def test_a_plain_call_begins_when_its_body_is_there(late: BaseException | None) 
         assert others == []
 
     asyncio.run(run())
+
+
+def test_a_body_that_is_there_at_once_is_told_from_the_servers_thread() -> None:
+    async def run() -> None:
+        loop = asyncio.get_running_loop()
+        call = SimpleNamespace(reading=Reading(loop, over=True))
+        app, watcher, others = App(call), Watcher(), list[Any]()
+        bring(app, watcher, others, loop)
+        await asyncio.wait_for(watcher.over.wait(), 5)
+        assert app.gone_on == [call]
+        assert others == []
+
+    asyncio.run(run(), debug=True)  # in which a loop refuses to be called from another thread
 
 
 @pytest.mark.parametrize("fault", [None, ValueError("x")])
