@@ -74,20 +74,24 @@ def texts(vendor: Stub) -> list[str]:
     return [came.body["text"] for came in vendor.received]
 
 
+def row_of(use: str, vendor: Stub, shared: str, **changes: Any) -> GuardRow:
+    return GuardRow(
+        use,
+        "block",
+        url=f"{vendor.url}{ {'webhook': '/judge', 'llama-guard': '/v1'}.get(use, '') }",
+        api_key="" if use in KEYLESS else VENDOR_KEY,
+        credentials_file=shared if use == "bedrock-guardrails" else "",
+        settings=SETTINGS.get(use, {}),
+        **changes,
+    )
+
+
 @pytest.mark.parametrize("use", sorted(set(VENDORS) - {"prompt-guard"}))
 def test_every_vendor_is_asked_as_documented_and_obeyed(world: World, vendor: Stub, use: str) -> None:
     case = CASES[use]
     shared = world.plane.directory / "aws"
     shared.write_text(AWS_PROFILE)
-    row = GuardRow(
-        use,
-        "block",
-        url=f"{vendor.url}{ {'webhook': '/judge', 'llama-guard': '/v1'}.get(use, '') }",
-        api_key="" if use in KEYLESS else VENDOR_KEY,
-        credentials_file=str(shared) if use == "bedrock-guardrails" else "",
-        settings=SETTINGS.get(use, {}),
-    )
-    under(world.plane, row)
+    under(world.plane, row_of(use, vendor, str(shared)))
     vendor.reply = lambda _: (200, case.clean)
     answer = world.plane.message(TEXT)
     assert (answer.status, answer.headers["x-fastgate-guard"]) == (200, "pass")
@@ -99,6 +103,33 @@ def test_every_vendor_is_asked_as_documented_and_obeyed(world: World, vendor: St
     assert (answer.status, error["type"]) == (400, "policy_blocked") and f"{use}/" in error["message"]
     assert len(world.calls(1)) == 1
     assert world.records(2)[1].verdicts[0].action == "block"
+
+
+MARK = "0123456789-a-file-that-the-model-reads.txt"
+
+
+@pytest.mark.parametrize("use", sorted(set(VENDORS) - {"prompt-guard"}))
+def test_every_vendor_judges_text_and_tool_input_streamed_or_not(world: World, vendor: Stub, use: str) -> None:
+    """The matrix of answers: vendor x kind of block x stream. What it flags ends the answer there; the rest passes."""
+    case = CASES[use]
+    shared = world.plane.directory / "aws"
+    shared.write_text(AWS_PROFILE)
+    under(world.plane, row_of(use, vendor, str(shared), on=ANSWERS))
+    tools = [{"name": "Read", "input_schema": {"type": "object"}}]
+    for stream in (False, True):
+        for flagged in ("neither", "text", "input"):
+            mark = {"neither": "nothing", "text": "said by", "input": MARK}[flagged]
+            vendor.reply = lambda came, mark=mark: (200, case.bad if mark.encode() in came.raw else case.clean)
+            behaviour = (
+                Behaviour(scenario="loop", file=MARK) if flagged == "input" else Behaviour(text=f"said by {TEXT}")
+            )
+            world.simulator.script(behaviour)
+            answer = world.plane.message("go on", stream=stream, tools=tools)
+            body = answer.body.decode()
+            stopped = f"guard rule {use}/" in body
+            assert answer.status == 200 and stopped == (flagged != "neither"), (use, stream, flagged, body)
+            assert MARK not in body if flagged == "input" else ("said by" in body) == (flagged == "neither")
+    assert {came.path for came in vendor.received} == {case.answer_path}
 
 
 def test_a_place_is_hidden_and_comes_back(world: World, vendor: Stub) -> None:
