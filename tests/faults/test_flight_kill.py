@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -85,8 +86,8 @@ def test_every_call_of_a_killed_worker_is_recorded_once(tmp_path: Path, round_: 
         finally:
             worker.kill()
     assert not peek(table).alive
-    reaper = JournalWriter.create(tmp_path / "journal")
-    done = recover(tmp_path / "flight", tmp_path / "journal", lambda: reaper)
+    with closing(JournalWriter.create(tmp_path / "journal")) as reaper:
+        done = recover(tmp_path / "flight", tmp_path / "journal", lambda: reaper)
     assert done.unreadable == 0
     assert not table.exists()
     check_against_oracle(tmp_path, epoch)
