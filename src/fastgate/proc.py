@@ -110,8 +110,8 @@ def children_of(pid: int) -> list[int]:
 
 
 def keep_freed_memory() -> None:
-    """Have the C library keep a large block that is freed for the next of its kind. Left alone it gives each long body
-    back to the system, and the next is 180 pages that the kernel clears one by one: 100 us for 730 KB."""
+    """Have the C library keep a large block that is freed for the next of its kind. Left alone it may give each long
+    body back to the system, and the next is 180 pages that the kernel clears one by one: 100 us for 730 KB."""
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)  # musl has none
     if mallopt is not None:
         mallopt(M_MMAP_THRESHOLD, KEPT_BLOCK_BYTES)
