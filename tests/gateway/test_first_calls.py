@@ -15,6 +15,7 @@ from fastgate.bound import bound_nano
 from tests.support.admin import ask, until
 from tests.support.burst import BOOK, MODEL, Answer, Probe, billed, post, until_decided
 from tests.support.gateway import KEY, PROVIDER_KEY, Gateway, serving
+from tests.support.plane import LIMITS
 from tests.support.sim import SimProcess, running
 
 MAX_TOKENS = 200
@@ -33,7 +34,7 @@ def body(session: str, model: str = MODEL, **more: object) -> bytes:
     return json.dumps(request | more).encode()
 
 
-BOUND = bound_nano(read_request(body("session-0")), BOOK.row("anthropic", MODEL), MAX_TOKENS)
+BOUND = bound_nano(read_request(body("session-0")), BOOK.row("anthropic", MODEL), MAX_TOKENS, LIMITS)
 
 PAUSE = "stages: [{at: 1.0, do: pause}]"
 BUDGETS = f"""\
