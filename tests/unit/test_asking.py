@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing
 from decimal import Decimal
 from pathlib import Path
@@ -18,15 +18,15 @@ from hypothesis import strategies as st
 
 from fastgate import asking
 from fastgate.asking import Asked, Questions, TooManyError
-from fastgate.clock import wall_ns
-from fastgate.control.questions import Intake
+from fastgate.clock import mono_ns, wall_ns
+from fastgate.control.questions import SWEEP_NS, Intake
 from fastgate.directory import Directory, Key, Org, Team, User
 from fastgate.directory_budgets import Budget
 from fastgate.refs import Secret
 from fastgate.snapshot import BudgetRow
 from fastgate.state import StateDir
 from fastgate.stores.embedded import EmbeddedDirectory, open_directory
-from fastgate.stores.ports import IncreaseView, StoreError
+from fastgate.stores.ports import IncreaseDraft, IncreaseView, StoreError
 from fastgate.times import NS
 
 BASE = Directory(
@@ -93,6 +93,12 @@ class Told:
     def decided(self, view: IncreaseView) -> None:
         pass
 
+    def waiting(self, views: Sequence[IncreaseView], before_ns: int) -> None:
+        if self.broken:
+            raise StoreError("unusable", "alerts.sqlite: disk full")
+        assert all(view.state == "requested" and before_ns < view.not_after_ns for view in views)
+        self.told += [view.id for view in views]
+
 
 class _Cut:
     """Counts what changes something, over all, and dies in front of one."""
@@ -103,7 +109,7 @@ class _Cut:
         self._inner, self._cut = inner, cut
 
     def __getattr__(self, name: str) -> Any:
-        if name in ("take", "write", "drop", "asked"):
+        if name in ("take", "write", "drop", "asked", "waiting"):
             _Cut.steps += 1
             if _Cut.steps >= self._cut:
                 raise CutOffError
@@ -255,3 +261,30 @@ def test_keys_that_are_remembered_are_bounded(world: World, monkeypatch: pytest.
     for n in range(10):
         assert world.questions.of(f"key-{n}") == []
         assert len(world.questions._kept.found) <= 3
+
+
+def test_what_could_not_be_told_is_told_by_the_next_sweep(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However it was asked for; and nobody is told again of what has lapsed."""
+    intake = Intake(world.store.budgets, world.questions, world.approvers)
+    intake.take()
+    world.approvers.broken = True
+    asked = world.ask()
+    draft = IncreaseDraft("m", 5 * NS, wall_ns() + 3600 * NS, "a release")
+    by_command = world.store.budgets.request(draft, "boss", approve=False)
+    intake.ask(by_command)
+    intake.take()
+    assert world.approvers.told == []
+    assert [one.state for one in world.questions.all()] == ["requested"], "alerts are in nobody's way"
+    world.approvers.broken = False
+    intake.take()
+    assert world.approvers.told == [], "a minute is not over"
+    now_ns = mono_ns()
+    monkeypatch.setattr("fastgate.control.questions.mono_ns", lambda: now_ns + SWEEP_NS)
+    intake.take()
+    assert sorted(world.approvers.told) == sorted([asked.id, by_command.id])
+    world.approvers.told.clear()
+    later_ns = wall_ns() + 7200 * NS
+    monkeypatch.setattr("fastgate.control.questions.wall_ns", lambda: later_ns)
+    monkeypatch.setattr("fastgate.control.questions.mono_ns", lambda: now_ns + 2 * SWEEP_NS)
+    intake.take()
+    assert world.approvers.told == []

@@ -6,25 +6,35 @@ The directory decides what was taken: a question's id is there once, however oft
 from __future__ import annotations
 
 import threading
+from collections.abc import Sequence
 from typing import Protocol
 
 import msgspec
 
 from fastgate.asking import KEPT_NS, Asked, Questions
-from fastgate.clock import wall_ns
+from fastgate.clock import mono_ns, wall_ns
 from fastgate.log import Log
 from fastgate.snapshot import BudgetRow
 from fastgate.stores.ports import BudgetStore, IncreaseView, StoreError
+from fastgate.times import NS
 
 log = Log("questions")
 
 
 class Approvers(Protocol):
-    """Whoever decides, as alerts.desk reaches them. Both raise StoreError."""
+    """Whoever decides, as alerts.desk reaches them. All raise StoreError."""
 
     def asked(self, row: BudgetRow, view: IncreaseView) -> None: ...
 
     def decided(self, view: IncreaseView) -> None: ...
+
+    def waiting(self, views: Sequence[IncreaseView], before_ns: int) -> None: ...
+
+
+SWEEP_NS = 60 * NS
+"""How often all that waits is looked at: what could not be told is told, incidents of what waits no more end."""
+
+PAGE = 1000
 
 
 class Intake:
@@ -34,8 +44,7 @@ class Intake:
         self._store = store
         self._questions = questions
         self._approvers = approvers
-        self._untold: set[str] = set()
-        """Questions that are in the directory, and of which nobody could be told yet: their files stay as they are."""
+        self._swept_ns = 0
         self._lock = threading.Lock()
 
     def take(self) -> None:
@@ -44,6 +53,9 @@ class Intake:
             for asked in self._questions.all():
                 if asked.state == "asked":
                     self._take(asked)
+            if mono_ns() - self._swept_ns >= SWEEP_NS or not self._swept_ns:
+                self._sweep()
+                self._swept_ns = mono_ns()
         self.answer()
 
     def _take(self, asked: Asked) -> None:
@@ -51,22 +63,31 @@ class Intake:
         if view is None:
             log.warning("an increase was asked for of a budget that is gone", id=asked.id, budget=asked.budget)
             self._questions.drop(asked)
-        elif self.ask(view):
-            self._untold.discard(asked.id)
-            log.info("an increase is asked for", id=asked.id, budget=asked.budget, key=asked.key)
         else:
-            self._untold.add(asked.id)
+            log.info("an increase is asked for", id=asked.id, budget=asked.budget, key=asked.key)
+            self.ask(view)
 
-    def ask(self, view: IncreaseView) -> bool:
-        """Tell whoever decides of what waits; False where the disk does not take it. Alerts must not stand in the way
-        of what they are about."""
+    def ask(self, view: IncreaseView) -> None:
+        """Tell whoever decides of what waits. Alerts must not stand in the way of what they are about: what the disk
+        does not take now, the next sweep tells."""
         try:
             if view.state == "requested":
                 self._approvers.asked(self._store.show(view.budget).row, view)
         except StoreError as error:
             log.error("nobody can be told of an increase that waits", id=view.id, why=error)
-            return False
-        return True
+
+    def _sweep(self) -> None:
+        """All that waits, whoever asked and however; nothing that was asked for since then is judged by it."""
+        now_ns = wall_ns()
+        waiting: list[IncreaseView] = []
+        after: str | None = ""
+        while after is not None:
+            views, after = self._store.increases("", after, PAGE, "requested")
+            waiting += [view for view in views if now_ns < view.not_after_ns]
+        try:
+            self._approvers.waiting(waiting, now_ns - SWEEP_NS)
+        except StoreError as error:
+            log.error("nobody can be told of increases that wait", count=len(waiting), why=error)
 
     def decided(self, view: IncreaseView) -> None:
         """Incidents of it end."""
@@ -80,7 +101,7 @@ class Intake:
         with self._lock:
             questions = self._questions.all()
             stand = self._store.stand([asked.id for asked in questions]) if questions else {}
-            for asked in (each for each in questions if each.id not in self._untold):
+            for asked in questions:
                 self._tell(asked, stand.get(asked.id))
 
     def _tell(self, asked: Asked, view: IncreaseView | None) -> None:

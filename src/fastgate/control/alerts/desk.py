@@ -114,6 +114,20 @@ class Desk:
         if asker:
             self._keep(decision_notice(view), asker)
 
+    def waiting(self, views: Sequence[IncreaseView], before_ns: int) -> None:
+        """All increases that wait: who was not told of one is, and incidents of others that were raised before
+        `before_ns` end: they lapsed, or went with their budget. Raises StoreError."""
+        if views:
+            told = self.outbox.keys(request_key(""))
+            rows = {row.id: row for row in self._budgets()}
+            for view in views:
+                if request_key(view.id) not in told and view.budget in rows:
+                    self.asked(rows[view.budget], view)
+        open_keys = {request_key(view.id) for view in views}
+        for raised, receivers in self._standing(request_key("")):
+            if raised.key not in open_keys and raised.at_ns < before_ns:
+                self._keep(cleared_notice(raised, wall_ns()), receivers)
+
     def tell_operators(self, notice: Notice) -> None:
         """Raises StoreError."""
         self._keep(notice, route.of_operators(self._settings()))

@@ -155,7 +155,7 @@ def incident_of(notice: Notice) -> str:
 
 
 def cleared_notice(raised: Notice, at_ns: int) -> Notice:
-    """What `raised` told of is no more: spend has fallen below the stage, its period is over, the question decided."""
+    """What `raised` told of is no more: spend is below the stage, its period is over, the question is decided."""
     return Notice(
         key=CLEARED + raised.key,
         period_ns=raised.period_ns or raised.at_ns,
@@ -164,7 +164,7 @@ def cleared_notice(raised: Notice, at_ns: int) -> Notice:
         severity="info",
         topic=raised.topic,
         title=f"Cleared: {raised.title}",
-        text="It is decided." if raised.kind == "request" else "The stage is in force no more.",
+        text="It waits no more." if raised.kind == "request" else "The stage is in force no more.",
     )
 
 

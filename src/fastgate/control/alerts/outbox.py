@@ -113,6 +113,11 @@ class Outbox:
                 )
         return True
 
+    def keys(self, beginning: str) -> set[str]:
+        """Of the alerts whose key begins so."""
+        with reading(self.engine) as connection:
+            return set(connection.scalars(select(events.c.key).where(_begins(beginning))))
+
     def standing(self, beginning: str, channels: Sequence[str]) -> list[tuple[Notice, list[Receiver]]]:
         """Alerts whose key begins so, that went, or are to go, to one of `channels` and have not cleared, oldest
         first."""

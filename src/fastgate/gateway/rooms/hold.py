@@ -65,8 +65,8 @@ def lower(call: Call, budget: str, why: str) -> bool:
 
 async def hold_again(call: Call, nano: int, lending: Lending) -> None:
     """Hold what the call had held before it gave that up for another model, where it can be had at once. `call.hold`
-    stays None where it cannot: then nothing more is sent."""
-    if not nano or lending.allowances.selection is None:
+    stays None where it cannot: then nothing more is sent. A call that still has its hold keeps that one."""
+    if call.hold is not None or not nano or lending.allowances.selection is None:
         return
     draw = find(call, lending.allowances)
     if draw.accounts:

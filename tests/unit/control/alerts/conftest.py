@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -10,6 +11,7 @@ import pytest
 
 from fastgate.config_alerts import Alerts, Channel
 from fastgate.control.alerts.desk import Desk
+from fastgate.control.alerts.outbox import Receiver
 from fastgate.directory import parse_directory
 from fastgate.snapshot import BudgetRow
 from fastgate.state import StateDir
@@ -108,3 +110,16 @@ def world(directory: Path) -> Iterator[World]:
         )  # fmt: skip
         yield World(directory, vendor, mail, settings)
         assert vendor.faults == []
+
+
+FALLBACK = [Receiver("discord")]
+OWNED = [Receiver("teams"), Receiver("mail", "em@acme.example"), Receiver("bot", "em@acme.example")]
+ALICE = [Receiver("mail", "alice@acme.example"), Receiver("bot", "alice@acme.example")]
+
+
+def until(desk: Desk, done: Callable[[], object], within_s: float = 10.0) -> None:
+    end = time.monotonic() + within_s
+    desk.step()
+    while not done():
+        assert time.monotonic() < end
+        desk.step()

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import msgspec
 import pytest
 
 from fastgate.config_alerts import Alerts, Channel
@@ -24,14 +22,9 @@ from fastgate.record import Broke, Judgement
 from fastgate.refs import Secret
 from fastgate.state import StateDir
 from fastgate.stores.engine import open_engine
-from fastgate.stores.ports import IncreaseView
 from fastgate.times import NS
 from tests.support.flights import encode, record
-from tests.unit.control.alerts.conftest import NOW_NS, ROWS, Change, World, row
-
-FALLBACK = [Receiver("discord")]
-OWNED = [Receiver("teams"), Receiver("mail", "em@acme.example"), Receiver("bot", "em@acme.example")]
-ALICE = [Receiver("mail", "alice@acme.example"), Receiver("bot", "alice@acme.example")]
+from tests.unit.control.alerts.conftest import ALICE, FALLBACK, NOW_NS, OWNED, ROWS, Change, World, row, until
 
 
 @pytest.mark.parametrize(
@@ -78,14 +71,6 @@ def test_it_arrives_everywhere_once_also_after_a_restart(world: World) -> None:
         desk.on_stage(Change("user-alice", period_start_ns=1))
         until(desk, lambda: not desk.outbox.counts().get("pending"))
     assert len(world.vendor.at("/teams")) == 2, "the next period begins anew"
-
-
-def until(desk: Desk, done: Callable[[], object], within_s: float = 10.0) -> None:
-    end = time.monotonic() + within_s
-    desk.step()
-    while not done():
-        assert time.monotonic() < end
-        desk.step()
 
 
 def test_what_a_stage_says(world: World) -> None:
@@ -201,66 +186,6 @@ def test_incidents_end_with_their_stage_and_their_budget(world: World) -> None:
         rows[:] = []
         assert told("a:b", stage="", spent_nano=0) == ["resolve a:b:8000"]
         assert told("a:b", stage="", spent_nano=0) == []
-
-
-def increase(**changes: Any) -> IncreaseView:
-    fields: dict[str, Any] = {
-        "id": "inc-1", "budget": "user-alice", "amount_nano": 50 * 10**9, "not_after_ns": NOW_NS + 3600 * NS,
-        "reason": "release <week>", "state": "requested", "requested_by": "key:alice-laptop", "requested_ns": NOW_NS,
-        "decided_by": "", "decided_ns": 0,
-    }  # fmt: skip
-    return IncreaseView(**fields | changes)
-
-
-@pytest.mark.parametrize(
-    ("budget", "cell", "receivers"),
-    [("user-alice", "", OWNED), ("seats", "alice", OWNED), ("team-web", "", FALLBACK), ("key-ci", "", FALLBACK)],
-)
-def test_who_decides_hears_of_an_increase_once_and_who_asked_does_not(
-    world: World, budget: str, cell: str, receivers: list[Receiver]
-) -> None:
-    of = next(row for row in ROWS if row.id == budget)
-    for _ in range(2):
-        with closing(world.desk()) as desk:
-            desk.asked(of, increase(budget=budget, cell=cell))
-            until(desk, lambda: not desk.outbox.counts().get("pending"))
-            ((_, notice, deliveries),), _ = desk.outbox.page(0, 10)
-    assert [delivery.receiver for delivery in deliveries] == receivers
-    assert {delivery.state for delivery in deliveries} == {"sent"}
-    assert notice.title == f"Budget {budget}{' of alice' if cell else ''}: $ 50.00 more is asked for"
-    assert dict(notice.facts)["To grant it"] == "fastgate budgets approve inc-1"
-
-
-@pytest.mark.parametrize(
-    ("state", "told"), [("approved", "is granted"), ("denied", "is refused"), ("ended", "has ended")]
-)
-def test_who_asked_with_a_key_hears_what_became_of_it(world: World, state: Any, told: str) -> None:
-    view = increase(state=state, decided_by="boss", decided_ns=NOW_NS)
-    with closing(world.desk()) as desk:
-        for key in ("", "ci", "gone"):  # asked by an operator; a key that no person is behind; one that is no more
-            desk.decided(msgspec.structs.replace(view, key_id=key))
-        assert not desk.in_use or desk.outbox.page(0, 10)[0] == []
-        for _ in range(2):
-            desk.decided(msgspec.structs.replace(view, key_id="alice-laptop"))
-        ((_, notice, deliveries),), _ = desk.outbox.page(0, 10)
-        until(desk, lambda: not desk.outbox.counts().get("pending"))
-    assert [delivery.receiver for delivery in deliveries] == ALICE
-    assert notice.title == f"Budget user-alice: $ 50.00 more {told}"
-    assert "boss" in notice.text
-
-
-def test_an_incident_of_a_question_ends_when_it_is_decided(world: World) -> None:
-    settings = Alerts(channels=world.settings.channels, fallback=("pagerduty",), cooldown_s=0)
-    with closing(world._replace(settings=settings).desk()) as desk:
-        desk.asked(row("team", "web"), increase(budget="team-web"))
-        desk.step()
-        for _ in range(2):
-            desk.decided(increase(state="denied", decided_by="boss", decided_ns=NOW_NS + NS))
-            desk.decided(increase(id="inc-2", state="approved", decided_ns=NOW_NS))
-            desk.step()
-    events = [request.json for request in world.vendor.at("/v2/enqueue")]
-    assert [event["event_action"] for event in events] == ["trigger", "resolve"]
-    assert len({event["dedup_key"] for event in events}) == 1
 
 
 def test_without_anything_to_say_there_is_no_file(world: World) -> None:
