@@ -112,23 +112,30 @@ ORDERS_ELSEWHERE = any_of("""
 """)
 
 
-CLIENTS_OWN = re.compile(
+CLIENTS_TAG = re.compile(
     rb"""(?ix) <system-reminder>\s{0,2} (?: warning:\ the\ file\ exists | this\ file\ is\ already\ in\ your\ context
         | tip:\ | the\ (?:current\ date|user's\ timezone|model\ for\ this\ session) | message\ sent\ at
         | whenever\ you\ read\ a\ file,\ you\ should\ consider | this\ is\ a\ reminder\ that\ your\ todo\ list
-        | your\ todo\ list | as\ you\ answer\ the\ user's\ questions,\ you\ can\ use ) [^<]{0,200}
-    | whenever\ you\ read\ a\ file,\ you\ should\ consider
-    | do(?:n.t|\ not)\ (?:tell|mention)[^.\n]{0,40}(?:since|because)\ they\ are\ already\ aware
+        | your\ todo\ list | as\ you\ answer\ the\ user's\ questions,\ you\ can\ use )"""
+)
+CLIENTS_OWN = re.compile(
+    rb"""(?ix) whenever\ you\ read\ a\ file,\ you\ should\ consider
+    | do\ not\ mention\ this\ to\ the\ user\ explicitly\ because\ they\ are\ already\ aware
+    | don't\ tell\ the\ user\ this,\ since\ they\ are\ already\ aware
+    | do\ not\ mention\ this\ explicitly\ to\ the\ user\.\ here\ are\ the\ latest\ contents\ of\ your\ todo\ list
     | again\ do\ not\ mention\ this\ message\ to\ the\ user"""
 )
-"""What Claude Code itself writes into tool results (its releases of 2025 and 2026): orders, but nobody's injection."""
+"""What Claude Code itself writes into tool results (its releases of 2025 and 2026): orders, but nobody's injection. How
+its reminders begin, which says nothing of what else they hold; and whole sentences."""
 
-CLIENTS_OWN_SPAN = 240
+CLIENTS_OWN_SPAN = 120
 """Around a finding so much is looked at for one of these."""
 
 
 def not_the_clients(text: bytes, start: int, end: int) -> bool:
-    """Whether the place is not within a sentence that the client wrote."""
+    """Whether the place neither begins one of the client's reminders nor lies within a sentence of it."""
+    if CLIENTS_TAG.match(text, start):
+        return False
     around = CLIENTS_OWN.finditer(text, max(0, start - CLIENTS_OWN_SPAN), end + CLIENTS_OWN_SPAN)
     return not any(own.start() <= start and end <= own.end() for own in around)
 
