@@ -17,6 +17,7 @@ from fastgate.caching.disk import Disk
 from fastgate.caching.entry import Entry, EntryError
 from fastgate.caching.memory import Memory
 from fastgate.caching.neighbours import Neighbours
+from fastgate.caching.reopening import Reopening
 from fastgate.caching.resp import Redis, RedisUrl
 from fastgate.caching.shared import Shared
 from fastgate.caching.writer import Writer
@@ -58,10 +59,10 @@ class Answers:
         self.semantic: Finder | None = None
         self.notes: DiskLog | None = None
         """The log of reworded questions, on disk."""
+        self._notes_gone = self._closed = False
+        self._disk_again, self._notes_again = Reopening(loop, "answers"), Reopening(loop, "questions")
         self._recent: deque[tuple[bytes, Entry]] = deque(maxlen=RECENT)
-        self.neighbours: Neighbours = (
-            before.neighbours if before is not None else Neighbours(directory / "flights", loop)
-        )
+        self.neighbours = self._neighbours(before)
         try:
             self._open(before)
         except BaseException:
@@ -70,10 +71,17 @@ class Answers:
         if before is not None:
             before.close(keeping=self)
 
+    def _neighbours(self, before: Answers | None) -> Neighbours:
+        if before is not None and (before.neighbours.connected or not self.policy.in_flight):
+            return before.neighbours
+        return Neighbours(self._directory / "flights" if self.policy.in_flight else None, self.loop)
+
     def _open(self, before: Answers | None) -> None:
         policy = self.policy
         if policy.store != "embedded":
             self.shared = Shared(Redis(RedisUrl(resolve_refs(policy.store, os.environ)), self.loop))
+        elif before is not None and (before._disk_again.busy or before._notes_again.busy):
+            raise OSError("the cache's files are being opened anew")  # a process opens a file once; asked again soon
         elif before is not None and before.disk is not None:
             self.disk, self.writer = before.disk, before.writer
         else:
@@ -111,6 +119,7 @@ class Answers:
 
     def close(self, keeping: Answers | None = None) -> None:
         """Gives everything up but what `keeping` has as well."""
+        self._closed = True
         if self.semantic is not None:
             self.semantic.close()
         if self.notes is not None and (keeping is None or keeping.notes is not self.notes):
@@ -142,7 +151,7 @@ class Answers:
             return None
         except lmdb.Error as error:
             log.error("the cache's file cannot be read", why=error)
-            self.disk.failed(error)
+            self._failed(error)
             return None
         return self._adopt(key, entry, now_ns, oldest_ns)
 
@@ -201,9 +210,9 @@ class Answers:
             self.semantic.store.listen()
 
     def _listen_here(self) -> None:
-        if self.disk is None or self.disk.moved():
+        if self._disk_again.due and (self.disk is None or self.disk.moved()):
             self._reopen_disk()
-        if self.notes is not None and self.notes.moved():
+        if self._notes_again.due and (self.notes.moved() if self.notes is not None else self._notes_gone):
             self._reopen_notes()
         if self.disk is None:
             return
@@ -214,35 +223,61 @@ class Answers:
                 self._heard = said
         except lmdb.Error as error:
             log.error("purges cannot be heard of", why=error)
-            self.disk.failed(error)
+            self._failed(error)
+
+    def _failed(self, error: lmdb.Error) -> None:
+        """A damaged file is set aside, beside the loop."""
+        if self.disk is not None:
+            self.loop.run_in_executor(None, self.disk.failed, error)
 
     def _reopen_disk(self) -> None:
-        """Begin again with the file that others use now; until there is one, memory is all. What a purge that was said
+        """Begin again with the file that others use now; until it is open, memory is all. What a purge that was said
         meanwhile would forget is not known, so memory is emptied too."""
-        if self.disk is not None and self.writer is not None:
-            self.writer.close()
-            self.disk.close()
-            self.disk = self.writer = None
+        old, writer, directory, limit = self.disk, self.writer, self._directory, self.policy.disk_bytes
+        self.disk = self.writer = None
+        self.memory.drop_where(lambda _: True)
+        self._heard = 0
+
+        def work() -> Disk:
+            if writer is not None:
+                writer.close()
+            if old is not None:
+                old.close()
+            return Disk(directory, limit)
+
+        def opened(disk: Disk) -> None:
+            if self._closed:
+                disk.close()
+                return
             self.memory.drop_where(lambda _: True)
-            self._heard = 0
-        try:
-            self._open_disk()
-        except OSError as error:
-            log.error("the cache's file cannot be opened", why=error)
+            self.disk, self.writer = disk, Writer(disk, self.loop)
+
+        self._disk_again.start(work, opened)
 
     def _reopen_notes(self) -> None:
         """The same with the log of reworded questions."""
-        assert self.notes is not None
+        policy, old = self.policy.semantic, self.notes
         if self.semantic is not None:
             self.semantic.close()
-            self.semantic = None
-        self.notes.close()
-        self.notes = None
-        if self.policy.semantic is not None:
-            try:
-                self._open_semantic(self.policy.semantic, None)
-            except OSError as error:
-                log.error("the semantic cache is off", why=error)
+        self.semantic = self.notes = None
+        self._notes_gone = policy is not None
+        if policy is None:
+            return
+        from fastgate.caching.semantic.build import log_of
+
+        def work() -> DiskLog:
+            if old is not None:
+                old.close()
+            return log_of(policy, self._directory / "semantic")
+
+        def opened(notes: DiskLog) -> None:
+            if self._closed:
+                notes.close()
+                return
+            self.notes, self._notes_gone = notes, False
+            self._open_semantic(policy, None)
+
+        self._notes_again.start(work, opened)
 
     async def _listen_afar(self) -> None:
         assert self.shared is not None
@@ -267,7 +302,7 @@ def tiers_of(policy: CachePolicy) -> tuple[object, ...]:
     """What of a policy cannot change under open tiers."""
     semantic = policy.semantic
     found = (semantic.embedder, semantic.store, semantic.entries, semantic.max_wrong) if semantic is not None else None
-    return policy.store, policy.memory_bytes, policy.disk_bytes, found
+    return policy.store, policy.in_flight, policy.memory_bytes, policy.disk_bytes, found
 
 
 def alive(entry: Entry, key: Key | Ref, now_ns: int, oldest_ns: int) -> bool:

@@ -18,7 +18,9 @@ import msgspec
 
 from fastgate._core.usage import Usage
 
-MAGIC = b"FGC1"
+MAGIC, PACED = b"FGC1", b"FGC2"
+"""Of an entry without a pace, and with one: who knows no pace would take it for the end of the body."""
+
 FIXED = 12
 """Bytes before the head."""
 
@@ -101,19 +103,19 @@ def pack(entry: Entry) -> bytes:
     head = _encode(entry.head)
     rest = b"%b%b%b%b" % (len(head).to_bytes(4, "little"), head, entry.body, entry.pace)
     checksum = zlib.crc32(rest)
-    return MAGIC + checksum.to_bytes(4, "little") + rest
+    return (PACED if entry.pace else MAGIC) + checksum.to_bytes(4, "little") + rest
 
 
 def unpack(blob: Blob) -> Entry:
     """The entry that these bytes are, its body copied. Raises EntryError for any others."""
     view = memoryview(blob)
-    if view[:4] != MAGIC or len(view) < FIXED:
+    if len(view) < FIXED or view[:4] not in (MAGIC, PACED):
         raise EntryError("not an entry")
     if zlib.crc32(view[8:]) != int.from_bytes(view[4:8], "little"):
         raise EntryError("damaged")
     head, start = unpack_head(view), FIXED + int.from_bytes(view[8:12], "little")
     end = len(view) - head.pace_bytes
-    if not start <= end <= len(view) or head.pace_bytes % PIECE_BYTES:
+    if not start <= end <= len(view) or head.pace_bytes % PIECE_BYTES or bool(head.pace_bytes) != (view[:4] == PACED):
         raise EntryError("a pace that cannot be read")
     return Entry(head, bytes(view[start:end]), bytes(view[end:]))
 
@@ -136,7 +138,7 @@ def pieces_of(entry: Entry) -> list[tuple[int, int]]:
 def unpack_head(blob: Blob) -> Head:
     """The head alone, from at least the first FIXED + HEAD_MAX bytes; unchecked. Raises EntryError."""
     size = int.from_bytes(blob[8:12], "little")
-    if blob[:4] != MAGIC or size > HEAD_MAX or len(blob) < FIXED + size:
+    if blob[:4] not in (MAGIC, PACED) or size > HEAD_MAX or len(blob) < FIXED + size:
         raise EntryError("not an entry")
     try:
         return _decode(blob[FIXED : FIXED + size])

@@ -49,10 +49,9 @@ class File:
                 except DAMAGE as error:
                     set_aside(path, error)
                     self._open(tables)
+                self._inode = os.stat(path / DATA).st_ino
         except lmdb.Error as error:
-            self._mark.remove()
             raise OSError(f"{path} cannot be opened: {error}") from None
-        self._inode = os.stat(path / DATA).st_ino
 
     def _open(self, tables: tuple[bytes, ...]) -> None:
         self.env = lmdb.open(
@@ -72,7 +71,7 @@ class File:
             with self.env.begin() as txn:
                 for table in self.tables:
                     prove(txn, table)
-        except lmdb.Error:
+        except BaseException:
             self.env.close()
             raise
 
@@ -94,7 +93,8 @@ class File:
         return count_aside(self._path)
 
     def close(self) -> None:
-        self.env.sync(True)
+        if not self.moved():  # what nobody else reads need not reach the disk
+            self.env.sync(True)
         self.env.close()
         self._mark.remove()
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,6 +18,8 @@ from pathlib import Path
 from fastgate.log import Log
 
 BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
+
+BOOT = re.compile(rb"[0-9a-f-]{36}")
 
 DATA, LOCK = "data.mdb", "lock.mdb"
 
@@ -39,15 +42,19 @@ class Mark:
 
     @contextmanager
     def opening(self) -> Iterator[None]:
-        """While this process opens the file nobody else does, or sets it aside; what another boot left is cleared."""
-        boot = BOOT_ID.read_bytes()
+        """While this process opens the file nobody else does, or sets it aside; what another boot left is cleared.
+        Whatever is raised meanwhile, no mark says that this process died of it."""
         with self.alone():
-            self._clear(boot)
-            self._path.write_bytes(boot + OPENING)
-            flush(self._path)
-            flush(self._directory)
-            yield
-            self._path.write_bytes(boot)
+            self._clear(boot_id())
+            try:
+                self._write(OPENING)
+                flush(self._path)
+                flush(self._directory)
+                yield
+                self._write(b"")
+            except BaseException:
+                self.remove()
+                raise
 
     @contextmanager
     def alone(self) -> Iterator[None]:
@@ -55,14 +62,24 @@ class Mark:
             fcntl.flock(lock, fcntl.LOCK_EX)
             yield
 
+    def _write(self, state: bytes) -> None:
+        """Whole or not at all: half a mark would speak of another boot."""
+        fresh = self._path.with_name(f".{self._path.name}")
+        try:
+            fresh.write_bytes(b"%b\n%b\n%b" % (boot_id(), started(os.getpid()), state))
+            fresh.replace(self._path)
+        except BaseException:
+            fresh.unlink(missing_ok=True)
+            raise
+
     def _clear(self, boot: bytes) -> None:
-        marks = {mark: mark.read_bytes() for mark in self._directory.glob("open.*")}
-        if any(told.removesuffix(OPENING) != boot for told in marks.values()):
+        marks = dict(read_marks(self._directory))
+        if any(BOOT.fullmatch(told[0]) and told[0] != boot for told in marks.values()):
             for path in [*marks, self._directory / DATA, self._directory / LOCK]:
                 path.unlink(missing_ok=True)
             return
-        dead = {mark: told for mark, told in marks.items() if mark == self._path or not is_alive(mark)}
-        if any(told.endswith(OPENING) for told in dead.values()):
+        dead = {mark: told for mark, told in marks.items() if not is_alive(mark, told)}
+        if any(told[-1] == OPENING.rstrip() for told in dead.values()):
             set_aside(self._directory, "a process died while it opened it")
         for mark in dead:
             mark.unlink(missing_ok=True)
@@ -71,8 +88,31 @@ class Mark:
         self._path.unlink(missing_ok=True)
 
 
-def is_alive(mark: Path) -> bool:
-    return Path(f"/proc/{mark.suffix[1:]}").exists()
+def read_marks(directory: Path) -> Iterator[tuple[Path, list[bytes]]]:
+    """Each mark's lines: the boot, when its process started, its state where it has not come to read yet."""
+    for mark in directory.glob("open.*"):
+        try:
+            yield mark, mark.read_bytes().rstrip().split(b"\n")
+        except FileNotFoundError:
+            continue  # its process has just closed the file
+
+
+def is_alive(mark: Path, told: list[bytes]) -> bool:
+    """Whether the very process that left the mark lives: its number may be another's by now."""
+    now = started(int(mark.suffix[1:])) if mark.suffix[1:].isdecimal() else b""
+    return bool(now) and (len(told) < 2 or told[1] in (now, OPENING.rstrip()))
+
+
+def started(pid: int) -> bytes:
+    """When a process started, in ticks since the boot; empty where there is none."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_bytes().rpartition(b")")[2].split()[19]
+    except (FileNotFoundError, ProcessLookupError):
+        return b""
+
+
+def boot_id() -> bytes:
+    return BOOT_ID.read_bytes().strip()
 
 
 def set_aside(directory: Path, why: object) -> None:

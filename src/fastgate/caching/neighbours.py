@@ -12,6 +12,7 @@ begun to pass the stream on.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import socket
 from pathlib import Path
@@ -74,23 +75,36 @@ _end = msgspec.msgpack.Decoder(End).decode
 class Neighbours:
     """One worker's questions under way, by what finds their answers: its own, and those of others that it follows."""
 
-    def __init__(self, directory: Path, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(self, directory: Path | None, loop: asyncio.AbstractEventLoop) -> None:
+        """Without a directory, or where it takes no sockets, calls share within this worker only."""
         self.flights: dict[bytes, Flight] = {}
         self.loop = loop
+        self._links: set[Any] = set()
+        self._directory = -1
+        self._claims: Claims | None = None
+        self._listening: socket.socket | None = None
+        self._server: asyncio.Task[asyncio.Server] | None = None
+        self._beginning: asyncio.Handle | None = None
+        if directory is not None:
+            try:
+                self._listen(directory)
+            except OSError as error:
+                log.warning("workers do not share answers under way: no socket", folder=directory, why=error)
+                self._close_files()
+
+    def _listen(self, directory: Path) -> None:
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._directory = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        self._claims = Claims(directory)
-        self._links: set[Any] = set()
+        forget_the_dead(directory)
         self._listening = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
-        try:
-            forget_the_dead(directory)
-            self._listening.bind(self._path(os.getpid()))
-            self._listening.listen(BACKLOG)
-        except OSError:
-            self._close_files()
-            raise
-        self._server: asyncio.Task[asyncio.Server] | None = None
-        self._beginning = loop.call_soon(self._serve)
+        self._listening.bind(self._path(os.getpid()))
+        self._listening.listen(BACKLOG)
+        self._claims = Claims(directory)
+        self._beginning = self.loop.call_soon(self._serve)
+
+    @property
+    def connected(self) -> bool:
+        return self._claims is not None
 
     def _serve(self) -> None:
         self._server = self.loop.create_task(self.loop.create_unix_server(lambda: Lender(self), sock=self._listening))
@@ -104,12 +118,21 @@ class Neighbours:
         flight = self.flights[key.find] = Flight(key.proof, call_id, pump)
         return flight
 
-    def ahead(self, key: Key) -> Flight | None:
-        """The flight to follow. None where there is none, and then the question is this worker's to buy."""
+    def ahead(self, key: Key, *, here: bool = False) -> Flight | None:
+        """The flight to follow; `here`: of this worker's own. None where there is none: the question is to be bought,
+        and this worker's from now on where nobody else has claimed it."""
         found = self.flights.get(key.find)
-        if found is None and (pid := self._claims.take(key.find)):
-            found = self._follow(key, pid)
+        if found is not None and here and self.is_afar(found):
+            found = None
+        if found is None and self._claims is not None:
+            pid = self._claims.take(key.find)
+            if pid and not here:
+                found = self._follow(key, pid)
         return found
+
+    def is_afar(self, flight: Flight) -> bool:
+        """Whether it is another worker's."""
+        return isinstance(flight.pump(), Mirror)
 
     def _follow(self, key: Key, pid: int) -> Flight:
         mirror = Mirror(self, key, pid)
@@ -121,7 +144,8 @@ class Neighbours:
         """It is over."""
         if self.flights.get(find) is flight:
             del self.flights[find]
-            self._claims.give(find)
+            if self._claims is not None:
+                self._claims.give(find)
 
     def opened(self, transport: Any) -> None:
         self._links.add(transport)
@@ -131,7 +155,8 @@ class Neighbours:
 
     def close(self) -> None:
         """Who follows falls back, here and elsewhere."""
-        self._beginning.cancel()
+        if self._beginning is not None:
+            self._beginning.cancel()
         if self._server is not None and not self._server.cancel() and not self._server.cancelled():
             self._server.result().close()
         for flight in list(self.flights.values()):
@@ -140,16 +165,20 @@ class Neighbours:
                 source.give_up()
         for transport in list(self._links):
             transport.abort()
-        try:
-            os.unlink(str(os.getpid()), dir_fd=self._directory)
-        except FileNotFoundError:
-            pass
+        if self._claims is not None:
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(str(os.getpid()), dir_fd=self._directory)
         self._close_files()
 
     def _close_files(self) -> None:
-        self._listening.close()
-        self._claims.close()
-        os.close(self._directory)
+        if self._listening is not None:
+            self._listening.close()
+        if self._claims is not None:
+            self._claims.close()
+            self._claims = None
+        if self._directory >= 0:
+            os.close(self._directory)
+            self._directory = -1
 
 
 def forget_the_dead(directory: Path) -> None:

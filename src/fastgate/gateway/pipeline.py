@@ -63,7 +63,7 @@ async def run(call: Call, worker: Worker, items: Items | None) -> None:
             if call.review is not None:
                 await guard.review(call)
             if call.asked is not None:
-                cache.tap(call)
+                cache.tap(call, worker.cached)
             if call.pump is not None and call.pump.streaming:
                 transport = await relay.pass_on(call, worker.locate)
             if call.asked is not None:

@@ -250,6 +250,37 @@ def test_a_worker_that_hangs_costs_a_moment_and_no_more(plane: Plane, lanes: lis
     assert len(simulator.settled(2)) == 2
 
 
+def test_beside_a_worker_that_hangs_the_others_still_buy_once(
+    plane: Plane, lanes: list[Lane], simulator: SimProcess
+) -> None:
+    """Whatever keeps the claim's answer from them: one of them buys in its place, and the rest follow that one."""
+    first, second = lanes
+    text = "[[sim:text stall_head_s=1]] hangs before a crowd"
+    crowd = [second]
+    while len(crowd) < 6:
+        lane = Lane(plane)
+        if lane.worker == second.worker:
+            crowd.append(lane)
+        else:
+            lane.leave()
+    first.ask(text)
+    time.sleep(0.2)
+    hung = process_of(plane, first)
+    hung.send_signal(signal.SIGSTOP)
+    try:
+        for lane in crowd:
+            lane.ask(text)
+        answers = [lane.whole() for lane in crowd]
+    finally:
+        hung.send_signal(signal.SIGCONT)
+    first.whole()
+    assert sorted(lane.cache for lane in crowd) == ["hit-inflight"] * 5 + ["miss"]
+    assert len(set(answers)) == 1
+    assert len(simulator.settled(2)) == 2
+    for lane in crowd[1:]:
+        lane.leave()
+
+
 @pytest.mark.parametrize("streaming", [False, True])
 def test_a_claim_ends_with_its_worker(plane: Plane, lanes: list[Lane], simulator: SimProcess, streaming: bool) -> None:
     first, second = lanes

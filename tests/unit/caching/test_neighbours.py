@@ -9,15 +9,21 @@ import sys
 from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
+import msgspec
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from fastgate.caching.answers import Answers
 from fastgate.caching.claims import Claims, offset
 from fastgate.caching.entry import Entry
 from fastgate.caching.flights import Flight, Stage
 from fastgate.caching.neighbours import FRAME_BYTES_MAX, Lender, Mirror, Neighbours
+from fastgate.gateway.rooms import cache
+from tests.support.plane import CACHE
 from tests.unit.caching.test_tiers import entry, find_of
 
 
@@ -145,6 +151,8 @@ async def test_a_frame_that_is_too_long_ends_it() -> None:
 HOLDER = """
 import sys
 from pathlib import Path
+from types import SimpleNamespace
+from fastgate.caching.answers import Answers
 from fastgate.caching.claims import Claims
 claims = Claims(Path(sys.argv[1]))
 print([claims.take(bytes.fromhex(find)) for find in sys.argv[2:]], flush=True)
@@ -203,3 +211,59 @@ async def test_a_state_directory_may_have_a_long_name(tmp_path: Path) -> None:
         await writer.wait_closed()
     finally:
         here.close()
+
+
+async def test_where_no_socket_can_be_made_a_worker_shares_with_itself(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def refused(self: Neighbours, pid: int) -> str:
+        raise PermissionError("no sockets here")
+
+    monkeypatch.setattr(Neighbours, "_path", refused)
+    answers = Answers(CACHE, tmp_path, asyncio.get_running_loop())
+    try:
+        here, key = answers.neighbours, Key(1)
+        assert (here.connected, "no sockets here" in caplog.text) == (False, True)
+        assert here.ahead(key) is None  # type: ignore[arg-type]
+        flight = here.lead(key, "fg-x-1", lambda: None)  # type: ignore[arg-type]
+        assert here.ahead(key) is flight  # type: ignore[arg-type]
+        here.land(key.find, flight)
+        assert here.ahead(key) is None  # type: ignore[arg-type]
+    finally:
+        answers.close()
+
+
+async def test_who_shares_nothing_under_way_makes_no_socket(tmp_path: Path) -> None:
+    alone = Answers(msgspec.structs.replace(CACHE, in_flight=False), tmp_path, asyncio.get_running_loop())
+    assert not (tmp_path / "flights").exists()
+    both = Answers(CACHE, tmp_path, asyncio.get_running_loop(), before=alone)
+    assert both.neighbours.connected
+    again = Answers(CACHE, tmp_path, asyncio.get_running_loop(), before=both)
+    assert again.neighbours is both.neighbours
+    again.close()
+
+
+async def test_an_answer_that_cannot_be_shared_frees_its_claim_at_once(tmp_path: Path) -> None:
+    """A budget left less output: the call goes on for minutes, and nobody waits for it or is kept from leading."""
+    answers = Answers(CACHE, tmp_path, asyncio.get_running_loop())
+    try:
+        here, key = answers.neighbours, Key(1)
+        assert here.ahead(key) is None  # type: ignore[arg-type]
+        flight = here.lead(key, "fg-x-1", lambda: None)  # type: ignore[arg-type]
+        asked = SimpleNamespace(key=key, flight=flight, max_tokens=900, model="m")
+        call: Any = SimpleNamespace(
+            asked=asked, pump=Pump(), model_used="m", request=SimpleNamespace(max_tokens=100),
+            snapshot=SimpleNamespace(cache=CACHE),
+        )  # fmt: skip
+        cache.tap(call, answers)
+        assert (flight.stage, here.flights) == (Stage.FAILED, {})
+        assert taken_elsewhere(tmp_path / "flights", key.find)
+    finally:
+        answers.close()
+
+
+def taken_elsewhere(folder: Path, find: bytes) -> bool:
+    """Whether another process gets the claim."""
+    command = [sys.executable, "-c", HOLDER, str(folder), find.hex()]
+    done = subprocess.run(command, input=b"\n", stdout=subprocess.PIPE, check=True)
+    return done.stdout == b"[0]\n"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import time
+import zlib
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -63,6 +64,23 @@ def test_an_entry_comes_back_as_it_was() -> None:
     assert unpack(pack(one)) == one
     used = Usage.of(input_tokens=5, output_tokens=7, cache_read_tokens=11, fast=True, us_geo=True)
     assert usage_of(entry(**usage_fields(used)).head) == used
+
+
+def test_every_form_that_was_ever_written_is_read_and_none_is_taken_for_another() -> None:
+    """FGC1 has no pace, and whoever wrote it knew of none: what has one says so with its first bytes."""
+    head = msgspec.msgpack.encode(msgspec.structs.astuple(entry(3).head)[:-1])  # as the first version wrote it
+    rest = len(head).to_bytes(4, "little") + head + b"an answer"
+    first = b"FGC1" + zlib.crc32(rest).to_bytes(4, "little") + rest
+    told = unpack(first)
+    assert (told.body, told.pace, told.head.call_id) == (b"an answer", b"", "fg-x-3")
+    paced = entry(3, b"an answer", pace_bytes=8)
+    paced.pace = bytes(8)
+    blob = pack(paced)
+    assert (pack(entry(3))[:4], blob[:4]) == (b"FGC1", b"FGC2")
+    assert unpack(blob) == paced
+    for other in (b"FGC1" + blob[4:], b"FGC2" + pack(entry(3))[4:], b"FGC3" + blob[4:]):
+        with pytest.raises(EntryError):
+            unpack(other)
 
 
 @given(st.binary(max_size=200), st.integers(0, 10_000), st.integers(1, 255))
@@ -146,7 +164,7 @@ def test_what_a_power_failure_left_is_thrown_away(tmp_path: Path) -> None:
     disk = Disk(tmp_path, 16 * MIB)
     assert disk.get(find_of(1)) is not None, "an orderly end keeps it"
     disk.close()
-    (tmp_path / "open.1").write_text("another boot\n")
+    (tmp_path / "open.1").write_text("01234567-89ab-cdef-0123-456789abcdef\n1\n")  # of another boot
     disk = Disk(tmp_path, 16 * MIB)
     assert disk.get(find_of(1)) is None
     (mark,) = tmp_path.glob("open.*")

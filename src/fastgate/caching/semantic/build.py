@@ -42,10 +42,15 @@ def journal_of(policy: SemanticPolicy, answers: Answers, directory: Path, dim: i
     if answers.shared is not None:
         return RedisLog(answers.shared.redis, rows)
     if answers.notes is None:
-        answers.notes = DiskLog(directory, rows, dim)
+        answers.notes = log_of(policy, directory)
     else:
         answers.notes.resize(rows, dim)
     return answers.notes
+
+
+def log_of(policy: SemanticPolicy, directory: Path) -> DiskLog:
+    """The file, opened. Raises OSError."""
+    return DiskLog(directory, ROWS_A_NOTE * policy.entries, notes_of(policy).dim)
 
 
 def embedder_of(policy: SemanticPolicy, local: StaticEmbedder) -> Embedder:

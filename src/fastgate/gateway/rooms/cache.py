@@ -109,26 +109,38 @@ def question(call: Call, policy: CachePolicy, said: Overrides) -> Asked | None:
 
 
 async def share(call: Call, asked: Asked, answers: Answers, locate: Locate, oldest_ns: int) -> Any:
-    """Lead, or follow who is ahead; returns the transport of a stream that was followed. Either way what was answered
-    since the look-up is given: the first of two may have come to its end between it and the second's claim."""
+    """Lead, or follow who is ahead; returns the transport of a stream that was followed. Where another worker's answer
+    came to nothing, one call of this worker leads and the others follow it; where this one's did, each asks by itself.
+    """
     lead_or_follow(call, asked, answers)
-    entry = None
-    if asked.ahead is not None:
+    while (ahead := asked.ahead) is not None:
         transport = await follow(call, locate)
         if call.origin is not None:
             return transport
         if answers.shared is not None:
             entry = await answers.look_afar(asked.key, call.at_ns, oldest_ns)
-    entry = entry or answers.look(asked.key, call.at_ns, oldest_ns)
+            if entry is not None and give(call, entry, "hit"):
+                call.asked = None
+                return None
+        if not answers.neighbours.is_afar(ahead):
+            break
+        lead_or_follow(call, asked, answers, here=True)
+    look_again(call, asked, answers, oldest_ns)
+    return None
+
+
+def look_again(call: Call, asked: Asked, answers: Answers, oldest_ns: int) -> None:
+    """Give what was answered since the look-up: the first of two may have come to its end between it and the second's
+    claim."""
+    entry = answers.look(asked.key, call.at_ns, oldest_ns)
     if entry is not None and give(call, entry, "hit"):
         if asked.flight is not None:
             answers.neighbours.land(asked.key.find, asked.flight)
         call.asked = None
-    return None
 
 
-def lead_or_follow(call: Call, asked: Asked, answers: Answers) -> None:
-    ahead = answers.neighbours.ahead(asked.key)
+def lead_or_follow(call: Call, asked: Asked, answers: Answers, *, here: bool = False) -> None:
+    ahead = answers.neighbours.ahead(asked.key, here=here)
     if ahead is not None and ahead.join(asked.key.proof):
         asked.ahead = ahead
     else:
@@ -229,13 +241,14 @@ async def pass_on(call: Call, watch: Watch, locate: Locate) -> Any:
 # -- with the answer --------------------------------------------------------------------------------------------------
 
 
-def tap(call: Call) -> None:
+def tap(call: Call, answers: Answers) -> None:
     """The head of a stream has come: record it for those who follow and for those who ask later."""
     pump, policy, asked = call.pump, call.snapshot.cache, call.asked
     assert pump is not None
     assert policy is not None
     if is_changed(call, asked):
         if asked.flight is not None:
+            answers.neighbours.land(asked.key.find, asked.flight)  # the next who asks leads
             asked.flight.end(None, 0, "", broken=False)
         return
     if pump.streaming and (asked.keep or asked.flight is not None):
