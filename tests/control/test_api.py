@@ -249,6 +249,8 @@ MORE = {"usd": "5", "until": str(int(time.time()) + 86_400), "reason": "a releas
         ("GET", "/calls?limit=ten", None, 400, "limit"),
         ("GET", "/calls?since=yesterday", None, 400, "since"),
         ("GET", "/calls?tag=x", None, 400, "NAME=VALUE"),
+        ("GET", "/calls?outcome=fine", None, 400, "upstream_error"),
+        ("GET", "/spend?outcome=fine", None, 400, "upstream_error"),
         ("GET", "/calls?cursor=x", None, 400, "cursor"),
         ("PUT", "/budgets/b", ALICE_DAY | {"usd": "NaN"}, 400, "usd"),
         ("PUT", "/budgets/b", ALICE_DAY | {"usd": "-1"}, 400, "more than 0"),

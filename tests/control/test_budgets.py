@@ -152,7 +152,7 @@ def test_what_a_budget_counts_is_said_to_be_another_budget() -> None:
 @pytest.mark.parametrize(
     ("words", "told"),
     [
-        (("--usd", "1"), "budget b: level: missing; of: missing; period: missing."),
+        (("--usd", "1"), "there is no budget b yet; to make it, add --org, --team, --user, --key or --tag, --period."),
         (("--user", "bob", "--period", "day", "--usd", "1"), "there is no user bob."),
         (("--user", "alcie", "--period", "day", "--usd", "1"), "there is no user alcie; nearest: alice."),
         (

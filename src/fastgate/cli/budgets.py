@@ -11,7 +11,7 @@ import click
 
 from fastgate.cli import output
 from fastgate.cli.budgets_dry_run import dry_run, print_report
-from fastgate.cli.control import open_control
+from fastgate.cli.control import Control, open_control
 from fastgate.cli.dollars import Dollars
 from fastgate.cli.failures import BadInput, Refused
 from fastgate.cli.increases import COMMANDS, PAGE, dollars, told
@@ -52,6 +52,10 @@ def percent(part: str) -> str:
     return f"{Decimal(part) * 100:f}".rstrip("0").rstrip(".") + "%" if "." in part else f"{Decimal(part) * 100:f}%"
 
 
+NEEDED = {"level": "--org, --team, --user, --key or --tag", "period": "--period", "usd": "--usd"}
+"""What a new budget cannot do without, as the API and as the options name it."""
+
+
 @group("budgets")
 def budgets() -> None:
     """Set, list, show, raise and remove budgets.
@@ -86,7 +90,7 @@ def set_(budget_id: str, dry_run: bool, yes: bool, **options: Any) -> None:
     """
     change = change_of(options)
     with open_control("fastgate budgets set", writes=True) as control:
-        plan = control.budgets.put(budget_id, change, True)
+        plan = planned(control, budget_id, change)
         if dry_run or not plan["changes"]:
             told_put(plan)
             return
@@ -95,6 +99,17 @@ def set_(budget_id: str, dry_run: bool, yes: bool, **options: Any) -> None:
             if not yes and sys.stdin.isatty() and not click.confirm("do it?"):
                 raise Refused("nothing was changed.")
         told_put(control.budgets.put(budget_id, change, False) | {"replay": plan["replay"]})
+
+
+def planned(control: Control, budget_id: str, change: dict[str, Any]) -> dict[str, Any]:
+    """What it would do. A budget that is not there yet needs whose it is, how much and for how long: by our options."""
+    try:
+        return control.budgets.put(budget_id, change, True)
+    except BadInput as error:
+        lacking = [options for name, options in NEEDED.items() if f"{name}: missing" in error.message]
+        if not lacking:
+            raise
+        raise BadInput(f"there is no budget {budget_id} yet; to make it, add {', '.join(lacking)}.") from None
 
 
 def change_of(options: dict[str, Any]) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any, TypeVar, cast
+from typing import Any, TypeVar, cast, get_args
 
 import msgspec
 
@@ -25,6 +25,7 @@ from fastgate.guards.sightings import key_of as sighting_key
 from fastgate.guards.sightings import mark_of
 from fastgate.journal.view import call_view
 from fastgate.journal.view import moment as moment_text
+from fastgate.record import Outcome
 from fastgate.snapshot import BudgetRow
 from fastgate.stores.engine import reading
 from fastgate.times import rfc3339
@@ -32,6 +33,8 @@ from fastgate.times import rfc3339
 T = TypeVar("T")
 
 TAG_SEPARATOR = "="
+
+OUTCOMES: tuple[str, ...] = get_args(Outcome)
 
 SHA256 = re.compile(r"[0-9A-Fa-f]{64}")
 
@@ -154,7 +157,9 @@ def sighting_view(seen: Seen) -> shapes.Sighting:
 
 
 def filters_of(query: Query) -> Filters:
-    """The filters as the table takes them. Raises OperationError for a moment or tag that is none."""
+    """The filters as the table takes them. Raises OperationError for a moment, tag or outcome that is none."""
+    if query.outcome is not None and query.outcome not in OUTCOMES:
+        raise OperationError("invalid", f"outcome: {query.outcome[:80]!r} is none; there are {', '.join(OUTCOMES)}.")
     named = {name: getattr(query, name) for name in Filters.__struct_fields__ if hasattr(query, name)}
     tags = dict(_tag(text) for text in query.tag)
     since_ns = None if query.since is None else moment("since", query.since)
