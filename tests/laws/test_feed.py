@@ -4,6 +4,7 @@ import tempfile
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -13,9 +14,13 @@ from fastgate.control import feed as feeds
 from fastgate.control.feed import CallFeed, Odd
 from fastgate.journal import KIND_CALL, START, JournalReader, JournalWriter, Position, call_id
 from fastgate.journal.format import segment_path, segments_of
+from fastgate.record import Sighting
 from tests.support.flights import encode, record
 
 READERS = 2
+
+CALL_BYTES = 700
+"""A little more than a call of these tests takes in memory."""
 
 
 class Read(NamedTuple):
@@ -62,7 +67,7 @@ def write(writer: JournalWriter, journal_dir: Path, step: Write, n: int) -> int:
 @given(steps=STEPS, kept=st.integers(1, 12), segment_bytes=st.sampled_from([1, 2_000, 1 << 20]))
 def test_every_reader_gets_what_the_journal_gives(steps: list[Read | Write], kept: int, segment_bytes: int) -> None:
     with tempfile.TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
-        patch.setattr(feeds, "KEPT_CALLS", kept)
+        patch.setattr(feeds, "KEPT_BYTES", kept * CALL_BYTES)
         journal_dir = Path(folder)
         writer = JournalWriter.create(journal_dir, segment_bytes=segment_bytes)
         feed, plain = CallFeed(journal_dir), JournalReader(journal_dir)
@@ -122,7 +127,7 @@ def test_a_record_is_decoded_once_for_both(tmp_path: Path, monkeypatch: pytest.M
 
 
 def test_little_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(feeds, "KEPT_CALLS", 3)
+    monkeypatch.setattr(feeds, "KEPT_BYTES", 3 * CALL_BYTES)
     monkeypatch.setattr(feeds, "KEPT_EPOCHS", 2)
     feed = CallFeed(tmp_path)
     for _ in range(4):
@@ -132,3 +137,27 @@ def test_little_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None
         assert len(feed.calls(writer.epoch, Position(0, 0, 0)).found) == 9
         writer.close()
     assert [len(kept.found) for kept in feed._kept.values()] == [3, 3]
+
+
+def test_large_records_are_kept_within_the_same_bytes(tmp_path: Path) -> None:
+    writer = JournalWriter.create(tmp_path)
+    feed = CallFeed(tmp_path)
+    large = record("", prefix=b"p" * 9_000, sightings=(Sighting(1, "/a", b"m" * 600),) * 20)
+    for n in range(1, 301):
+        writer.append(KIND_CALL, encode(msgspec.structs.replace(large, id=call_id(writer.epoch, n))))
+    writer.close()
+    assert len(feed.calls(writer.epoch).found) == 300
+    (kept,) = feed._kept.values()
+    sizes = [len(one.body) + len(one.shown) for one in kept.found if isinstance(one, Tally)]
+    assert 0.8 * feeds.KEPT_BYTES < sum(sizes) <= feeds.KEPT_BYTES
+
+
+def test_nothing_is_kept_of_a_journal_that_all_have_read(tmp_path: Path) -> None:
+    writer = JournalWriter.create(tmp_path)
+    writer.append(KIND_CALL, encode(record(call_id(writer.epoch, 1))))
+    writer.close()
+    feed = CallFeed(tmp_path)
+    assert len(feed.calls(writer.epoch, closed=True).found) == 1
+    assert list(feed._kept) == [writer.epoch]
+    assert len(feed.calls(writer.epoch, closed=True).found) == 1
+    assert not feed._kept

@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from fastgate.journal.format import call_number
-from fastgate.record import CallRecord
+from fastgate.record import CallRecord, Sighting
 
 _decode = msgspec.msgpack.Decoder(CallRecord).decode
 
@@ -19,7 +19,8 @@ class Model(NamedTuple):
     kind: list[Any]
     thread: list[str]
     cells: tuple[int, ...]
-    more: bool
+    shown: tuple[Sighting, ...]
+    judged: bool
 
 
 def tally(body: bytes) -> Model:
@@ -50,5 +51,6 @@ def tally(body: bytes) -> Model:
         ],
         [call.session, call.agent],
         call.cells,
-        bool(call.prefix or call.sightings),
+        call.sightings,
+        bool(call.prefix) or call.placed is not None,
     )

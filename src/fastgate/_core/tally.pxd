@@ -17,4 +17,5 @@ cdef class Tally:
     cdef readonly bytes kind
     cdef readonly bytes thread
     cdef readonly bytes cells
+    cdef readonly bytes shown
     cdef readonly bytes body

@@ -17,8 +17,14 @@ class Tally:
     """session, agent."""
     cells: bytes
     """The cells, one value."""
+    shown: bytes
+    """What was new to the model, one value; empty where nothing was."""
     body: bytes
-    """The record's body where there is more to know of the call (its prompt, what was new to the model), else empty."""
+    """The record's body where there is something to say of the prompt cache, else empty."""
+    @property
+    def size(self) -> int:
+        """Bytes in memory, as if nothing of it were shared."""
+
     @property
     def number(self) -> int: ...
     @property

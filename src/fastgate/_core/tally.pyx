@@ -22,6 +22,8 @@ cdef enum:
     KIND_CALL = 1  # both as in journal/format.py
     FIELDS = 50  # of a CallRecord
     PIECES = 5  # of what makes a kind
+    NIL = 0xc0
+    OBJECT_BYTES = 400  # a Tally, and what Python adds to each of its parts
     DIGITS_MAX = 18  # of a call's number: all of them fit into 63 bits
 
 ctypedef const unsigned char *bytes_t
@@ -41,7 +43,8 @@ cdef struct Seen:
     Piece kind[PIECES]
     Piece thread
     Piece cells
-    bint more
+    Piece shown
+    bint judged
 
 
 @cython.final
@@ -49,6 +52,13 @@ cdef struct Seen:
 @cython.freelist(256)
 cdef class Tally:
     """One finished call, and where its record stands."""
+
+    @property
+    def size(self):
+        return (
+            OBJECT_BYTES + len(self.worker) + len(self.kind) + len(self.thread) + len(self.cells) + len(self.shown)
+            + len(self.body)
+        )
 
     @property
     def number(self):
@@ -114,11 +124,12 @@ cdef Tally made(
     call.offset = offset
     call.sequence = sequence
     call.figures = seen.figures
-    call.body = PyBytes_FromStringAndSize(<const char *>body, size) if seen.more else b""
+    call.body = PyBytes_FromStringAndSize(<const char *>body, size) if seen.judged else b""
     call.worker = joined(&seen.worker, 1, None if before is None else before.worker)
     call.kind = joined(seen.kind, PIECES, None if before is None else before.kind)
     call.thread = joined(&seen.thread, 1, None if before is None else before.thread)
     call.cells = joined(&seen.cells, 1, None if before is None else before.cells)
+    call.shown = joined(&seen.shown, 1, b"")
     return call
 
 
@@ -154,6 +165,7 @@ cdef bint read(bytes_t p, Py_ssize_t size, Seen *seen) noexcept nogil:
     cdef bytes_t end = p + size
     cdef Figures *has = &seen.figures
     cdef uint64_t fields = 0, sightings = 0
+    cdef bytes_t shown
     cdef Piece prefix
     cdef int64_t ignored
     p = array(p, end, &fields)
@@ -191,9 +203,13 @@ cdef bint read(bytes_t p, Py_ssize_t size, Seen *seen) noexcept nogil:
     p = skip(p, end, 1)  # decision
     p = binary(p, end, &prefix)
     p = skip(p, end, 1)  # ladder
+    shown = p
     p = array(p, end, &sightings)
-    p = skip(p, end, sightings + fields - (FIELDS - 1))  # of the sightings, placed, what is newer than this code
-    seen.more = prefix.n > 0 or sightings > 0
+    p = piece(shown, skip(p, end, sightings), end, 0, &seen.shown)
+    seen.judged = prefix.n > 0 or (p != NULL and p < end and p[0] != NIL)
+    p = skip(p, end, fields - (FIELDS - 1))  # placed, what is newer than this code
+    if sightings == 0:
+        seen.shown.n = 0
     return p == end  # NULL is not
 
 

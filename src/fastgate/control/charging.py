@@ -325,7 +325,8 @@ class Charging:
 
     def keep_house(self) -> None:
         """What is long charged is forgotten."""
-        self.counters.forget_seen()
+        # A record of a dead worker's calls may still come while its flight table is there.
+        tables = {path.name.partition(".")[0] for path in self._flight_dir.glob("*.*")}
         left = set(self._feed.epochs())
         gone: Sequence[str] = [epoch for epoch in self._finished if epoch not in left]
         with self._lock:
@@ -333,6 +334,7 @@ class Charging:
             for epoch in gone:
                 self._finished.discard(epoch)
                 self._places.pop(epoch, None)
+            self.counters.forget_seen(left | tables)
 
 
 def _place(position: Position) -> Place:

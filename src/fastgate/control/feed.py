@@ -18,8 +18,10 @@ from fastgate.journal.format import call_number
 from fastgate.journal.reader import BATCH_RECORDS
 from fastgate.record import CallRecord
 
-KEPT_CALLS = BATCH_RECORDS
-"""Of each journal, the newest: as many as one step takes; 3 MB."""
+KEPT_BYTES = 1 << 20
+"""Of each journal, the newest: some two thousand plain calls, a hundred of long conversations."""
+
+ODD_BYTES = 400
 
 KEPT_EPOCHS = 16
 """Journals of which anything is kept, those read last: the workers of a large machine."""
@@ -29,7 +31,7 @@ _NEEDED = frozenset(
         "id", "at_ns", "org", "team", "user", "key", "cost_center", "session", "agent", "model_asked", "model_used",
         "endpoint", "provider", "outcome", "tags", "cost_nano", "cost_asked_nano", "saved_nano", "cache", "namespace",
         "saved_downgrade_nano", "saved_arbitration_nano", "usage", "prefix", "usage_state", "head_us", "tools",
-        "sightings", "placed", "cells",
+        "placed", "cells",
     )
 )  # fmt: skip
 """Of a record, what has a column, what the guardian of the prompt cache looks at, and what a charge needs."""
@@ -61,6 +63,11 @@ class Odd(NamedTuple):
     offset: int
     sequence: int
     why: str
+
+    @property
+    def size(self) -> int:
+        """As a Tally's."""
+        return ODD_BYTES + len(self.why)
 
 
 class CallBatch(NamedTuple):
@@ -114,14 +121,25 @@ class CallFeed(JournalReader):
                 whole_calls, epoch, position, max_records - len(known), closed=closed
             )
             found = [*known, *(one if type(one) is Tally else _slowly(one) for one in records)]
-            if not damage:
-                self._keep(epoch, [*before, *found][-KEPT_CALLS:], position)
+            # Where a journal is over and nothing of it was new, whoever else reads it has read that too.
+            if not damage and (records or more or not closed):
+                self._keep(epoch, _newest([*before, *found]), position)
             return CallBatch(found, position, damage, more)
 
     def _keep(self, epoch: str, found: list[Tally | Odd], position: Position) -> None:
         if len(self._kept) >= KEPT_EPOCHS:
             del self._kept[next(iter(self._kept))]
         self._kept[epoch] = _Kept(found, position)
+
+
+def _newest(found: list[Tally | Odd]) -> list[Tally | Odd]:
+    """As many as KEPT_BYTES allow."""
+    left = KEPT_BYTES
+    for n, one in enumerate(reversed(found)):
+        left -= one.size
+        if left < 0:
+            return found[len(found) - n :]
+    return found
 
 
 def _place(one: Tally | Odd) -> Position:

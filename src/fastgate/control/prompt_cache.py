@@ -36,22 +36,28 @@ AREAS = ("tools", "system", "messages")
 KINDS = ("text", "tool_use", "tool_result", "image", "document", "thinking", "other")
 
 _AREA, _KIND, _MARKED, _HOUR, _FIRST = 0x03, 2, 0x20, 0x40, 0x80
+_AREAS = bytes(flags & _AREA for flags in range(256))
 
 
 class Prompt:
     """The blocks of one request, as _core/prefix.pyi lays them out."""
 
-    __slots__ = ("flags", "n", "prints", "starts")
+    __slots__ = ("flags", "messages", "n", "prints", "starts")
 
     def __init__(self, prefix: bytes) -> None:
         self.n = n = len(prefix) // 9
         self.prints = prefix[: 4 * n]
         self.starts = prefix[4 * n : 8 * n]
         self.flags = prefix[8 * n :]
+        at = self.flags.translate(_AREAS).find(2)
+        self.messages = at if at >= 0 else n
+        """Where the messages begin; their flags are the highest of the areas."""
 
     def common(self, other: Prompt) -> int:
         """How many blocks from the first on are the same."""
         low, high = 0, min(self.n, other.n)
+        if self.prints[: 4 * high] == other.prints[: 4 * high]:
+            return high  # a conversation that goes on
         while low < high:
             middle = (low + high + 1) // 2
             if self.prints[4 * low : 4 * middle] == other.prints[4 * low : 4 * middle]:
@@ -65,11 +71,6 @@ class Prompt:
         mine, theirs = self.messages, other.messages
         ours = memoryview(self.prints[4 * mine :]).cast("I")
         return sum(map(int.__eq__, ours, memoryview(other.prints[4 * theirs :]).cast("I")))
-
-    @property
-    def messages(self) -> int:
-        """Where the messages begin; their flags are the highest of the areas."""
-        return next((i for i, flag in enumerate(self.flags) if flag & _AREA == 2), self.n)
 
     def marks(self) -> list[int]:
         return [i for i, flag in enumerate(self.flags) if flag & _MARKED]

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
+import msgspec
 from sqlalchemy import Connection, and_, or_, select, tuple_
 
 from fastgate.control.usage_queries import MAX_PAGE, parse_cursor
@@ -31,13 +31,18 @@ class Seen(NamedTuple):
     path: str
 
 
-def sighting_rows(worker: int, number: int, found: Iterable[Sighting]) -> Iterator[tuple[Any, ...]]:
-    """The rows of `sightings` for one call, by the numbers that name it; a mark that is not whole is left out."""
-    n = 0
-    for one in found:
-        for at in range(0, len(one.marks) - MARK_BYTES + 1, MARK_BYTES):
-            yield worker, number, n, one.marks[at : at + MARK_BYTES], one.kind, one.path
-            n += 1
+_decode = msgspec.msgpack.Decoder(tuple[Sighting, ...]).decode
+
+
+def sighting_rows(worker: int, number: int, shown: bytes) -> list[tuple[Any, ...]]:
+    """The rows of `sightings` for one call, by the numbers that name it; a mark that is not whole is left out. `shown`
+    is MessagePack: a call's record.Sighting. ValueError or MsgspecError: it is not."""
+    marks = [
+        (one.marks[at : at + MARK_BYTES], one.kind, one.path)
+        for one in _decode(shown)
+        for at in range(0, len(one.marks) - MARK_BYTES + 1, MARK_BYTES)
+    ]
+    return [(worker, number, n, *mark) for n, mark in enumerate(marks)]
 
 
 def find(

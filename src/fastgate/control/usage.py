@@ -25,7 +25,7 @@ from fastgate.control import usage_queries as queries
 from fastgate.control.feed import CallFeed, Odd, decode
 from fastgate.control.sightings import Seen, find, sighting_rows
 from fastgate.control.usage_queries import Filters, SpendRow
-from fastgate.control.usage_rows import INSERT_CALL, INSERT_SIGHTING, Numbers, Row
+from fastgate.control.usage_rows import Numbers, Row, insert_calls, insert_sightings
 from fastgate.control.usage_schema import HEAD, calls, counted, damage, epochs, kinds, offsets, sightings, threads
 from fastgate.journal import START, Damage, Position
 from fastgate.journal.format import segment_path
@@ -150,16 +150,15 @@ class UsageTable:
                 continue
             try:
                 row = numbers.row(db, call, journal)
-                more = decode(call.body) if call.body else None
+                if call.body:
+                    row = (*row[:-2], *self._judged(decode(call.body)))
+                if call.shown:
+                    seen += sighting_rows(row[0], row[1], call.shown)
             except (ValueError, msgspec.MsgspecError) as error:
                 broken.append(_unusable(self.journal_dir, epoch, call, str(error)))
                 continue
-            if more is not None:
-                row = (*row[:-2], *self._judged(more))
-                seen += sighting_rows(row[0], row[1], more.sightings)
             rows.append(row)
-        if seen:
-            db.executemany(INSERT_SIGHTING, seen)
+        insert_sightings(db, seen)
         _store(connection, rows)
         return broken
 
@@ -303,8 +302,7 @@ def _set_offset(connection: Connection, epoch: str, position: Position, finished
 
 
 def _store(connection: Connection, rows: Sequence[Row]) -> None:
-    if rows:
-        _driver(connection).executemany(INSERT_CALL, rows)
+    insert_calls(_driver(connection), rows)
 
 
 def _driver(connection: Connection) -> sqlite3.Connection:

@@ -6,12 +6,14 @@ Numbers are remembered between batches: most calls are of a kind, a thread and a
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Sequence
+from itertools import chain
 from typing import Any
 
 import msgspec
 
 from fastgate._core.tally import Tally
-from fastgate.control.usage_schema import KIND, THREAD, counted
+from fastgate.control.usage_schema import KIND, THREAD, counted, sightings
 from fastgate.record import Outcome
 
 REMEMBERED = 65_536
@@ -36,10 +38,28 @@ _COLUMNS = (
     "saved_arbitration_nano", "input_tokens", "output_tokens", "cache_write_5m_tokens", "cache_write_1h_tokens",
     "cache_read_tokens", "journal", "segment", "offset", "prompt_cache", "broke_nano",
 )  # fmt: skip
-INSERT_CALL = f"{_insert(counted.name, _COLUMNS)} ON CONFLICT (worker, number) DO NOTHING"
-INSERT_SIGHTING = (
-    "INSERT INTO sightings (worker, number, n, mark, kind, path) VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING"
-)
+ROWS_AT_ONCE = 50
+"""Rows of one INSERT: a third cheaper than a statement each, and more save nothing; SQLite takes 32,766 values."""
+
+
+class Insert:
+    """Puts rows into a table; one that is there already stays as it is."""
+
+    def __init__(self, table: str, names: tuple[str, ...]) -> None:
+        one = _insert(table, names)
+        values = one.partition(" VALUES ")[2]
+        self._one = f"{one} ON CONFLICT DO NOTHING"
+        self._many = f"{one}{f', {values}' * (ROWS_AT_ONCE - 1)} ON CONFLICT DO NOTHING"
+
+    def __call__(self, db: sqlite3.Connection, rows: Sequence[Row]) -> None:
+        whole = len(rows) - len(rows) % ROWS_AT_ONCE
+        for at in range(0, whole, ROWS_AT_ONCE):
+            db.execute(self._many, tuple(chain.from_iterable(rows[at : at + ROWS_AT_ONCE])))
+        db.executemany(self._one, rows[whole:])
+
+
+insert_calls = Insert(counted.name, _COLUMNS)
+insert_sightings = Insert(sightings.name, ("worker", "number", "n", "mark", "kind", "path"))
 _EPOCH, _KIND, _THREAD = _number("epochs", ("name",)), _number("kinds", KIND), _number("threads", THREAD)
 
 _json = msgspec.json.Encoder().encode
@@ -111,7 +131,7 @@ class Numbers:
         return self._known[_EPOCH].get(name) or self._find(db, _EPOCH, name, (name.decode(),))
 
     def row(self, db: sqlite3.Connection, call: Tally, journal: int) -> Row:
-        """The row of a call, in the order of INSERT_CALL. ValueError or MsgspecError: it is none of ours."""
+        """The row of a call, in the order of insert_calls. ValueError or MsgspecError: it is none of ours."""
         epochs, kinds, threads = self._known.values()
         return call.row(
             epochs.get(call.worker) or self.epoch(db, call.worker),

@@ -8,7 +8,7 @@ the proof of their worker's death.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 
 from fastgate.stores.counters import PAGE_CALLS, Database, WorkerCounters, cell_of, leased_of
 from fastgate.stores.ledger_port import CellKey, CellRow, Charge, Figures, Place, WorkerState
@@ -123,9 +123,16 @@ class ControlCounters(WorkerCounters):
             db.execute("DELETE FROM wants WHERE epoch = ?", (epoch,))
         return sum(nano for nano, _ in leases)
 
-    def forget_seen(self) -> None:
-        """Housekeeping: of workers that live long, what is far behind."""
+    def forget_seen(self, known: Collection[str]) -> None:
+        """Housekeeping: of workers that live long, what is far behind; of those that are neither among `known` nor have
+        a lease or a place in a journal, all."""
         with self.database.writing() as db:
+            left = db.execute(
+                "SELECT DISTINCT epoch FROM seen WHERE epoch NOT IN (SELECT epoch FROM offsets) "
+                "AND epoch NOT IN (SELECT epoch FROM workers)"
+            ).fetchall()
+            gone = [(epoch,) for (epoch,) in left if epoch not in known]
+            db.executemany("DELETE FROM seen WHERE epoch = ?", gone)
             for epoch, newest in db.execute("SELECT epoch, max(page) FROM seen GROUP BY epoch").fetchall():
                 db.execute("DELETE FROM seen WHERE epoch = ? AND page < ?", (epoch, newest - SEEN_KEPT // PAGE_CALLS))
 

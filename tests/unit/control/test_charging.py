@@ -273,3 +273,29 @@ def test_calls_of_any_time_are_charged(house: House) -> None:
         house.call(100, at_ns=at_ns)
     assert house.charging.step() == 4
     assert house.spent("other") == {}
+
+
+def test_what_was_charged_of_workers_of_whom_nothing_is_left_is_forgotten(house: House) -> None:
+    """Soft budgets alone: such a worker has leased nothing, so no end of its leases takes its calls along."""
+    house.rows = (budget(hard=False),)
+    house.charging.step()
+    lives = ["0123456789ab", "0123456789ac", "0123456789ad"]
+    for n, life in enumerate(lives, 1):  # as they are recorded for workers that died before their first record
+        house.call(100, id=call_id(life, n))
+    house.call(100)
+    house.charging.step()
+    (house.path / "flight" / f"{lives[0]}.flight").touch()
+    (house.path / "flight" / f"{lives[1]}.flight.damaged").touch()
+
+    def remembered() -> set[str]:
+        with house.counters.database.writing() as db:
+            return {epoch for (epoch,) in db.execute("SELECT epoch FROM seen")}
+
+    assert remembered() == {*lives, house.writer.epoch}
+    house.charging.keep_house()
+    assert remembered() == {*lives[:2], house.writer.epoch}
+    for path in (house.path / "flight").iterdir():
+        path.unlink()
+    house.charging.keep_house()
+    assert remembered() == {house.writer.epoch}
+    assert sum(house.spent().values()) == 400

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from fastgate.control.errors import OperationError
@@ -53,4 +54,9 @@ def test_sightings_go_with_their_calls(tmp_path: Path) -> None:
 
 
 def test_a_mark_that_is_cut_off_is_left_out() -> None:
-    assert [row[3] for row in sighting_rows(1, 1, [Sighting(3, "", b"m" * 40)])] == [b"m" * 16] * 2
+    shown = msgspec.msgpack.encode([Sighting(3, "", b"m" * 40), Sighting(1, "/a", b"n" * 16)])
+    assert sighting_rows(7, 8, shown) == [
+        (7, 8, 0, b"m" * 16, 3, ""),
+        (7, 8, 1, b"m" * 16, 3, ""),
+        (7, 8, 2, b"n" * 16, 1, "/a"),
+    ]

@@ -13,6 +13,7 @@ from fastgate.control import usage, usage_queries
 from fastgate.control.ingest import Ingestor
 from fastgate.control.usage import DAY_NS, UsageTable
 from fastgate.control.usage_queries import Filters
+from fastgate.control.usage_rows import ROWS_AT_ONCE
 from fastgate.journal import KIND_CALL, JournalReader, JournalWriter, call_id
 from fastgate.journal.lookup import lookup_call
 from fastgate.record import CallRecord, Sighting
@@ -229,3 +230,19 @@ def test_numbers_that_another_process_has_pruned_are_not_used(tmp_path: Path) ->
         rows = table.spend(["user", "session", "outcome"])
         assert sum(row.calls for row in rows) == len(late)
         assert sum(row.cost_nano for row in rows) == sum(one.cost_nano for one in late)
+
+
+@pytest.mark.parametrize("count", [1, ROWS_AT_ONCE - 1, ROWS_AT_ONCE, ROWS_AT_ONCE + 1, 2 * ROWS_AT_ONCE, 131])
+def test_calls_are_counted_once_however_many_rows_go_into_a_statement(tmp_path: Path, count: int) -> None:
+    draw = Random(count)
+    with closing(JournalWriter.create(tmp_path / "journal")) as writer:
+        calls = [some_call(draw, call_id(writer.epoch, n), T0_NS + n) for n in range(1, count + 1)]
+        for one in (*calls, *calls[::3], *reversed(calls)):
+            writer.append(KIND_CALL, encode(one))
+    with closing(UsageTable(tmp_path / "usage.sqlite")) as table:
+        assert Ingestor(table, tmp_path / "journal").catch_up() == 2 * count + len(calls[::3])
+        assert table.calls(limit=1000)[0] == calls[::-1]
+        (total,) = table.spend([])
+        assert (total.calls, total.cost_nano) == (count, sum(one.cost_nano for one in calls))
+        with closing(sqlite3.connect(table.path)) as db:
+            assert db.execute("SELECT count(*) FROM sightings").fetchone() == (sum(bool(c.sightings) for c in calls),)
