@@ -166,9 +166,11 @@ class Budgets:
         _stored(self.intake.take)
         view = _stored(lambda: self._store.decide(increase_id, verdict, actor))
         _stored(self.intake.answer)
-        self.intake.decided(view)
-        if verdict != "deny":
-            self._told(f"increase {increase_id} is {view.state}")
+        try:
+            if verdict != "deny":
+                self._told(f"increase {increase_id} is {view.state}")
+        finally:
+            self.intake.decided(view)
         return increase_of(view, wall_ns())
 
     # -- pauses -----------------------------------------------------------------------------------------------------
