@@ -140,7 +140,8 @@ def read_text(file: str) -> bytes:
 
 def findings(text: bytes, kind: Any, families: tuple[str, ...]) -> list[dict[str, Any]]:
     """What each guard finds, in the order of the file."""
-    from fastgate.guards.engine import UNSCANNED, Engine
+    from fastgate.guards.closer import UNSCANNED
+    from fastgate.guards.engine import Engine
     from fastgate.guards.placeholders import HASH_CHARS, Placeholders
     from fastgate.guards.rule import load_scanners
 

@@ -18,7 +18,7 @@ from fastgate._core.blocks import read_blocks, replace
 from fastgate._core.memo import Memo
 from fastgate._core.restore import events, with_text
 from fastgate.clock import wall_ns
-from fastgate.guards.engine import UNSCANNED
+from fastgate.guards.closer import UNSCANNED
 from fastgate.guards.placeholders import HASH_CHARS, merged
 from fastgate.guards.rule import KINDS, Kind
 

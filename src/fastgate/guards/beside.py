@@ -9,8 +9,9 @@ from typing import TypeVar
 T = TypeVar("T")
 
 INLINE_BYTES = 2 * 1024 * 1024
-"""Up to this size a body is read on the event loop: with every scanner at most some 15 ms where all of it is new, and
-0.6 ms where it is not. Larger ones (images, most often) go to a thread; a scan runs without the interpreter lock."""
+"""Up to this size a body is read on the event loop: all of it new takes every scanner some 15 ms where it is ordinary
+text, and what is not is bounded (closer.EFFORT_NS). Larger ones (images, most often) go to a thread; a scan runs
+without the interpreter lock."""
 
 
 async def beside(size: int, work: Callable[[], T]) -> T:

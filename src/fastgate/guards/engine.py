@@ -11,50 +11,27 @@ import contextlib
 import hashlib
 import logging
 import os
-import re
 import threading
 from collections.abc import Callable, Iterable, Sequence
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import hyperscan
 
 from fastgate._core.peel import peel
+from fastgate.guards.closer import UNSCANNED, Effort, Finding, exact_of, look_closer
 from fastgate.guards.rule import ANSWER, KINDS, Block, Kind, Rule, RuleError
 
 log = logging.getLogger("fastgate.guards")
 
 CANDIDATES_MAX = 16_384
-"""Places in one block that are looked at closely. A 730 KB source file has under a hundred; at some three microseconds
-each this many take 50 ms. What lies behind is told as not scanned."""
-
-FINDINGS_MAX = 4_096
-"""Findings kept of one block; a block with more is told as not scanned behind the last."""
-
-
-class Finding(NamedTuple):
-    """Rule `rule` (its index) found something at text[start:end]. UNSCANNED: nothing from `start` on was scanned."""
-
-    rule: int
-    start: int
-    end: int
-
-
-UNSCANNED = -1
+"""Places in one block that are looked at; a 730 KB source file has under a hundred. What lies behind is told as not
+scanned."""
 
 
 def _in_order(finding: Finding) -> tuple[int, int, int]:
     return finding.start, -finding.end, finding.rule
-
-
-class _Exact(NamedTuple):
-    """A rule's closer look, ready to run."""
-
-    search: re.Pattern[bytes]
-    group: int | str
-    rule: Rule
-    kinds: frozenset[Kind]
 
 
 def flags_of(rule: Rule) -> int:
@@ -62,18 +39,6 @@ def flags_of(rule: Rule) -> int:
     flags = hyperscan.HS_FLAG_CASELESS if rule.caseless else 0
     flags |= hyperscan.HS_FLAG_DOTALL if rule.dotall else 0
     return flags | (hyperscan.HS_FLAG_MULTILINE if rule.lines else 0)
-
-
-def exact_of(rule: Rule) -> _Exact:
-    """The regular expression of the closer look. RuleError for one that Python cannot read."""
-    flags = re.IGNORECASE if rule.caseless else 0
-    flags |= re.DOTALL if rule.dotall else 0
-    flags |= re.MULTILINE if rule.lines else 0
-    try:
-        search = re.compile((rule.exact or rule.pattern).encode(), flags)
-    except re.error as exc:
-        raise RuleError(f"rule {rule.id}: exact: {exc}") from None
-    return _Exact(search, "secret" if "secret" in search.groupindex else 0, rule, rule.kinds)
 
 
 class Database:
@@ -159,11 +124,18 @@ class Engine:
         self.digest = hashlib.sha256(repr([(r.id, r.pattern, r.exact) for r in self.rules]).encode()).hexdigest()
 
     def examine(
-        self, kind: Kind, role: str, text: bytes, tool: str = "", tools: tuple[str, ...] = (), seam: int = -1
+        self,
+        kind: Kind,
+        role: str,
+        text: bytes,
+        tool: str = "",
+        tools: tuple[str, ...] = (),
+        seam: int = -1,
+        effort: Effort | None = None,
     ) -> tuple[Finding, ...]:
         """What the rules of that kind find in the text, in the order of their places. `seam`: only what patterns find
-        on both sides of that place, as each side was looked at by itself."""
-        found = self._matches(kind, role, text)
+        on both sides of that place, as each side was looked at by itself. `effort`: what is left of a request's."""
+        found = self._matches(kind, role, text, Effort() if effort is None else effort)
         if seam >= 0:
             return tuple(sorted((f for f in found if f.start < seam < f.end or f.rule == UNSCANNED), key=_in_order))
         looks = self._looks[kind]
@@ -176,20 +148,20 @@ class Engine:
                         found[Finding(index, start, end)] = None
         return tuple(sorted(found, key=_in_order)) if found else ()
 
-    def _matches(self, kind: Kind, role: str, text: bytes) -> dict[Finding, None]:
+    def _matches(self, kind: Kind, role: str, text: bytes, effort: Effort) -> dict[Finding, None]:
         """What the patterns find in the text, and in the text within it."""
         found: dict[Finding, None] = {}
-        self._look_closer(kind, role, text, found)
+        self._look_closer(kind, role, text, effort, found)
         peeled = peel(text)
         if peeled is not None:
             # As tools print it: strings that are escaped once more, words over two lines.
             inner: dict[Finding, None] = {}
-            self._look_closer(kind, role, peeled.text, inner)
+            self._look_closer(kind, role, peeled.text, effort, inner)
             for rule, start, end in inner:
                 found[Finding(rule, *peeled.place(start, end))] = None
         return found
 
-    def _look_closer(self, kind: Kind, role: str, text: bytes, found: dict[Finding, None]) -> None:
+    def _look_closer(self, kind: Kind, role: str, text: bytes, effort: Effort, found: dict[Finding, None]) -> None:
         candidates: list[tuple[int, int]] = []
         add = candidates.append
 
@@ -200,30 +172,6 @@ class Engine:
         (self._answer if kind in ANSWER else self._request).scan(text, on_match)
         if not candidates:
             return
-        past: dict[int, int] = {}
-        for index, end in candidates:
-            exact = self._exact[index]
-            assert exact is not None
-            if kind not in exact.kinds or (exact.rule.roles and role not in exact.rule.roles):
-                continue
-            past[index] = confirm(exact, text, end, past.get(index, 0), index, found)
-            if len(found) >= FINDINGS_MAX:
-                found[Finding(UNSCANNED, end, len(text))] = None
-                return
+        look_closer(self._exact, kind, role, text, candidates, effort, found)
         if len(candidates) >= CANDIDATES_MAX:
             found[Finding(UNSCANNED, candidates[-1][1], len(text))] = None
-
-
-def confirm(exact: _Exact, text: bytes, end: int, past: int, index: int, found: dict[Finding, None]) -> int:
-    """Look closely around a candidate that ends at `end`; returns the place up to which the rule has looked."""
-    rule = exact.rule
-    for match in exact.search.finditer(text, max(0, end - rule.before), min(len(text), end + rule.after)):
-        if match.start() >= end:
-            break
-        if match.end() <= past:
-            continue
-        past = match.end()
-        start, stop = match.span(exact.group)
-        if start < stop and (rule.check is None or rule.check(text, start, stop)):
-            found[Finding(index, start, stop)] = None
-    return past

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, NamedTuple
 from fastgate._core.blocks import Blocks, read_blocks, replace
 from fastgate._core.memo import Memo
 from fastgate.guards.answer import Watch
-from fastgate.guards.engine import UNSCANNED, Engine, Finding
+from fastgate.guards.closer import UNSCANNED, Effort, Finding
+from fastgate.guards.engine import Engine
 from fastgate.guards.placeholders import HASH_CHARS, PREFIX, Placeholders, merged, pieces
 from fastgate.guards.policy import Actions, Policy
 from fastgate.guards.rows import split
@@ -147,12 +148,14 @@ class Guards:
         """The tap of one answer; `restorer`: what puts secrets back in what it lets pass."""
         return Watch(self, who, actions, tools, note, restorer)
 
-    def judge(self, block: Block, tools: tuple[str, ...] = ()) -> tuple[Known, ...]:
-        """What all rules find in a block, whoever asks: from the memo, or now."""
+    def judge(self, block: Block, tools: tuple[str, ...] = (), effort: Effort | None = None) -> tuple[Known, ...]:
+        """What all rules find in a block, whoever asks: from the memo, or now. One for which a request's time did not
+        do is judged again with the next."""
         found = block.found
         if found is None:
             text = block.text
-            found = self.examine(KINDS[block.kind], block.role, text, block.tool, tools, block)
+            effort = Effort() if effort is None else effort
+            found = self.examine(KINDS[block.kind], block.role, text, block.tool, tools, block, effort)
             if found:
                 found = tuple(
                     Known(
@@ -160,15 +163,23 @@ class Guards:
                     )
                     for rule, start, end in found
                 )
-            self.memo.note(block.mark, found)
+            if effort.left_ns > 0:
+                self.memo.note(block.mark, found)
         return tuple(found)
 
     def examine(
-        self, kind: Kind, role: str, text: bytes, tool: str, tools: tuple[str, ...], block: Block | None = None
+        self,
+        kind: Kind,
+        role: str,
+        text: bytes,
+        tool: str,
+        tools: tuple[str, ...],
+        block: Block | None = None,
+        effort: Effort | None = None,
     ) -> tuple[Finding, ...]:
         """What all rules find in a text; UNSCANNED for all of it where one fails. `block`: that of a request."""
         try:
-            return self.engine.examine(kind, role, text, tool, tools, -1 if block is None else block.seam)
+            return self.engine.examine(kind, role, text, tool, tools, -1 if block is None else block.seam, effort)
         except (ValueError, TypeError, LookupError, ArithmeticError, AttributeError) as exc:
             place = "an answer" if block is None else block.path
             log.error("a guard failed on %s (%s: %s); it counts as not scanned", place, type(exc).__name__, exc)

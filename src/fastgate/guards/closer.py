@@ -1,0 +1,160 @@
+"""The closer look: a rule's regular expression around each place that the scan points to, within a bound of time.
+
+A text of one phrase over and over points to a place every few bytes, and each costs a search of some hundred. So a rule
+that keeps finding nothing looks once for places that lie close together; a rule has only so much time for a block, and
+all rules together for a request. Where that is used up the rest counts as not scanned. Times are of the processor, as
+a busy machine must not change what is found.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from fastgate.guards.rule import Kind, Rule, RuleError
+
+FINDINGS_MAX = 4_096
+"""Findings kept of one block; a block with more is told as not scanned behind the last."""
+
+PATIENCE = 8
+"""Looks of a rule in one block before its time is taken and its places are joined: ordinary text has fewer."""
+
+RULE_NS = 100_000_000
+"""What one rule may take for one block: two thousand looks of some 50 microseconds, 128 of the slowest."""
+
+EFFORT_NS = 200_000_000
+"""What all rules may take for one request; below the 250 ms at which the event loop counts as standing still."""
+
+UNSCANNED = -1
+
+
+class Finding(NamedTuple):
+    """Rule `rule` (its index) found something at text[start:end]. UNSCANNED: nothing from `start` on was scanned."""
+
+    rule: int
+    start: int
+    end: int
+
+
+class Exact(NamedTuple):
+    """A rule's closer look, ready to run."""
+
+    search: re.Pattern[bytes]
+    group: int | str
+    rule: Rule
+    kinds: frozenset[Kind]
+
+
+def exact_of(rule: Rule) -> Exact:
+    """The regular expression of the closer look. RuleError for one that Python cannot read."""
+    flags = re.IGNORECASE if rule.caseless else 0
+    flags |= re.DOTALL if rule.dotall else 0
+    flags |= re.MULTILINE if rule.lines else 0
+    try:
+        search = re.compile((rule.exact or rule.pattern).encode(), flags)
+    except re.error as exc:
+        raise RuleError(f"rule {rule.id}: exact: {exc}") from None
+    return Exact(search, "secret" if "secret" in search.groupindex else 0, rule, rule.kinds)
+
+
+class Effort:
+    """The time that is left for one request."""
+
+    __slots__ = ("left_ns",)
+
+    def __init__(self, left_ns: int = EFFORT_NS) -> None:
+        self.left_ns = left_ns
+
+
+class _Looks:
+    """One rule in one block."""
+
+    __slots__ = ("exact", "failed", "given_up", "index", "left_ns", "looks", "past", "put_off")
+
+    def __init__(self, exact: Exact, index: int) -> None:
+        self.exact, self.index = exact, index
+        self.looks = self.past = 0
+        self.left_ns = RULE_NS
+        self.failed = -1
+        """Where the last look ended that found nothing; -1 after one that did."""
+        self.put_off = -1
+        """A place close behind that, whose look stands for all between."""
+        self.given_up = False
+
+    def at(self, end: int, text: bytes, effort: Effort, found: dict[Finding, None]) -> None:
+        """Look at the candidate that ends at `end`, now or with those that follow closely."""
+        if self.given_up:
+            return
+        stride = self.exact.rule.before // 2
+        if self.failed >= 0 and self.looks >= PATIENCE and end - self.failed <= stride:
+            self.put_off = end
+            return
+        if self.put_off >= 0:
+            self.look(self.put_off, text, effort, found)
+            if self.failed >= 0 and end - self.failed <= stride:
+                self.put_off = end
+                return
+        self.look(end, text, effort, found)
+
+    def look(self, end: int, text: bytes, effort: Effort, found: dict[Finding, None]) -> None:
+        """Look around one candidate, if there is time for it."""
+        self.put_off = -1
+        if self.given_up:
+            return
+        if self.looks >= PATIENCE and (self.left_ns <= 0 or effort.left_ns <= 0):
+            self.given_up = True
+            found[Finding(UNSCANNED, max(0, end - self.exact.rule.before), len(text))] = None
+            return
+        begun_ns = time.thread_time_ns() if self.looks >= PATIENCE else 0
+        past = confirm(self.exact, text, end, self.past, self.index, found)
+        if begun_ns:
+            took_ns = time.thread_time_ns() - begun_ns
+            self.left_ns -= took_ns
+            effort.left_ns -= took_ns
+        self.looks += 1
+        self.failed = end if past == self.past else -1
+        self.past = past
+
+
+def look_closer(
+    exacts: Sequence[Exact | None],
+    kind: Kind,
+    role: str,
+    text: bytes,
+    candidates: Sequence[tuple[int, int]],
+    effort: Effort,
+    found: dict[Finding, None],
+) -> None:
+    """Adds to `found` what the rules find at their candidates: (rule's index, end), in the order of their ends."""
+    looks: dict[int, _Looks] = {}
+    for index, end in candidates:
+        at = looks.get(index)
+        if at is None:
+            exact = exacts[index]
+            assert exact is not None
+            at = looks[index] = _Looks(exact, index)
+            at.given_up = kind not in exact.kinds or bool(exact.rule.roles and role not in exact.rule.roles)
+        at.at(end, text, effort, found)
+        if len(found) >= FINDINGS_MAX:
+            found[Finding(UNSCANNED, end, len(text))] = None
+            return
+    for at in looks.values():
+        if at.put_off >= 0:
+            at.look(at.put_off, text, effort, found)
+
+
+def confirm(exact: Exact, text: bytes, end: int, past: int, index: int, found: dict[Finding, None]) -> int:
+    """Look closely around a candidate that ends at `end`; returns the place up to which the rule has looked."""
+    rule = exact.rule
+    for match in exact.search.finditer(text, max(0, end - rule.before), min(len(text), end + rule.after)):
+        if match.start() >= end:
+            break
+        if match.end() <= past:
+            continue
+        past = match.end()
+        start, stop = match.span(exact.group)
+        if start < stop and (rule.check is None or rule.check(text, start, stop)):
+            found[Finding(index, start, stop)] = None
+    return past
