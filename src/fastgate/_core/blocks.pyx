@@ -32,6 +32,7 @@ from fastgate._core.block cimport (
     text_from,
 )
 from fastgate._core.memo cimport Memo, fg_mark
+from fastgate._core.seam cimport goes_on, open_pem, seam_end, seam_start
 from fastgate._core.span cimport (
     Cursor,
     Span,
@@ -54,8 +55,6 @@ from fastgate._core.span cimport (
 cdef enum:
     SEED_SHIFT = 12  # above kind, reading and role
     TYPE_ROOM = 256  # a type of 42 letters with each of them escaped; the longest known has 39
-    SEAM_BEFORE = 256  # raw bytes of a string's end and of the next one's beginning that make a seam: what rules reach
-    SEAM_BEHIND = 512  # (fastgate.guards.rule.BEFORE and AFTER)
 
 cdef str ROLE_USER = "user"
 cdef str ROLE_ASSISTANT = "assistant"
@@ -72,33 +71,6 @@ cdef bint ends_with(Text text, const char* word, Py_ssize_t n) noexcept:
         return same(text.p + size - n, n, word, n)
     fg_unescape(text.p, <size_t>text.n, plain)
     return same(plain + size - n, n, word, n)
-
-
-cdef inline bint is_apart(byte_t c) noexcept:
-    """Whether a raw string may be cut beside this sign: it is of no escape and of no character of several bytes."""
-    return c == c' ' or c == c',' or c == c';' or c == c'=' or c == c':' or c == c'(' or c == c'<' or c == c'&'
-
-
-cdef inline bint is_word(byte_t c) noexcept:
-    return (
-        c'a' <= (c | 0x20) <= c'z' or c'0' <= c <= c'9' or c == c'_' or c == c'+' or c == c'/' or c == c'-' or c == c'.'
-    )
-
-
-cdef bint goes_on(Span left, Span right) noexcept:
-    """Whether a word, or a value behind its name, may go on from the one raw string into the other, quotes and all."""
-    cdef byte_t last, first
-    if left.n < 3 or right.n < 3:
-        return False
-    last, first = left.p[left.n - 2], right.p[1]
-    if left.p[left.n - 3] == c'\\':
-        if last != c'"' and last != c'/':
-            return False
-    elif not (is_word(last) or last == c'=' or last == c':' or last == c"'" or last == c'`'):
-        return False
-    if first == c'\\':
-        return right.p[2] == c'u' or right.p[2] == c'"' or right.p[2] == c'/'
-    return is_word(first) or first == c"'" or first == c'`'
 
 
 @cython.final
@@ -174,6 +146,7 @@ cdef class Blocks:
         cdef bint same_kind = self.left_kind == place.kind and self.left_role is self.role
         cdef const byte_t* start
         cdef const byte_t* left_end
+        cdef const byte_t* pem
         cdef const byte_t* right_start = value.p + 1
         cdef const byte_t* end = value.p + value.n - 1
         cdef fg_mark mark, left_mark
@@ -182,19 +155,16 @@ cdef class Blocks:
         self.left, self.left_kind, self.left_role = value, place.kind, self.role
         if left.p == NULL or not same_kind or not goes_on(left, value):
             return 0
-        start, left_end = left.p + 1, left.p + left.n - 1
-        if left_end - start > SEAM_BEFORE:
-            start = left_end - SEAM_BEFORE
-            while start < left_end and not is_apart((start - 1)[0]):
-                start += 1
-        if end - right_start > SEAM_BEHIND:
-            end = right_start + SEAM_BEHIND
-            while end > right_start and not is_apart(end[0]):
-                end -= 1
+        left_end = left.p + left.n - 1
+        start = seam_start(left.p + 1, left_end)
+        pem = open_pem(left.p + 1, left_end)
+        if pem != NULL:
+            start = min(start, pem)
+        end = seam_end(right_start, end, pem != NULL)
         left_mark = self.memo.mark(start, <size_t>(left_end - start), self.seed_of(place.kind, READ_SEAM))
         mark = self.memo.mark(right_start, <size_t>(end - right_start), left_mark.lane[0])
         mark.lane[1] ^= left_mark.lane[1]
-        if start == left_end or end == right_start or self.memo.is_clean(mark):
+        if self.memo.is_clean(mark):
             return 0
         name = PyBytes_FromStringAndSize(<const char*>&mark, sizeof(fg_mark))
         block = Block.__new__(Block)
