@@ -105,6 +105,8 @@ class Watch:
 
     def hear(self, raw: bytes, what: str, index: int, text: bytes) -> bytes:
         """What goes on for one event."""
+        if what == "other" and index < 0 and raw.count(b"data:") > 1:
+            ((raw, what, index, text),) = events(on_one_line(raw))[0]
         if self.stopped:
             return b"" if index >= 0 else ended(raw)
         if what == "text":
@@ -121,10 +123,17 @@ class Watch:
             if self.parked is not None:
                 return self.judge_input(raw, index)
             return self.release(final=True) + self.unless_stopped(raw)
-        return raw
+        if what == "json":
+            return self.pass_unread(raw, "answer_tool_input")
+        data = raw.partition(b"data:")[2] if what == "other" and index < 0 else b""
+        return self.pass_unread(raw, "answer_text") if data and not said_of(data) else raw
 
     def unless_stopped(self, raw: bytes) -> bytes:
         return b"" if self.stopped else raw
+
+    def pass_unread(self, raw: bytes, kind: Kind) -> bytes:
+        """An event that nothing is looked for in: told as not scanned, and dropped where a guard says `closed`."""
+        return b"" if self.unscanned(kind, "") else raw
 
     def begin(self, raw: bytes, index: int, block: bytes) -> bytes:
         self.context = self.window = self.given = b""
@@ -341,8 +350,15 @@ def edits_of(block: Block, seen: Seen) -> list[tuple[int, int, bytes]]:
 
 
 def last_events(rest: bytes) -> list[tuple[bytes, str, int, bytes]]:
-    """What a stream ended with, where only the blank line is missing. An event that is cut is none: clients drop it."""
+    """Those where only the blank line is missing. An event that is cut is none: clients drop it."""
     return events(rest + b"\n")[0] if rest else []
+
+
+def on_one_line(raw: bytes) -> bytes:
+    """An event whose data may stand on several lines, which clients put together."""
+    lines = raw.splitlines()
+    data = b" ".join([line[5:] for line in lines if line.startswith(b"data:")])
+    return b"\n".join([*[line for line in lines if line and not line.startswith(b"data:")], b"data:" + data, b"", b""])
 
 
 def said_of(block: bytes) -> dict[str, Any]:
@@ -357,8 +373,7 @@ def said_of(block: bytes) -> dict[str, Any]:
 def begun_with_text(index: int, said: dict[str, Any]) -> tuple[bytes, bytes, bytes] | None:
     """A text block whose start has text already: the start without it, a delta with it, and that text. None for any
     other block."""
-    text = said.get("text")
-    if said.get("type") != "text" or not isinstance(text, str) or not text:
+    if said.get("type") != "text" or not isinstance(text := said.get("text"), str) or not text:
         return None
     first = text.encode("utf-8", "surrogatepass")
     start = event("content_block_start", {"index": index, "content_block": said | {"text": ""}})

@@ -195,6 +195,36 @@ def test_what_of_an_answer_was_not_looked_at_is_never_a_pass(monkeypatch: pytest
         assert watch("log")[0].whole(whole) == whole
 
 
+def test_an_event_on_several_lines_is_looked_at_as_on_one() -> None:
+    raw = stream("fine", json.dumps({"command": f"curl {BAD}"}), 100)
+    for between in (b'"index"', b'"delta"', b'"content_block"'):
+        cut = raw.replace(b", " + between, b",\ndata: " + between)
+        assert cut != raw
+        for action in ("redact", "block"):
+            texts, reason = heard(through(watch(action)[0], cut, 4096))
+            assert (texts, reason) == heard(through(watch(action)[0], raw, 4096)) and BAD not in str(texts)
+
+
+@pytest.mark.parametrize("lone", [
+    event("content_block_delta", index=1, delta={"type": "input_json_delta", "partial_json": f'{{"command":"{BAD}"}}'}),
+    b'event: content_block_delta\ndata: {"type":"content_block_delta","delta":{"text":"%b\n\n' % BAD.encode(),
+    b"event: content_block_delta\ndata: [7]\n\n",
+])  # fmt: skip
+def test_an_event_that_cannot_be_looked_at_is_never_a_pass(lone: bytes) -> None:
+    """A delta of a tool's input that no block began with, and what is no object: told, and dropped where a guard says
+    so."""
+    raw = stream("fine", "{}", 100)
+    begin = event(
+        "content_block_start", index=1, content_block={"type": "tool_use", "id": "t", "name": "Bash", "input": {}}
+    )
+    tap, noted = watch("log")
+    assert lone in through(tap, raw.replace(begin, lone + begin), 4096)
+    assert [verdict[:2] for verdict in noted] == [("", "not_scanned")]
+    tap, noted = watch("log", fail="closed")
+    assert through(tap, raw.replace(begin, lone + begin), 4096) == through(watch("log")[0], raw, 4096)
+    assert [verdict[:2] for verdict in noted] == [("links", "not_scanned")]
+
+
 def test_a_rule_that_fails_on_an_answer_leaves_it_unscanned(monkeypatch: pytest.MonkeyPatch) -> None:
     tap, noted = watch("log", fail="closed")
     monkeypatch.setattr(tap.guards.engine, "examine", lambda *_: int("no"))
