@@ -37,16 +37,16 @@ def tag_value_problem(value: str) -> str | None:
 
 
 def given(own: Iterable[tuple[str, str]], open_tags: Iterable[str], tags: Mapping[str, str]) -> Given:
-    """The open tags that a request's own headers set; other tags are not its client's to set. `tags` are those that the
-    call has anyway. Raises ValueError with what is wrong with one."""
+    """The open tags that a request's own headers set; other tags are not its client's to set, nor those that the call
+    has anyway (`tags`): what an administrator said stands. Raises ValueError with what is wrong with one."""
     found: dict[str, str] = {}
     for header, value in own:
         name = header.removeprefix(HEADER)
-        if name != header and name in open_tags:
+        if name != header and name in open_tags and name not in tags:
             value = value.strip()
             if wrong := tag_value_problem(value):
                 raise ValueError(f"{header}: {wrong}")
             found[name] = value
-    if len(found.keys() | tags.keys()) > MAX_TAGS:
+    if len(found) + len(tags) > MAX_TAGS:
         raise ValueError(f"{HEADER}…: more than {MAX_TAGS} tags")
     return tuple(sorted(found.items()))

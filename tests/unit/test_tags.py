@@ -37,10 +37,14 @@ def test_a_call_has_no_more_tags_than_a_record_takes() -> None:
     names = [f"t{n}" for n in range(MAX_TAGS + 1)]
     own = [(HEADER + name, "x") for name in names]
     assert len(given(own[:-1], names, {})) == MAX_TAGS
-    assert len(given(own[:-1], names, {"t0": "its own"})) == MAX_TAGS
+    assert len(given(own[:-1], names, {"t0": "its own"})) == MAX_TAGS - 1
     for others in ({}, {"t0": "its own"}):
         with pytest.raises(ValueError, match=f"more than {MAX_TAGS} tags"):
             given(own, names, others)
+
+
+def test_a_tag_that_the_key_has_is_not_its_clients_to_change() -> None:
+    assert given([(HEADER + "env", "dev"), (HEADER + "a", "1")], ["env", "a"], {"env": "prod"}) == (("a", "1"),)
 
 
 def test_calls_with_equal_tags_are_of_one_principal_and_what_is_remembered_is_bounded(

@@ -36,12 +36,17 @@ class Watchdog:
         self._cpu = time.pthread_getcpuclockid(self._watched)
         self._beat_s = clock()
         self._beat_cpu_s = time.clock_gettime(self._cpu)
+        self._told_s = -1.0
+        """The beat whose being late was told."""
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._watch, name="watchdog", daemon=True)
         self._thread.start()
 
     def beat(self) -> None:
-        self._beat_s = self._clock()
+        now_s = self._clock()
+        if self._told_s == self._beat_s:  # the log has the beginning of it
+            log.warning("the event loop goes on after %.0f ms", (now_s - self._beat_s) * 1e3)
+        self._beat_s = now_s
         self._beat_cpu_s = time.clock_gettime(self._cpu)
 
     def close(self) -> None:
@@ -49,14 +54,14 @@ class Watchdog:
         self._thread.join()
 
     def _watch(self) -> None:
-        told_s, looked_s = 0.0, self._clock()
+        looked_s = self._clock()
         while not self._ended.wait(LOOK_S):
             now_s = self._clock()
             late_s, looked_s = now_s - looked_s - LOOK_S, now_s
             beat_s = self._beat_s
-            if now_s - beat_s < BLOCKED_S or beat_s == told_s or late_s > LOOK_S:
+            if now_s - beat_s < BLOCKED_S or beat_s == self._told_s or late_s > LOOK_S:
                 continue  # this thread was kept waiting too: the machine stood still, not the loop
-            told_s = beat_s
+            self._told_s = beat_s
             self._tell(now_s - beat_s)
             self.blocked += 1
 

@@ -40,13 +40,16 @@ class Actions(NamedTuple):
 
 
 def in_scope(scope: GuardScope, who: KeyRow) -> bool:
-    """Whether the caller is meant: every list that is not empty must name it."""
+    """Whether the caller is meant: every list that is not empty must name it. Tags are those that an administrator set:
+    what a client says of itself turns no guard on or off."""
+    said = {name for name, _ in who.given}
+    tags = {name: value for name, value in who.tags.items() if name not in said}
     return (
         (not scope.orgs or who.org in scope.orgs)
         and (not scope.teams or who.team in scope.teams)
         and (not scope.users or who.user in scope.users)
         and (not scope.keys or who.key in scope.keys)
-        and all(fnmatchcase(who.tags.get(name, ""), value) for name, value in scope.tags.items())
+        and all(fnmatchcase(tags.get(name, ""), value) for name, value in scope.tags.items())
     )
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from fastgate._core.request import read_request
 from fastgate._core.restore import SIZE as RESTORE_SIZE
@@ -131,7 +132,13 @@ def test_severity_scope_shadow_and_exceptions_decide_the_action() -> None:
     strict = GuardRow("keys", "log", severity={"critical": "block"}, scope=GuardScope(teams=("platform",)))
     assert screen(body, strict).state == "blocked"
     assert screen(body, strict, who=OTHER).state == "pass"
-    assert screen(body, GuardRow("keys", "block", scope=GuardScope(tags={"project": "check*"}))).state == "blocked"
+    tagged = GuardRow("keys", "block", scope=GuardScope(tags={"project": "check*"}))
+    assert screen(body, tagged).state == "blocked"
+    tags = {"project": "checkout", "purpose": "test"}
+    said = replace(WHO, tags=tags, given=tuple(tags.items()))
+    assert (
+        screen(body, GuardRow("keys", "block", scope=GuardScope(tags={"project": "check*"})), who=said).state == "pass"
+    )
     shadow = screen(body, GuardRow("keys", "block", shadow=True))
     assert shadow.state == "pass" and shadow.verdicts[0][1::4] == ("log", "shadow:block")
     match = shadow.verdicts[0][4]
