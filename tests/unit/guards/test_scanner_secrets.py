@@ -73,8 +73,29 @@ def test_assignments_in_any_notation(frame: str, seed: int) -> None:
 
 
 @pytest.mark.parametrize(
+    ("rule", "frame"),
+    [
+        ("generic-password", 'builder.withPassword("{}!")'),
+        ("generic-password", '.password("{}!")'),
+        ("generic-password", 'db.password("{}")'),
+        ("generic-key", 'api_key = "acme_production_{}"'),
+        ("generic-key", "api_key = 'session-{}'"),
+        ("netrc-password", "machine git.corp.net login bot password '{}'"),
+        ("netrc-password", 'machine git.corp.net login bot password "{}"'),
+    ],
+)
+@pytest.mark.parametrize("seed", range(5))
+def test_neither_a_setter_nor_words_before_it_nor_quotes_hide_a_secret(rule: str, frame: str, seed: int) -> None:
+    value = _sampling.sample("[A-Za-z0-9]{40}", f"behind {seed}")
+    assert [value in found for found in found_text(rule, frame.format(value))] == [True]
+
+
+@pytest.mark.parametrize(
     "text",
     [
+        'parts = password.replace("Tr0ub4dor&3x", "")',
+        'api_key = "service_account_credential_provider_v2_default"',
+        "machine = 'machine h login l password \"' + quoted",
         "key = hashlib.sha256(payload).hexdigest()",
         'token = request.headers["X-Token"]',
         'SECRET_KEY = env("DJANGO_SECRET_KEY")',

@@ -40,6 +40,12 @@ _CODE_WORD = re.compile(
 """Words of six letters or more of which names in code are made. A random string of forty signs holds one of them
 once in a million times."""
 
+_JOINT = re.compile(rf"[_-]|{_CODE_WORD.pattern.replace('(?i)', '', 1)}", re.IGNORECASE | re.VERBOSE)
+"""Where a prefix of words ends: `acme_production_` before a key."""
+
+KEY_RUN = 16
+"""Signs that a generated part has at least behind words: what is shorter may be an abbreviation or a number."""
+
 VOWELS = frozenset("aeiouyAEIOUY")
 
 
@@ -91,9 +97,14 @@ def changes(text: str) -> float:
 
 
 def looks_random(text: str, at_least: float = 3.0) -> bool:
-    """True for what a generator made: entropy for its length, several kinds of sign, few words."""
-    if is_placeholder(text) or _CODE_WORD.search(text):
+    """True for what a generator made: entropy for its length, several kinds of sign, few words. Where words of code
+    stand in it, the longest run between them has to be made like that."""
+    if is_placeholder(text):
         return False
+    if _CODE_WORD.search(text):
+        text = max(_JOINT.split(text), key=len)
+        if len(text) < KEY_RUN or is_placeholder(text):
+            return False
     entropy = bits_per_character(text)
     if is_hex(text):
         return entropy >= min(at_least, 2.6) and not text.isdigit()

@@ -103,7 +103,7 @@ APPEND = chain(
     most=64,
 )
 APPEND_OPENS = chain(
-    "(?:append|add|include|insert|print|output|prepend|repeat) ",
+    r"(?:append|add|include|insert|print|output|prepend|repeat)\s{1,3}",
     "(?:the|this|an?|following|exact|verification|your|trace)",
     most=1,
 )
@@ -249,7 +249,7 @@ SEND = (
 SEND_OPENS = (
     "(?:e-?mail|send|post|forward|upload|transmit|exfiltrate|leak|submit|copy|deliver|collect|gather"
     "|read|find|extract|harvest"
-    "|dump|reveal) (?:the|all|any|your|every|its|their|full|entire|contents?|this|that|each|out|up"
+    r"|dump|reveal)\s{1,3}(?:the|all|any|your|every|its|their|full|entire|contents?|this|that|each|out|up"
     "|customer|passwords?"
     "|credentials?|secrets?|tokens?|api|it|them|complete)\\b"
 )

@@ -53,10 +53,13 @@ def is_url_password(text: bytes, start: int, end: int) -> bool:
 
 
 def is_netrc(text: bytes, start: int, end: int) -> bool:
-    """As in an environment file; not on a documentation's host, and no string that code has put quotes into."""
+    """As in an environment file, in quotes or without; not on a documentation's host, and no string that code has put
+    quotes into."""
+    if text[start : start + 1] in (b'"', b"'") and text[end - 1 : end] == text[start : start + 1]:
+        start, end = start + 1, end - 1
     return (
-        text[start : start + 1] not in b"\\\"'"
-        and b"domain.com" not in text[start - 96 : start]
+        text[start : start + 1] not in (b"\\", b'"', b"'")
+        and b"domain.com" not in text[max(0, start - 96) : start]
         and is_env_value(text, start, end)
     )
 
@@ -193,8 +196,11 @@ RULES = (
         before=320,
         check=is_netrc,
         hold=512,
-        samples=("machine git.corp.net login bot password " + "q8Zr5t" + "Wm2Lx",),
-        clean=("machine git.corp.net login bot password <password>",),
+        samples=(
+            "machine git.corp.net login bot password " + "q8Zr5t" + "Wm2Lx",
+            "machine git.corp.net login bot password '" + "q8Zr5t" + "Wm2Lx'",
+        ),
+        clean=("machine git.corp.net login bot password <password>", 'machine h login bot password "%s"'),
     ),
     Rule(
         id="container-registry-auth",

@@ -52,8 +52,9 @@ DEV_PASSWORDS = frozenset(
 )
 """What samples and local set-ups use: no secret of anybody."""
 
-METHOD = re.compile(rb"\.\w{1,32}\($|split\w{0,12}\($")
-"""A method that is called on what the name means, or one that takes it apart: what it is given is no password."""
+METHOD = re.compile(rf"(?i)\.(?!\w{{0,24}}(?:{PW_NAMES}))\w{{1,32}}\($|split\w{{0,12}}\($".encode("latin-1"))
+"""A method that is called on what the name means, or one that takes it apart: what it is given is no password. One that
+has the name itself (`.withPassword(`) takes it."""
 
 CODE_IN_VALUE = re.compile(
     r"[(){}\[\]\\]|\$[A-Za-z{(]|%[sd(]|::|->|=>|//|^[/.#:&?]|^--|[:.,;]$|^[a-z]+[._:-][a-z._:-]+$"
