@@ -129,7 +129,7 @@ class StateDir:
 
     def create(self) -> StateDir:
         """Make what is missing and prove that it can be written. Raises StateError."""
-        for path in (self.path, self.journal_dir, self.flight_dir, self.rates_dir, self.questions_dir):
+        for path in (self.path, self.journal_dir, self.flight_dir, self.rates_dir, self.questions_dir, self.cache_dir):
             try:
                 path.mkdir(mode=PRIVATE_DIR, parents=True, exist_ok=True)
             except FileExistsError:

@@ -43,7 +43,8 @@ while True:
 def test_kill_9_while_graphs_are_saved_leaves_the_old_or_the_new(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    from fastgate.caching.semantic.graphs import MANIFEST, Graphs
+    from fastgate.caching.semantic.folder import MANIFEST
+    from fastgate.caching.semantic.graphs import Graphs
     from fastgate.caching.semantic.log_disk import DiskLog
     from tests.unit.caching.semantic.test_graphs import held, read
     from tests.unit.caching.semantic.test_notes import DIM

@@ -17,6 +17,17 @@ def test_everything_lies_under_one_private_directory(tmp_path):
     assert len(set(paths)) == len(paths) >= 10
 
 
+def test_every_directory_in_it_is_private_whatever_the_umask(tmp_path):
+    before = os.umask(0o022)
+    try:
+        state = StateDir(tmp_path / "s").create()
+        (state.cache_dir / "flights").mkdir(mode=0o700, parents=True, exist_ok=True)  # as workers do
+    finally:
+        os.umask(before)
+    modes = {path.name: path.stat().st_mode & 0o777 for path in state.path.iterdir()}
+    assert modes == dict.fromkeys(("cache", "flight", "journal", "questions", "rates"), 0o700)
+
+
 def test_a_file_in_its_place_is_named(tmp_path):
     (tmp_path / "s").write_text("")
     with pytest.raises(StateError, match="s is a file"):

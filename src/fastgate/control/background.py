@@ -42,6 +42,9 @@ WATCH_S = 5.0
 GRAPHS_S = 10.0
 """How often it is looked whether the log of remembered questions has grown by enough to save its graphs."""
 
+GRAPHS_RETRY_S = 300.0
+"""How long that is left alone after it failed: each attempt reads the whole log, a minute's work where it is large."""
+
 RETRY_S = 1.0
 
 LEDGER = "ledger"
@@ -73,6 +76,7 @@ class Background:
         self.stages = Stages(self.counters, state.stages, operations.board)
         self.stages.listeners.append(operations.desk.on_stage)
         self._stopping = False
+        self._graphs = Dispensable(self._save_graphs, "graphs of remembered questions cannot be saved", GRAPHS_RETRY_S)
         self._look_after_ns = 0
         self._house_ns = mono_ns() + int(HOUSEKEEPING_S * 1e9)
         self._ingestor = Ingestor(
@@ -98,7 +102,7 @@ class Background:
             loop.create_task(_repeat(self._operations.budgets.intake.take, CLOCK_S), name="the developers' questions"),
             loop.create_task(_repeat(self._operations.desk.step, ALERTS_S), name="the alerts"),
             loop.create_task(_repeat(self._watch.step, WATCH_S), name="the watch"),
-            loop.create_task(_repeat(self._save_graphs, GRAPHS_S), name="the graphs of remembered questions"),
+            loop.create_task(_repeat(self._graphs, GRAPHS_S), name="the graphs of remembered questions"),
         ]
 
     async def finish(self, tasks: list[asyncio.Task[None]]) -> None:
@@ -157,6 +161,25 @@ class Background:
                 fsync=self._settings.fsync,
             )
         return self._writer
+
+
+class Dispensable:
+    """A step that nothing depends on: whatever fails in it is told, and it is left alone for `rest_s`."""
+
+    def __init__(self, step: Callable[[], object], trouble: str, rest_s: float) -> None:
+        self._step = step
+        self._trouble = trouble
+        self._rest_s = rest_s
+        self._from_ns = 0
+
+    def __call__(self) -> None:
+        if mono_ns() < self._from_ns:
+            return
+        try:
+            self._step()
+        except Exception as error:  # noqa: BLE001  # an index that is written in C++ raises what it likes
+            log.error(self._trouble, why=repr(error), again_in_s=int(self._rest_s))
+            self._from_ns = mono_ns() + int(self._rest_s * 1e9)
 
 
 async def _repeat(step: Callable[[], object], every_s: float, busy_s: float = 0.0) -> None:

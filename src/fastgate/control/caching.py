@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from fastgate._core.money import format_usd
 from fastgate.caching.purge import Purge
+from fastgate.caching.semantic.folder import GRAPHS, clear
 from fastgate.caching.semantic.settings import compiled
 from fastgate.clock import wall_ns
 from fastgate.control.cache_sessions import sessions
@@ -25,6 +26,8 @@ from fastgate.stores.ports import Change
 from fastgate.times import NS, rfc3339
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from fastgate.caching.disk import Disk
     from fastgate.caching.entry import Head
     from fastgate.caching.semantic.log_disk import DiskLog
@@ -75,6 +78,8 @@ class Caching:
         self._disk: Disk | None = None
         self._log: DiskLog | None = None
         self._saving = threading.Lock()
+        self._purges = 0
+        """Changes with each; graphs that are being saved meanwhile are given up."""
         self._using = threading.Lock()
         """Held around every use of the files: what other processes have made larger is mapped anew under no reader."""
 
@@ -117,7 +122,7 @@ class Caching:
         return CacheSessions(items=sessions(self._table.engine, since_ns, limit))
 
     def purge(self, new: NewPurge, actor: str) -> Purged:
-        """Said to all workers first, then carried out in the store."""
+        """Said to all workers first, then carried out in the store, then in the graphs that are saved."""
         settings = self._settings()
         if settings is None:
             raise OperationError("conflict", "this gateway has no cache: the configuration has no `cache:`.")
@@ -132,11 +137,26 @@ class Caching:
         done = {**chosen, "before": rfc3339(before_ns), "entries": entries}
         self._audit(Change("purge", "cache", "answers", None, done), actor)
         log.info("answers are forgotten", entries=entries, before=rfc3339(before_ns), actor=actor, **chosen)
+        self._clear_graphs()
         return Purged(entries=entries, questions=questions, before=rfc3339(before_ns))
+
+    def _clear_graphs(self) -> None:
+        """After any purge: they hold the questions of rows that have long left the log, too."""
+        self._purges += 1
+        try:
+            with self._saving:
+                clear(self._graphs)
+        except OSError as error:
+            told = f"what was forgotten is still in {self._graphs}, which cannot be cleared: {error}. Say it again."
+            raise OperationError("unusable", told) from None
+
+    @property
+    def _graphs(self) -> Path:
+        return self._state.cache_dir / "semantic" / GRAPHS
 
     def save_graphs(self, stopping: Callable[[], bool]) -> bool:
         """Save the graphs of remembered questions where their log has grown by enough, so that workers start with them;
-        whether it was done. Takes seconds. Raises OSError."""
+        whether it was done. Takes seconds. Raises OSError, or what the index says."""
         settings = self._settings()
         policy = compiled(settings.semantic) if settings is not None and settings.exact.enabled else None
         if settings is None or policy is None or policy.store.kind != "local":
@@ -144,13 +164,17 @@ class Caching:
         import lmdb
 
         from fastgate.caching.semantic.build import notes_of
-        from fastgate.caching.semantic.graphs import GRAPHS, Graphs
+        from fastgate.caching.semantic.graphs import Graphs
         from fastgate.caching.semantic.replay import save_where_due
 
-        graphs = Graphs(self._state.cache_dir / "semantic" / GRAPHS)
         try:
             with self._saving, self._reading(settings) as reader:
-                return reader is not None and save_where_due(reader, notes_of(policy), graphs, stopping)
+                purges, graphs = self._purges, Graphs(self._graphs)
+
+                def given_up() -> bool:
+                    return stopping() or self._purges != purges
+
+                return reader is not None and save_where_due(reader, notes_of(policy), graphs, given_up)
         except lmdb.Error as error:
             raise OSError(f"remembered questions cannot be read: {error}") from None
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import msgspec
@@ -14,6 +16,7 @@ from hypothesis import strategies as st
 from fastgate import snapshot
 from fastgate.clock import wall_ns
 from fastgate.control import shapes, world
+from fastgate.control.background import Background
 from fastgate.control.calls import Query, filters_of
 from fastgate.control.errors import OperationError
 from fastgate.control.feed import CallFeed
@@ -316,3 +319,25 @@ def test_status_tells_of_a_state_without_a_gateway(operations: Operations) -> No
     assert status.limits["drain_s"] == 600.0
     assert isinstance(StateDir(status.state), StateDir)
     assert isinstance(operations.drain_state(), shapes.DrainState)
+
+
+def test_graphs_that_cannot_be_saved_end_no_control_plane(
+    operations: Operations, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tried = threading.Event()
+
+    def broken(stopping: Callable[[], bool]) -> bool:
+        tried.set()
+        raise RuntimeError("what an index says")
+
+    monkeypatch.setattr(operations.caching, "save_graphs", broken)
+    background = Background(operations, operations.world.config.journal)
+
+    async def work() -> None:
+        tasks = background.start(asyncio.get_running_loop())
+        assert await asyncio.to_thread(tried.wait, 20)
+        ended, _ = await asyncio.wait(tasks, timeout=0.2, return_when=asyncio.FIRST_COMPLETED)
+        assert not ended
+        await background.finish(tasks)
+
+    asyncio.run(work())

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 from fastgate.caching.semantic.embedder import Embedder, StaticEmbedder
 from fastgate.caching.semantic.finder import Finder
-from fastgate.caching.semantic.graphs import GRAPHS, Graphs
+from fastgate.caching.semantic.folder import GRAPHS
+from fastgate.caching.semantic.graphs import Graphs
 from fastgate.caching.semantic.local import LocalStore
 from fastgate.caching.semantic.log_disk import ROWS_A_NOTE, DiskLog
 from fastgate.caching.semantic.log_redis import RedisLog

@@ -8,18 +8,17 @@ its row's checksum. What is not what was written is dropped, and built again.
 
 from __future__ import annotations
 
-import fcntl
+import errno
 import hashlib
 import os
 import secrets
-from collections.abc import Iterator
-from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import msgspec
 
+from fastgate.caching.semantic.folder import MANIFEST, alone
 from fastgate.caching.semantic.shelf import EF_BUILD, LINKS, PLACE_DIM, Shelf
 from fastgate.durable import write_whole
 from fastgate.log import Log
@@ -27,13 +26,8 @@ from fastgate.log import Log
 if TYPE_CHECKING:
     from fastgate.caching.semantic.notes import Notes, Place
 
-MAGIC = b"FGG1"
+MAGIC = b"FGG2"
 DIGEST_BYTES = 32
-
-GRAPHS = "graphs"
-"""The folder, beside the log's file or where that would be."""
-
-MANIFEST = "manifest"
 
 SUFFIX = ".graph"
 
@@ -60,12 +54,13 @@ class Kept(msgspec.Struct, array_like=True):
 
 
 class Manifest(msgspec.Struct, array_like=True):
-    """`place`: how far in the log the graphs go."""
+    """`place`: how far in the log the graphs go; `purges`: how many purges of it they have obeyed."""
 
     made_by: str
     identity: str
     dim: int
     place: int | bytes
+    purges: int
     kept: list[Kept]
 
 
@@ -129,13 +124,20 @@ class Graphs:
         wanted = (MADE_BY, notes.identity, notes.dim)
         return manifest if (manifest.made_by, manifest.identity, manifest.dim) == wanted else None
 
-    def save(self, notes: Notes, place: int | bytes) -> None:
-        """Write the graphs of notes that nobody changes meanwhile, which hold the log up to `place`. Raises OSError."""
+    def save(self, notes: Notes, place: int | bytes, purges: int) -> None:
+        """Write the graphs of notes that nobody changes meanwhile, which hold the log up to `place`, after so many
+        purges. Raises OSError, or what the index says; then the folder is as it was."""
         self.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-        with self._alone():
-            kept = [self._keep(where, shelf) for where, shelf in notes.shelves.items() if shelf.shape is not None]
-            body = _encode(Manifest(MADE_BY, notes.identity, notes.dim, place, kept))
-            write_whole(self.directory / MANIFEST, MAGIC + hashlib.sha256(body).digest() + body)
+        with alone(self.directory):
+            before = set(self.directory.iterdir())
+            try:
+                kept = [self._keep(where, shelf) for where, shelf in notes.shelves.items() if shelf.shape is not None]
+                body = _encode(Manifest(MADE_BY, notes.identity, notes.dim, place, purges, kept))
+                write_whole(self.directory / MANIFEST, MAGIC + hashlib.sha256(body).digest() + body)
+            except BaseException:
+                for path in set(self.directory.iterdir()) - before:
+                    path.unlink(missing_ok=True)
+                raise
             named = {MANIFEST, *(each.digest + SUFFIX for each in kept)}
             for path in self.directory.iterdir():
                 if path.name not in named:
@@ -143,8 +145,10 @@ class Graphs:
 
     def _keep(self, where: Place, shelf: Shelf) -> Kept:
         temporary = self.directory / f".{secrets.token_hex(8)}"
-        shelf.write_graph(str(temporary))
+        size = shelf.write_graph(str(temporary))
         os.chmod(temporary, 0o600)
+        if temporary.stat().st_size != size:
+            raise OSError(errno.ENOSPC, "a graph could not be written whole")
         with temporary.open("rb") as file:
             digest = hashlib.file_digest(file, "sha256").hexdigest()
             os.fsync(file.fileno())
@@ -156,13 +160,3 @@ class Graphs:
     def drop(self) -> None:
         """What is here is of no use."""
         (self.directory / MANIFEST).unlink(missing_ok=True)
-
-    @contextmanager
-    def _alone(self) -> Iterator[None]:
-        """One process at a time clears away what others wrote."""
-        descriptor = os.open(self.directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
-            yield
-        finally:
-            os.close(descriptor)

@@ -1,6 +1,7 @@
 """The log of notes as one LMDB file, for the workers of one machine: appended, followed, bounded in rows.
 
-rows   number, 8 bytes -> row (note.py)     numbers only rise
+rows    number, 8 bytes -> row (note.py)     numbers only rise
+facts   "n" -> the newest row's number, "purges" -> how often a purge began or was through
 """
 
 from __future__ import annotations
@@ -82,12 +83,19 @@ class DiskLog:
 
     def last(self) -> int:
         """The number of the newest row that was ever written, 0 for none. By any thread."""
-        with self._file.reading:
-            return self._file.read(self._last)
+        return self._fact(b"n")
 
-    def _last(self) -> int:
-        with self._env.begin(db=self._facts) as txn:
-            return int.from_bytes(txn.get(b"n") or b"", "big")
+    def purges(self) -> int:
+        """How often a purge began or was through. By any thread."""
+        return self._fact(b"purges")
+
+    def _fact(self, name: bytes) -> int:
+        def once() -> int:
+            with self._env.begin(db=self._facts) as txn:
+                return int.from_bytes(txn.get(name) or b"", "big")
+
+        with self._file.reading:
+            return self._file.read(once)
 
     def after(self, number: int, count: int) -> list[tuple[int, bytes]]:
         """Up to `count` rows past that number, in order. By any thread."""
@@ -149,11 +157,18 @@ class DiskLog:
 
     def drop(self, matches: Callable[[Row], bool]) -> int:
         """Drops rows; how many."""
+        self._file.read(self._count_purge)
         gone = [number for number, row in self.rows() if matches(row)]
         dropped = 0
         for first in range(0, len(gone), DROP_AT_ONCE):
             dropped += self._file.read(partial(self._drop_these, gone[first : first + DROP_AT_ONCE]))
+        self._file.read(self._count_purge)
         return dropped
+
+    def _count_purge(self) -> None:
+        with self._file.writing, self._env.begin(write=True, db=self._facts) as txn:
+            count = int.from_bytes(txn.get(b"purges") or b"", "big") + 1
+            txn.put(b"purges", count.to_bytes(8, "big"))
 
     def _drop_these(self, numbers: list[int]) -> int:
         with self._file.writing, self._env.begin(write=True, db=self._rows) as txn:

@@ -14,6 +14,9 @@ if TYPE_CHECKING:
 
 STREAM = "fgc:notes"
 
+PURGES = "fgc:notes:purges"
+"""How often a purge of the stream began or was through."""
+
 READ_AT_ONCE = 256
 
 START = b"0-0"
@@ -60,6 +63,9 @@ class RedisReader:
         told = self.redis.ask("XREVRANGE", STREAM, "+", "-", "COUNT", 1)
         return bytes(told[0][0]) if told else START
 
+    def purges(self) -> int:
+        return int(self.redis.ask("GET", PURGES) or 0)
+
 
 class RedisLogAdmin:
     """The stream as commands use it: they may wait."""
@@ -77,5 +83,7 @@ class RedisLogAdmin:
         return found
 
     def drop(self, matches: Callable[[Row], bool]) -> int:
-        gone = [at for at, row in self.rows() if matches(row)]
-        return sum(int(self.redis.ask("XDEL", STREAM, at)) for at in gone)
+        self.redis.ask("INCR", PURGES)
+        dropped = sum(int(self.redis.ask("XDEL", STREAM, at)) for at, row in self.rows() if matches(row))
+        self.redis.ask("INCR", PURGES)
+        return dropped

@@ -10,6 +10,7 @@ from contextlib import AbstractContextManager
 from time import sleep
 from typing import TYPE_CHECKING, Any, Protocol
 
+from fastgate.caching.semantic.folder import clear
 from fastgate.caching.semantic.graphs import Graphs, Loaded, StaleError
 from fastgate.caching.semantic.note import Note, unpack
 from fastgate.caching.semantic.shelf import At
@@ -52,6 +53,9 @@ class Reader(Protocol):
 
     def newest(self) -> Place:
         """The place of the newest row that was ever written."""
+
+    def purges(self) -> int:
+        """Changes when a purge begins and when it is through, whoever carries it out."""
 
 
 class Journal(Protocol):
@@ -132,12 +136,17 @@ def order(place: Place) -> Any:
 
 
 def save_where_due(reader: Reader, like: Notes, graphs: Graphs, stopping: Callable[[], bool]) -> bool:
-    """Save the log's graphs anew where it has grown by enough; whether it was done. Raises OSError."""
+    """Save the log's graphs anew where it has grown by enough; whether it was done. Graphs of before a purge are
+    removed, for they hold what it forgot. Raises OSError, or what the index says."""
+    purges, place = reader.purges(), reader.start
     try:
         manifest = graphs.manifest(like)
-        place = reader.start if manifest is None else manifest.place
+        if manifest is not None and manifest.purges == purges:
+            place = manifest.place
+        elif manifest is not None:
+            clear(graphs.directory)
     except StaleError:
-        place = reader.start
+        pass
     fresh = 0
     while fresh < SAVED_ROWS:
         rows = reader.after(place, READ_AT_ONCE)
@@ -145,7 +154,7 @@ def save_where_due(reader: Reader, like: Notes, graphs: Graphs, stopping: Callab
             return False
         fresh, place = fresh + len(rows), rows[-1][0]
     notes, place = replay(reader, like, graphs, stopping)
-    if stopping():
+    if stopping() or reader.purges() != purges:
         return False
-    graphs.save(notes, place)
+    graphs.save(notes, place, purges)
     return True

@@ -119,8 +119,10 @@ class Shelf:
         """Of the graph: its room, how many of its points are dead, the next label. None where there is no graph."""
         return None if self._graph is None else (self._room, self._dead, self._next)
 
-    def write_graph(self, path: str) -> None:
+    def write_graph(self, path: str) -> int:
+        """How many bytes it should have: of a full disk hnswlib says nothing."""
         self._graph.save_index(path)
+        return int(self._graph.index_file_size())
 
     def read_graph(self, path: str, shape: tuple[int, int, int]) -> None:
         """Take over a graph that `write_graph` wrote; its items are put back by label. Only of bytes that are known to

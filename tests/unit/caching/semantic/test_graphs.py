@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 
 from fastgate.caching.semantic import replay as replaying
 from fastgate.caching.semantic import shelf as shelves
-from fastgate.caching.semantic.graphs import MANIFEST, SUFFIX, Graphs
+from fastgate.caching.semantic.folder import MANIFEST
+from fastgate.caching.semantic.graphs import SUFFIX, Graphs
 from fastgate.caching.semantic.log_disk import DiskLog
 from fastgate.caching.semantic.log_redis import RedisReader
 from fastgate.caching.semantic.note import Verdict, pack
