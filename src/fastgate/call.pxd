@@ -37,6 +37,7 @@ cdef class Call:
     cdef public RequestView request
     cdef public object reading
     cdef public object waiting
+    cdef public object paced
     cdef public bint late
     cdef public int64_t received
 

@@ -123,6 +123,9 @@ class Call:
     late: bool
     waiting: Any
     """The task that waits for money, for the watch to cancel when the client leaves."""
+    paced: Any
+    """The event that ends the waits of an answer that is given at its pace; for the watch to set when the rest is to go
+    at once."""
     received: int
     """Bytes of a chunked body so far."""
 
@@ -251,7 +254,7 @@ class Call:
         self.front = self.own_lines = self.recast = None
         self.own_version = False
         self.session = self.system_sha256 = ""
-        self.request = self.reading = self.waiting = None
+        self.request = self.reading = self.waiting = self.paced = None
         self.late = False
         self.received = 0
         self.principal = None

@@ -56,29 +56,39 @@ def through(tap: Tap, call: Call, entry: Entry, form: Form, body: bytes) -> byte
 
 async def replay(call: Call, entry: Entry) -> Any:
     """Give a stream at the pace at which it was received; returns its transport. None for what is not that stream, and
-    goes at once: another form of it, or what rules for answers made of it."""
+    goes at once: another form of it, or what rules for answers made of it. The rest goes at once when the worker drains
+    or the call has lasted for `limits.total_s`."""
     assert call.hit is not None
     form, body = call.hit
     if form != "events" or body is not entry.body:
         return None
     transport = answer.begin_shared(call)
-    gone = asyncio.Event()
+    gone = False
+    call.paced = hurry = asyncio.Event()
+
+    def leave(_: object) -> None:
+        nonlocal gone
+        gone = True
+        hurry.set()
+
     call.watched = call.proto.client_disconnect()
-    call.watched.add_done_callback(lambda _: gone.set())
+    call.watched.add_done_callback(leave)
     begun_ns, ping_s, given = mono_ns(), call.snapshot.limits.ping_s, 0
     for end, at_ms in pieces_of(entry):
-        while (wait_s := at_ms / 1e3 - (mono_ns() - begun_ns) / 1e9) > 0:
+        while not hurry.is_set() and (wait_s := at_ms / 1e3 - (mono_ns() - begun_ns) / 1e9) > 0:
             try:
                 async with asyncio.timeout(min(wait_s, ping_s)):
-                    await gone.wait()
+                    await hurry.wait()
             except TimeoutError:
                 if wait_s > ping_s and body.endswith(b"\n\n", 0, given):
                     transport.send_bytes(PING)
-            else:
-                raise client_gone()
-        transport.send_bytes(body[given:end])
-        call.response_bytes += end - given
-        given = end
+        if gone:
+            raise client_gone()
+        upto = len(body) if hurry.is_set() else end
+        if upto > given:
+            transport.send_bytes(body[given:upto])
+            call.response_bytes += upto - given
+            given = upto
     return transport
 
 

@@ -245,7 +245,7 @@ class Worker:
                     pump.fail("cancelled")
                     continue
                 pump.tick(now_ns)
-                if now_ns - call.start_ns > call.snapshot.limits.total_s * 1e9:
+                if is_too_old(call, now_ns):
                     pump.fail("total_timeout")
                     continue
                 self._watch(call, now_ns)
@@ -254,6 +254,8 @@ class Worker:
             elif call.reading is not None and now_ns - call.start_ns > body_allowance_ns(call):
                 call.late = True
                 call.reading.cancel()
+            elif call.paced is not None and (self.board.draining or is_too_old(call, now_ns)):
+                call.paced.set()
         if self.answers is not None:
             self.answers.listen()
         self._ticks += 1
@@ -286,6 +288,10 @@ class Worker:
         self.counters.close()
         self.records.close()
         self.rates.close()
+
+
+def is_too_old(call: Call, now_ns: int) -> bool:
+    return now_ns - call.start_ns > call.snapshot.limits.total_s * 1e9
 
 
 def body_allowance_ns(call: Call) -> float:

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import http.client
 import json
+import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from itertools import pairwise
 from typing import Any
 
+import msgspec
 import pytest
 
 from tests.support.caching import cache_of, set_policy, without_closing
@@ -31,6 +35,21 @@ def timed(plane: Plane, text: str, leave_after: int = 10**6) -> tuple[str, bytes
     response.close()
     connection.close()
     return response.headers["x-fastgate-cache"], got, times
+
+
+@contextmanager
+def limited(plane: Plane, **changes: Any) -> Iterator[None]:
+    """Other limits in force."""
+    limits = plane.limits
+    try:
+        plane.limits = msgspec.structs.replace(limits, **changes)
+        plane.publish()
+        plane.wait_adopted()
+        yield
+    finally:
+        plane.limits = limits
+        plane.publish()
+        plane.wait_adopted()
 
 
 def test_a_stream_comes_again_at_its_pace(plane: Plane, simulator: SimProcess) -> None:
@@ -72,19 +91,33 @@ def test_without_a_pace_it_comes_at_once(plane: Plane, simulator: SimProcess, ke
 
 def test_a_silence_longer_than_a_ping_has_pings(plane: Plane, simulator: SimProcess) -> None:
     set_policy(plane, paced=True)
-    limits = plane.limits
-    try:
-        changes: dict[str, Any] = {"ping_s": 0.2}
-        plane.limits = type(limits)(**{name: getattr(limits, name) for name in limits.__struct_fields__} | changes)
-        plane.publish()
-        plane.wait_adopted()
-        text = "[[sim:text gap_ms=500 tokens=3]] silent"
+    text = "[[sim:text gap_ms=500 tokens=3]] silent"
+    with limited(plane, ping_s=0.2):
         _, bought, _ = timed(plane, text)
         cache, given, _ = timed(plane, text)
-    finally:
-        plane.limits = limits
-        plane.publish()
-        plane.wait_adopted()
     assert cache == "hit"
     assert given.count(b"event: ping") > 0
     assert given.count(b"event: content_block_delta") == bought.count(b"event: content_block_delta")
+
+
+@pytest.mark.parametrize("why", ["drain", "total_s"])
+def test_the_rest_comes_at_once_when_the_time_is_over(plane: Plane, simulator: SimProcess, why: str) -> None:
+    """Between two pieces: its worker drains, or the call has lasted for as long as it may."""
+    set_policy(plane, paced=True)
+    text = f"[[sim:text gap_ms=700 tokens=3]] {why}"
+    _, bought, slow = timed(plane, text)
+    assert slow[-1] - slow[0] > 1.3
+    before = len(plane.records())
+    drain = threading.Timer(0.3, setattr, (plane.board, "draining", True))
+    try:
+        with limited(plane, **({"total_s": 0.3} if why == "total_s" else {})):
+            if why == "drain":
+                drain.start()
+            cache, given, times = timed(plane, text)
+    finally:
+        drain.cancel()
+        plane.board.draining = False
+    assert (cache, without_closing(given)) == ("hit", without_closing(bought))
+    assert 0.25 < times[-1] < 0.65, times
+    (record,) = plane.settled(before + 1)[before:]
+    assert (record.outcome, record.response_bytes) == ("ok", len(without_closing(given)))
