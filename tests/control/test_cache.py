@@ -141,6 +141,10 @@ def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
         yield f", store: '{server.url}'"
 
 
+SHARED_S = 1.5
+"""What one worker remembers another knows within a second."""
+
+
 def questions(gateway: Gateway) -> int:
     return sum(row["questions"] for row in stats(gateway)["items"])
 
@@ -149,6 +153,7 @@ def test_reworded_questions_are_counted_and_forgotten(upstream: SimProcess, tmp_
     with serving(tmp_path, upstream.url, more=SEMANTIC.format(mode="on", store=store)) as gateway:
         named = {"x_fastgate_cache_namespace": "titles"}
         assert cache_of(gateway, "Explain the word entropy.") == "miss"
+        time.sleep(SHARED_S)
         assert cache_of(gateway, "Please explain the word entropy.") == "hit-semantic"
         assert cache_of(gateway, "Explain the word energy.", **named) == "miss"
         until(lambda: questions(gateway) == 2, 5, "2 questions")

@@ -39,7 +39,10 @@ def gateway(tmp_path_factory: pytest.TempPathFactory, upstream: SimProcess) -> I
         assert opened != text
         (folder / "directory.yaml").write_text(opened)
         assert admin(running_gateway, "POST", "/reload")[0] == 200
-        until(lambda: message(running_gateway, **{TAG: "a b\tc"})[0] == 400, 5, "the tag is open")
+        refused = [400] * 20  # in a row, so that both workers know it
+        until(
+            lambda: [message(running_gateway, **{TAG: "a b\tc"})[0] for _ in refused] == refused, 5, "the tag is open"
+        )
         yield running_gateway
 
 

@@ -130,6 +130,7 @@ def test_a_running_instance_tells_of_itself_and_leaves_nothing(tmp_path: Path, u
         assert path.stat().st_mode & 0o777 == 0o600
         assert run["pid"] == gateway.process.pid
         assert run["listen"] == gateway.url.removeprefix("http://")
+        until(lambda: {worker["generation"] for worker in status(gateway)["workers"]} == {1}, 5, "both have told it")
         told = status(gateway)
         assert [worker["loop"] for worker in told["workers"]] == ["uvloop", "uvloop"]
         assert {worker["generation"] for worker in told["workers"]} == {told["generation"]}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -54,13 +55,16 @@ def top(once: bool) -> None:
         return
     from rich.live import Live
 
+    # A KeyboardInterrupt that arrives in a finaliser is lost; a flag is not.
+    asked: list[int] = []
+    before = signal.signal(signal.SIGINT, lambda number, _frame: asked.append(number))
     try:
         with Live(drawn(view(control)), console=output.console(), screen=True, auto_refresh=False) as live:
-            while True:
+            while not asked:
                 time.sleep(REFRESH_S)
                 live.update(drawn(view(control)), refresh=True)
-    except KeyboardInterrupt:
-        return
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def view(control: RemoteControl) -> dict[str, Any]:
