@@ -19,7 +19,8 @@ from fastgate.caching import key as keys
 from fastgate.caching.answers import Answers
 from fastgate.caching.entry import Entry, Head
 from fastgate.caching.forms import message_of, stream_of
-from fastgate.caching.key import Key, key_of, scope_of
+from fastgate.caching.key import Key, key_of, scope_of, whose
+from fastgate.caching.known import Known, read
 from fastgate.caching.purge import Purge
 from fastgate.snapshot import KeyRow
 from tests.support.plane import CACHE
@@ -70,7 +71,9 @@ class Tenants(RuleBasedStateMachine):
         scope = scope_of(width, TENANTS[who], session)
         assert scope is not None
         body = json.dumps({"messages": [{"role": "user", "content": text}]}).encode()
-        key = key_of(scope, named, "messages", model, lines, rules, read_canonical(body).data)
+        of = whose(scope, named, "messages", model, lines, rules)
+        key = self.answers.known.question(scope, named, of, body).key
+        assert key is not None
         betas = b",".join(sorted(lines.partition(b"\r\n")[0].removeprefix(b"anthropic-beta: ").split(b",")))
         same = (scope, named, model, betas, text, rules)
         found = self.answers.look(key, time.time_ns(), 0)
@@ -127,6 +130,25 @@ def test_three_tenants_never_meet_where_all_hashes_do(monkeypatch: pytest.Monkey
     """XXH3 made constant: fewer hits, never a wrong one."""
     monkeypatch.setattr(keys, "found", lambda first, second: b"\x00" * 16)
     run_state_machine_as_test(Tenants, settings=STEPS)
+
+
+@given(
+    st.lists(st.tuples(st.sampled_from(["org", "key"]), LINES, QUESTIONS, st.sampled_from([0, 1, "x"])), max_size=12)
+)
+def test_what_is_known_is_what_is_read(asked: list[tuple[str, bytes, str, Any]]) -> None:
+    """A question that comes again, however it comes between others, has the key of its canonical form."""
+    known = Known()
+    for width, lines, text, heat in asked:
+        scope = scope_of(width, TENANTS["alice"], "")
+        assert scope is not None
+        fields = {"messages": [{"role": "user", "content": text}], "temperature": heat, "safeguards": heat or None}
+        body = json.dumps(fields, indent=heat if isinstance(heat, int) else None).encode()
+        of = whose(scope, "", "messages", "m", lines, "")
+        found, expected = known.question(scope, "", of, body), read(scope, "", of, body)
+        assert (found.key is None, found.temperature) == (bool(heat), expected.temperature)
+        if found.key is not None:
+            key = key_of(scope, "", "messages", "m", lines, "", read_canonical(body).data)
+            assert (found.key.find, found.key.proof) == (key.find, key.proof)
 
 
 TEXTS = st.text(st.characters(codec="utf-8"), max_size=40)

@@ -15,6 +15,7 @@ import lmdb
 
 from fastgate.caching.disk import Disk
 from fastgate.caching.entry import Entry, EntryError
+from fastgate.caching.known import Known
 from fastgate.caching.memory import Memory
 from fastgate.caching.neighbours import Neighbours
 from fastgate.caching.reopening import Reopening
@@ -50,6 +51,7 @@ class Answers:
         self.loop = loop
         self._directory = directory
         self.memory = Memory(policy.memory_bytes)
+        self.known = Known()
         self.disk: Disk | None = None
         self.writer: Writer | None = None
         self.shared: Shared | None = None

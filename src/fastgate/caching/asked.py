@@ -1,4 +1,5 @@
-"""A call as a question to the cache: its key, and what is to be done with the answer when it comes."""
+"""A call as a question to the cache: its key, and what is to be done with the answer when it comes. Compiled with
+types (asked.pxd)."""
 
 from __future__ import annotations
 
@@ -12,19 +13,31 @@ if TYPE_CHECKING:
 
 
 class Asked:
-    """`keep`: the answer may be stored. `max_tokens`: how long an answer it asks for. `flight`: what others follow,
-    where it leads. `ahead`: what it follows. `entry`: its answer, once it is complete. `spoken`: the question to the
-    semantic cache, where it is one."""
+    """`model`, `max_tokens`: of which model, how long an answer it asks for. `ttl_ns`: how long the answer is given
+    again; `oldest_ns`: when one may have begun at the earliest. `keep`: the answer may be stored; `refresh`: none that
+    is stored is wanted. `flight`: what others follow, where it leads. `ahead`: what it follows. `entry`: its answer,
+    once it is complete. `spoken`: the question to the semantic cache, where it is one."""
 
-    __slots__ = ("ahead", "entry", "flight", "keep", "key", "max_tokens", "model", "spoken", "ttl_ns")
+    key: Key
+    model: str
+    max_tokens: int
+    ttl_ns: int
+    oldest_ns: int
+    keep: bool
+    refresh: bool
+    flight: Flight | None
+    ahead: Flight | None
+    entry: Entry | None
+    spoken: Spoken | None
 
-    def __init__(self, key: Key, model: str, max_tokens: int, ttl_ns: int, keep: bool) -> None:
+    def __init__(
+        self, key: Key, model: str, max_tokens: int, ttl_ns: int, oldest_ns: int, keep: bool, refresh: bool
+    ) -> None:
         self.key = key
         self.model = model
         self.max_tokens = max_tokens
         self.ttl_ns = ttl_ns
+        self.oldest_ns = oldest_ns
         self.keep = keep
-        self.flight: Flight | None = None
-        self.ahead: Flight | None = None
-        self.entry: Entry | None = None
-        self.spoken: Spoken | None = None
+        self.refresh = refresh
+        self.flight = self.ahead = self.entry = self.spoken = None

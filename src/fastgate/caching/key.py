@@ -1,14 +1,17 @@
 """The key of a request: whose it is, what it asks and under which rules. Two hashes, one to find and one to prove.
 
 XXH3-128 finds an entry and costs a microsecond, but whoever wants to can make two texts meet in it. So nothing is
-served unless SHA-256 over the same bytes agrees; it is taken only when something was found, or is to be stored.
+served unless SHA-256 over the same bytes agrees.
+
+Compiled with types (key.pxd).
 """
 
 from __future__ import annotations
 
 from functools import lru_cache
 from hashlib import sha256
-from typing import TYPE_CHECKING
+from itertools import count
+from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 import xxhash
@@ -33,25 +36,20 @@ NOT_OF_THE_QUESTION = ("anthropic-dangerous-direct-browser-access",)
 
 
 class Key:
-    """One request's key. `find` is 16 bytes; `proof`, 32 bytes, is made when it is first needed."""
+    """One request's key. `find` is 16 bytes, `proof` 32."""
 
-    __slots__ = ("_parts", "_proof", "find", "namespace", "scope")
+    scope: Scope
+    namespace: str
+    find: bytes
+    proof: bytes
 
-    def __init__(self, scope: Scope, namespace: str, parts: tuple[bytes, bytes]) -> None:
+    def __init__(self, scope: Scope, namespace: str, whose: bytes, canonical: bytes) -> None:
         self.scope = scope
         self.namespace = namespace
-        self._parts = parts
-        self._proof = b""
-        self.find = found(*parts)
-
-    @property
-    def proof(self) -> bytes:
-        if not self._proof:
-            digest = sha256(self._parts[0])
-            digest.update(self._parts[1])
-            self._proof = digest.digest()
-            self._parts = (b"", b"")
-        return self._proof
+        self.find = found(whose, canonical)
+        digest = sha256(whose)
+        digest.update(canonical)
+        self.proof = digest.digest()
 
 
 def found(first: bytes, second: bytes) -> bytes:
@@ -64,13 +62,23 @@ def found(first: bytes, second: bytes) -> bytes:
 def key_of(scope: Scope, namespace: str, route: str, model: str, lines: bytes, rules: str, canonical: bytes) -> Key:
     """`model` is the one that is sent, `lines` the forwarded request headers, `rules` the version of the guards' policy
     under which the answer was let through."""
-    return Key(scope, namespace, (whose(scope, namespace, route, model, lines, rules), canonical))
+    return Key(scope, namespace, whose(scope, namespace, route, model, lines, rules).data, canonical)
+
+
+class Whose(NamedTuple):
+    """All of a key but the question itself, and a number that stands for it in this process."""
+
+    data: bytes
+    number: int
+
+
+_numbers = count(1)
 
 
 @lru_cache(LINES_KEPT)
-def whose(scope: Scope, namespace: str, route: str, model: str, lines: bytes, rules: str) -> bytes:
-    """All of a key but the question itself."""
-    return _encode((FORM, scope, namespace, route, model, asked_of(lines), rules))
+def whose(scope: Scope, namespace: str, route: str, model: str, lines: bytes, rules: str) -> Whose:
+    """All of a key but the question itself. One that was forgotten gets another number."""
+    return Whose(_encode((FORM, scope, namespace, route, model, asked_of(lines), rules)), next(_numbers))
 
 
 def scope_of(width: str, who: KeyRow, session: str) -> Scope | None:

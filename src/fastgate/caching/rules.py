@@ -7,8 +7,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from fastgate._core.digest import Canonical, CanonicalError, read_canonical
-
 if TYPE_CHECKING:
     from fastgate._core.meter import Meter
     from fastgate._core.request import RequestView
@@ -21,18 +19,10 @@ OF_A_VERDICT = b'"safeguard_results"'
 """In an answer: verdicts on this very conversation, which no other may be given."""
 
 
-def canonical_of(body: bytes, request: RequestView, policy: CachePolicy) -> Canonical | None:
-    """The request's form, or None for one that the cache has no answer to: what the provider's tools find changes,
-    verdicts are for their request alone, and who asks for chance wants it."""
-    if request.has_server_tools:
-        return None
-    try:
-        canonical = read_canonical(body)
-    except CanonicalError:
-        return None
-    if canonical.safeguards or (canonical.temperature and float(canonical.temperature) > policy.temperature):
-        return None
-    return canonical
+def may_be_asked(request: RequestView, temperature: str, policy: CachePolicy) -> bool:
+    """Whether an answer may be given again: what the provider's tools find changes, and who asks for chance wants
+    it."""
+    return not request.has_server_tools and (not temperature or float(temperature) <= policy.temperature)
 
 
 def is_final(meter: Meter) -> bool:

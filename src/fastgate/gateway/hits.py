@@ -1,22 +1,87 @@
-"""Hits: a stored answer as the answer to a call, in the form that it wants, at what it would have cost.
+"""Hits: what a call asks of the cache, and a stored answer as the answer to it, in the form that it wants, at what it
+would have cost.
 
-Knows no key and no store; what is given, and why, is the room cache's.
+What is found in the worker's memory or the machine's file waits for nothing: a call that comes the plain way (plain.py)
+is answered so at once. Compiled with types (hits.pxd). What waits is the room cache's.
 """
 
 from __future__ import annotations
 
-import asyncio
-from typing import TYPE_CHECKING, Any
+from fnmatch import fnmatchcase
+from typing import TYPE_CHECKING
 
-from fastgate._core.pump import PING
-from fastgate.caching.entry import Entry, Form, Head, pieces_of, usage_of
+from fastgate.caching.asked import Asked
+from fastgate.caching.entry import Entry, Form, Head, usage_of
 from fastgate.caching.forms import FormError, message_of, stream_of
-from fastgate.clock import mono_ns
-from fastgate.errors import client_gone
-from fastgate.gateway import answer
+from fastgate.caching.key import scope_of, whose
+from fastgate.caching.overrides import NONE, Overrides, read_overrides
+from fastgate.caching.rules import may_be_asked
+from fastgate.call import Call
+from fastgate.errors import invalid_request
 
 if TYPE_CHECKING:
-    from fastgate.call import Call, Tap
+    from fastgate.caching.answers import Answers
+    from fastgate.call import Tap
+    from fastgate.snapshot_cache import CachePolicy
+
+
+def at_once(call: Call, answers: Answers) -> bool:
+    """Answer the call with what is stored on this machine, in `call.hit`. False where that is not to be had, or takes
+    its time: the room cache goes on from what was found out here."""
+    policy = call.snapshot.cache
+    assert policy is not None
+    if not ask(call, policy, answers) or call.asked.refresh:
+        return False
+    entry = answers.look(call.asked.key, call.at_ns, call.asked.oldest_ns)
+    if entry is None:
+        call.cache = "miss"
+        return False
+    if (entry.pace and policy.paced) or not give(call, entry, "hit"):
+        return False
+    call.asked = None
+    return True
+
+
+def ask(call: Call, policy: CachePolicy, answers: Answers) -> bool:
+    """Fill `call.asked` with what the call asks of the cache; False for a call that it has nothing to do with."""
+    who, request, said = call.principal, call.request, overrides(call, policy)
+    assert who is not None
+    assert request is not None
+    if (
+        said.bypass
+        or call.guard == "redacted"
+        or call.review is not None
+        or (call.route == "count_tokens" and not policy.count_tokens)
+    ):
+        return False
+    scope = scope_of(policy.width, who, call.session)
+    if scope is None:
+        return False
+    model = call.model_used
+    of = whose(scope, said.namespace, call.route, model, call.lines, policy.rules)
+    question = answers.known.question(scope, said.namespace, of, call.body)
+    if question.key is None or not may_be_asked(request, question.temperature, policy):
+        return False
+    oldest_ns = call.at_ns - said.ttl_ns if said.ttl_ns else 0
+    ttl_ns = said.ttl_ns or policy.ttl_ns
+    call.asked = Asked(question.key, model, request.max_tokens, ttl_ns, oldest_ns, not said.no_store, said.refresh)
+    call.namespace = said.namespace
+    return True
+
+
+def overrides(call: Call, policy: CachePolicy) -> Overrides:
+    """What the client says, where it may say anything. 400 for what cannot be read."""
+    own, who = call.head.own, call.principal
+    assert who is not None
+    if own is None or not policy.overrides or not who.cache_overrides:
+        return NONE
+    for glob in policy.overrides_denied:
+        if fnmatchcase(who.key, glob):
+            return NONE
+    try:
+        return read_overrides(own)
+    except ValueError as exc:
+        raise invalid_request(str(exc)) from None
 
 
 def give(call: Call, entry: Entry, how: str) -> bool:
@@ -52,44 +117,6 @@ def through(tap: Tap, call: Call, entry: Entry, form: Form, body: bytes) -> byte
     if terms is not None and out == body and call.verdicts is noted:
         entry.passed = (*terms, form)
     return out
-
-
-async def replay(call: Call, entry: Entry) -> Any:
-    """Give a stream at the pace at which it was received; returns its transport. None for what is not that stream, and
-    goes at once: another form of it, or what rules for answers made of it. The rest goes at once when the worker drains
-    or the call has lasted for `limits.total_s`."""
-    assert call.hit is not None
-    form, body = call.hit
-    if form != "events" or body is not entry.body:
-        return None
-    transport = answer.begin_shared(call)
-    gone = False
-    call.paced = hurry = asyncio.Event()
-
-    def leave(_: object) -> None:
-        nonlocal gone
-        gone = True
-        hurry.set()
-
-    call.watched = call.proto.client_disconnect()
-    call.watched.add_done_callback(leave)
-    begun_ns, ping_s, given = mono_ns(), call.snapshot.limits.ping_s, 0
-    for end, at_ms in pieces_of(entry):
-        while not hurry.is_set() and (wait_s := at_ms / 1e3 - (mono_ns() - begun_ns) / 1e9) > 0:
-            try:
-                async with asyncio.timeout(min(wait_s, ping_s)):
-                    await hurry.wait()
-            except TimeoutError:
-                if wait_s > ping_s and body.endswith(b"\n\n", 0, given):
-                    transport.send_bytes(PING)
-        if gone:
-            raise client_gone()
-        upto = len(body) if hurry.is_set() else end
-        if upto > given:
-            transport.send_bytes(body[given:upto])
-            call.response_bytes += upto - given
-            given = upto
-    return transport
 
 
 def worth_of(call: Call, entry: Entry) -> int:

@@ -7,27 +7,26 @@ A call with a tap is none of the cache's: its answer is made of the caller's own
 from __future__ import annotations
 
 import asyncio
-from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any
 
 from fastgate._core.credit import Credit
+from fastgate._core.digest import read_canonical
 from fastgate._core.pump import PING
-from fastgate.caching.asked import Asked
 from fastgate.caching.entry import Entry, Head, pace_of, usage_fields
 from fastgate.caching.flights import Stage
-from fastgate.caching.key import key_of, scope_of
-from fastgate.caching.overrides import read_overrides
-from fastgate.caching.rules import canonical_of, is_final, may_be_kept
-from fastgate.errors import client_gone, invalid_request
+from fastgate.caching.rules import is_final, may_be_kept
+from fastgate.errors import client_gone
 from fastgate.gateway import answer
-from fastgate.gateway.hits import give, replay
+from fastgate.gateway.hits import ask, give
+from fastgate.gateway.replays import replay
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from fastgate.caching.answers import Answers
+    from fastgate.caching.asked import Asked
     from fastgate.caching.flights import Flight
-    from fastgate.caching.overrides import Overrides
+    from fastgate.caching.semantic.spoken import Spoken
     from fastgate.call import Call
     from fastgate.snapshot_cache import CachePolicy
 
@@ -42,73 +41,50 @@ async def lookup(call: Call, answers: Answers, locate: Locate) -> Any:
     `call.origin` says that the call is answered. Returns the transport of a stream that was shared."""
     policy = call.snapshot.cache
     assert policy is not None
-    said = overrides(call, policy)
-    asked = None if said.bypass else question(call, policy, said)
-    if asked is None:
+    if call.asked is None and not ask(call, policy, answers):
         return None
-    call.asked, call.namespace = asked, said.namespace
-    if said.refresh:
+    asked: Asked = call.asked
+    if asked.refresh:
         call.cache = "refresh"
+        asked.spoken = spoken(call, policy)
         return None
-    oldest_ns = call.at_ns - said.ttl_ns if said.ttl_ns else 0
-    entry = answers.look(asked.key, call.at_ns, oldest_ns)
+    # "miss": it came the plain way, and was looked for on this machine (hits.at_once)
+    entry = answers.look(asked.key, call.at_ns, asked.oldest_ns) if call.cache != "miss" else None
     if entry is None and answers.shared is not None:
-        entry = await answers.look_afar(asked.key, call.at_ns, oldest_ns)
+        entry = await answers.look_afar(asked.key, call.at_ns, asked.oldest_ns)
     if entry is not None and give(call, entry, "hit"):
         call.asked = None
         return await replay(call, entry) if entry.pace and policy.paced else None
+    asked.spoken = spoken(call, policy)
     if asked.spoken is not None and answers.semantic is not None:
-        entry = await answers.semantic.find(asked.spoken, call.at_ns, oldest_ns)
+        entry = await answers.semantic.find(asked.spoken, call.at_ns, asked.oldest_ns)
         if entry is not None and give(call, entry, "hit-semantic"):
             call.asked = None
             return await replay(call, entry) if entry.pace and policy.paced else None
     call.cache = "miss"
-    return await share(call, asked, answers, locate, oldest_ns) if policy.in_flight else None
+    return await share(call, asked, answers, locate) if policy.in_flight else None
 
 
-def overrides(call: Call, policy: CachePolicy) -> Overrides:
-    """What the client says, where it may say anything. 400 for what cannot be read."""
-    who = call.principal
-    assert who is not None
-    own = call.head.own if policy.overrides and who.cache_overrides else None
-    if own is not None and any(fnmatchcase(who.key, glob) for glob in policy.overrides_denied):
-        own = None
-    try:
-        return read_overrides(own)
-    except ValueError as exc:
-        raise invalid_request(str(exc)) from None
-
-
-def question(call: Call, policy: CachePolicy, said: Overrides) -> Asked | None:
-    """The call as a question to the cache, or None."""
+def spoken(call: Call, policy: CachePolicy) -> Spoken | None:
+    """The call as a question to the semantic cache, or None."""
     who, request = call.principal, call.request
+    if policy.semantic is None or call.route != "messages":
+        return None
+    from fastgate.caching.semantic.spoken import Asker, rule_for, spoken_of  # loaded with the first such call
+
     assert who is not None
     assert request is not None
-    if (
-        call.guard == "redacted"
-        or call.review is not None
-        or (call.route == "count_tokens" and not policy.count_tokens)
-    ):
+    asker = Asker(who, call.namespace, call.session, call.model_used)
+    if rule_for(policy.semantic, asker).mode == "off":
         return None
-    scope = scope_of(policy.width, who, call.session)
-    canonical = canonical_of(call.body, request, policy) if scope is not None else None
-    if scope is None or canonical is None:
-        return None
-    model = call.model_used
-    key = key_of(scope, said.namespace, call.route, model, call.lines, policy.rules, canonical.data)
-    asked = Asked(key, model, request.max_tokens, said.ttl_ns or policy.ttl_ns, keep=not said.no_store)
-    if policy.semantic is not None and call.route == "messages":
-        from fastgate.caching.semantic.spoken import Asker, spoken_of  # loaded with the first call that it is for
-
-        asker = Asker(who, said.namespace, call.session, model)
-        asked.spoken = spoken_of(policy.semantic, policy.rules, asker, call.lines, canonical, request)
-    return asked
+    canonical = read_canonical(call.body)
+    return spoken_of(policy.semantic, policy.rules, asker, call.lines, canonical, request)
 
 
 # -- sharing one answer -----------------------------------------------------------------------------------------------
 
 
-async def share(call: Call, asked: Asked, answers: Answers, locate: Locate, oldest_ns: int) -> Any:
+async def share(call: Call, asked: Asked, answers: Answers, locate: Locate) -> Any:
     """Lead, or follow who is ahead; returns the transport of a stream that was followed. Where another worker's answer
     came to nothing, one call of this worker leads and the others follow it; where this one's did, each asks by itself.
     """
@@ -118,21 +94,21 @@ async def share(call: Call, asked: Asked, answers: Answers, locate: Locate, olde
         if call.origin is not None:
             return transport
         if answers.shared is not None:
-            entry = await answers.look_afar(asked.key, call.at_ns, oldest_ns)
+            entry = await answers.look_afar(asked.key, call.at_ns, asked.oldest_ns)
             if entry is not None and give(call, entry, "hit"):
                 call.asked = None
                 return None
         if not answers.neighbours.is_afar(ahead):
             break
         lead_or_follow(call, asked, answers, here=True)
-    look_again(call, asked, answers, oldest_ns)
+    look_again(call, asked, answers)
     return None
 
 
-def look_again(call: Call, asked: Asked, answers: Answers, oldest_ns: int) -> None:
+def look_again(call: Call, asked: Asked, answers: Answers) -> None:
     """Give what was answered since the look-up: the first of two may have come to its end between it and the second's
     claim."""
-    entry = answers.look(asked.key, call.at_ns, oldest_ns)
+    entry = answers.look(asked.key, call.at_ns, asked.oldest_ns)
     if entry is not None and give(call, entry, "hit"):
         if asked.flight is not None:
             answers.neighbours.land(asked.key.find, asked.flight)
