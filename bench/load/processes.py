@@ -27,10 +27,12 @@ STOP_S = 30.0
 
 
 class Used(NamedTuple):
-    """What one process has used. `control`: it is fastgate's control plane, which no call waits for."""
+    """What one process has used. `control`: it is fastgate's control plane, which no call waits for. `kernel_s`: the
+    part of `seconds` that the kernel worked for it."""
 
     seconds: float
     control: bool
+    kernel_s: float = 0.0
 
 
 NOTHING = Used(0.0, False)
@@ -108,7 +110,7 @@ class Server:
                 times, command = process.cpu_times(), process.cmdline()
             except psutil.NoSuchProcess:
                 continue
-            used[process.pid] = Used(times.user + times.system, "fastgate.control" in command)
+            used[process.pid] = Used(times.user + times.system, "fastgate.control" in command, times.system)
         return used
 
     def connect(self, timeout_s: float) -> http.client.HTTPConnection:
@@ -150,3 +152,8 @@ def cpu_between(before: dict[int, Used], after: dict[int, Used]) -> tuple[float,
     missing, one that came counts whole."""
     spent = [(now.seconds - before.get(pid, NOTHING).seconds, now.control) for pid, now in after.items()]
     return sum(seconds for seconds, _ in spent), sum(seconds for seconds, control in spent if control)
+
+
+def kernel_between(before: dict[int, Used], after: dict[int, Used]) -> float:
+    """The kernel's part of `cpu_between`, in seconds."""
+    return sum(now.kernel_s - before.get(pid, NOTHING).kernel_s for pid, now in after.items())
