@@ -66,6 +66,8 @@ def load_section(document: dict[str, Any]) -> Iterator[str]:
             if line.row == name:
                 yield f"|{line.target}|" + "|".join(line.cells()) + "|"
         yield ""
+        if sentence := report.over_tls(found, name):
+            yield f"{sentence}\n"
     if sentence := report.headline(found):
         yield f"**{sentence}.**\n"
     for verdict in report.verdicts(found):

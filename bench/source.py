@@ -25,6 +25,9 @@ from fastgate.proc import die_with_parent, take_limits
 TICK_S = 0.001
 """How finely the events of different streams are spread."""
 
+CATCH_UP_S = 0.01
+"""How many events are made up for that were due while this process did not run."""
+
 GAP = re.compile(rb"\[\[sim:text gap_ms=(\d+)")
 STALL = b"[[sim:stall"
 LENGTH = re.compile(rb"content-length: *(\d+)", re.IGNORECASE)
@@ -64,8 +67,10 @@ class Wheel:
         stream.group.append(stream)
 
     def turn(self, loop: asyncio.AbstractEventLoop, due: float) -> None:
-        """Sends what is due, also for milliseconds that were missed."""
+        """Sends what is due, also for a few milliseconds that were missed; on a machine that cannot keep up the rest is
+        left out, or the connections would not be heard."""
         now = loop.time()
+        due = max(due, now - CATCH_UP_S)
         while due <= now:
             for groups in self.groups.values():
                 for stream in groups[self.tick % len(groups)]:

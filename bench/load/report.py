@@ -29,6 +29,9 @@ class Line:
     to_plain: float = 0.0
     """To fastgate with nothing more switched on, in pairs of one round."""
 
+    to_open: float = 0.0
+    """Of a row over TLS: to the same server without it, in pairs of one round."""
+
     def cells(self) -> list[str]:
         ratio = f"{self.ratio:.2f}" if self.ratio else ""
         return [
@@ -53,8 +56,14 @@ class Verdict:
 def lines(results: list[dict[str, Any]]) -> list[Line]:
     """One line a result, in the order of the results."""
     rates = {(r["row"], r["target"]): [s["requests_per_s"] for s in r["samples"]] for r in results}
+    without = {row.name: row.open for row in ROWS}
     return [
-        _line(result, rates.get((result["row"], "nginx"), []), rates.get((result["row"], "fastgate"), []))
+        _line(
+            result,
+            nginx=rates.get((result["row"], "nginx"), []),
+            plain=rates.get((result["row"], "fastgate"), []),
+            open_=rates.get((without.get(result["row"], ""), result["target"]), []),
+        )
         for result in results
         if result["samples"]
     ]
@@ -98,6 +107,15 @@ def headline(found: list[Line]) -> str:
     )
 
 
+def over_tls(found: list[Line], row: str) -> str:
+    """What TLS takes from the servers of a row; empty for one without."""
+    kept = {line.target: line.to_open for line in found if line.row == row and line.to_open and line.target != "mock"}
+    if not kept:
+        return ""
+    told = " and ".join(f"{name} {ratio:.2f}" for name, ratio in kept.items())
+    return f"Of its rate without TLS, in pairs of the same rounds, keeps {told}."
+
+
 def title(name: str) -> str:
     return next((row.title for row in ROWS if row.name == name), name)
 
@@ -113,7 +131,7 @@ def as_text(found: list[Line]) -> str:
     return "\n".join(out)
 
 
-def _line(result: dict[str, Any], nginx: list[float], plain: list[float]) -> Line:
+def _line(result: dict[str, Any], nginx: list[float], plain: list[float], open_: list[float]) -> Line:
     samples = result["samples"]
     rates = [sample["requests_per_s"] for sample in samples]
     return Line(
@@ -128,4 +146,5 @@ def _line(result: dict[str, Any], nginx: list[float], plain: list[float]) -> Lin
         ratio=paired_ratio(rates, nginx) if len(nginx) == len(rates) else 0.0,
         errors=sum(sample["errors"] for sample in samples),
         to_plain=paired_ratio(rates, plain) if len(plain) == len(rates) else 0.0,
+        to_open=paired_ratio(rates, open_) if len(open_) == len(rates) else 0.0,
     )

@@ -62,15 +62,16 @@ def measure(rows: list[Row], plan: Plan, folder: Path) -> tuple[list[Result], li
     """Results of all rows, and what went wrong on the way (empty when nothing did)."""
     results: list[Result] = []
     faults: list[str] = []
-    for name_of_stage in dict.fromkeys(row.stage for row in rows):
-        together = [row for row in rows if row.stage == name_of_stage]
-        place = folder / name_of_stage
-        with stage(together[0], plan, place, {name for row in together for name in row.targets}) as targets:
-            found, answered = measure_stage(together, targets, plan, place)
+    for mock in dict.fromkeys(row.mock for row in rows):
+        together = [row for row in rows if row.mock == mock]
+        place = folder / mock
+        with stage(together, plan, place) as servers:
+            found, answered = measure_stage(together, servers, plan, place)
         results += found
         if plan.with_gateway:
-            for name, count in answered.items():
-                recorded = gateway.recorded_calls(place / name)
+            for of_gateway, count in answered.items():
+                recorded = gateway.recorded_calls(of_gateway)
+                name = of_gateway.relative_to(place)
                 note(f"{name} answered {count:,} calls and recorded {recorded:,}")
                 if recorded < count:
                     faults.append(f"{name} answered {count:,} calls and recorded {recorded:,}")
@@ -78,44 +79,65 @@ def measure(rows: list[Row], plan: Plan, folder: Path) -> tuple[list[Result], li
 
 
 @contextmanager
-def stage(row: Row, plan: Plan, folder: Path, wanted: set[Target]) -> Iterator[list[Server]]:
-    """The upstream that the row asks for, nginx before it, and the wanted gateways before it."""
-    folder.mkdir(parents=True, exist_ok=True)
-    pair = certificate.make(folder) if row.tls else None
+def stage(rows: list[Row], plan: Plan, folder: Path) -> Iterator[list[Server]]:
+    """The one upstream of these rows and all servers that they want before it: those that speak TLS beside those that
+    do not, so that the same rounds see both."""
     with ExitStack() as stack:
-        if row.mock == "nginx":
+        if rows[0].mock == "nginx":
             upstream = stack.enter_context(nginx.fixed_upstream(folder / "mock"))
         else:
             upstream = stack.enter_context(gateway.simulator(folder / "mock", plan.mock_workers))
-        proxy = nginx.reverse_proxy(folder / "proxy", upstream.url, stream=row.mock == "simulate", tls=pair)
-        targets = [upstream, stack.enter_context(proxy)]
-        if "bare" in wanted and plan.with_gateway:
-            targets.append(stack.enter_context(gateway.bare(folder / "bare", upstream.url, plan.workers)))
-        for name in GATEWAYS if plan.with_gateway else ():
-            if name in wanted:
-                ours = gateway.gateway(folder / name, upstream.url, plan.workers, name, pair)
-                targets.append(stack.enter_context(ours))
-        yield targets
+        servers = [upstream]
+        for tls in sorted({row.tls for row in rows}):
+            wanted = {name for row in rows if row.tls == tls for name in row.targets}
+            place = folder / ("tls" if tls else "plain")
+            place.mkdir()
+            pair = certificate.make(place) if tls else None
+            servers += [stack.enter_context(server) for server in fronts(wanted, upstream, rows[0], plan, place, pair)]
+        yield servers
+
+
+def fronts(
+    wanted: set[Target], upstream: Server, row: Row, plan: Plan, place: Path, pair: certificate.Certificate | None
+) -> Iterator[Server]:
+    """The servers of one kind before the upstream, none of them started."""
+    yield nginx.reverse_proxy(place / "proxy", upstream.url, stream=row.mock == "simulate", tls=pair)
+    if not plan.with_gateway:
+        return
+    if "bare" in wanted:
+        yield gateway.bare(place / "bare", upstream.url, plan.workers)
+    for name in GATEWAYS:
+        if name in wanted:
+            yield gateway.gateway(place / name, upstream.url, plan.workers, name, pair)
+
+
+def of_row(row: Row, servers: list[Server]) -> list[Server]:
+    """Those that the row drives."""
+    return [
+        server
+        for server in servers
+        if server.name in row.targets and (server.name == "mock" or (server.tls is not None) == row.tls)
+    ]
 
 
 def measure_stage(
     rows: list[Row], servers: list[Server], plan: Plan, folder: Path
-) -> tuple[list[Result], Counter[str]]:
-    """The results of rows that share an upstream, and how many calls each gateway answered for them."""
-    of_row = {row.name: [server for server in servers if server.name in row.targets] for row in rows}
-    table = {(row.name, target.name): Result(row.name, target.name) for row in rows for target in of_row[row.name]}
+) -> tuple[list[Result], Counter[Path]]:
+    """The results of rows that share an upstream, and how many calls each gateway, by its folder, answered for them."""
+    driven = {row.name: of_row(row, servers) for row in rows}
+    table = {(row.name, target.name): Result(row.name, target.name) for row in rows for target in driven[row.name]}
     shots = {row.name: shot_of(row, folder) for row in rows}
-    answered = Counter({server.name: 0 for server in servers if server.name in GATEWAYS})
+    answered = Counter({server.log.parent: 0 for server in servers if server.name in GATEWAYS})
     for row in rows:
-        for target in of_row[row.name]:
+        for target in driven[row.name]:
             try_once(target, row)
             warm = wrk.run(target.url + PATH, shots[row.name], row.connections, WARM_UP_S)
             if target.name in GATEWAYS:
-                answered[target.name] += 1 + warm.requests
+                answered[target.log.parent] += 1 + warm.requests
     for turn in range(plan.rounds):
         for row in rows:
             # Each round starts with another target, so that none always runs in the wake of the same one.
-            targets = of_row[row.name]
+            targets = driven[row.name]
             first = turn % len(targets)
             for target in targets[first:] + targets[:first]:
                 time.sleep(SETTLE_S)
@@ -123,7 +145,7 @@ def measure_stage(
                 sample = wrk.run(target.url + PATH, shots[row.name], row.connections, plan.seconds)
                 table[row.name, target.name].take(sample, cpu_between(before, target.cpu_s()))
                 if target.name in GATEWAYS:
-                    answered[target.name] += sample.requests
+                    answered[target.log.parent] += sample.requests
                 note(f"{turn + 1}/{plan.rounds} {row.name:10} {target.name:9} {sample.requests_per_s:10,.0f}/s")
     return list(table.values()), answered
 

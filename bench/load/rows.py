@@ -39,25 +39,33 @@ class Row:
     mock: Mock
     goal: float
     targets: tuple[Target, ...] = ("mock", "nginx", "fastgate")
-    tls: bool = False
-    """Whether clients speak TLS to nginx and to fastgate; the upstream is plain in every row."""
+    open: str = ""
+    """The same row without TLS; clients of this one speak it to nginx and to fastgate. The upstream is always plain."""
 
     @property
-    def stage(self) -> str:
-        """Rows of one name share their servers."""
-        return f"{self.mock}-tls" if self.tls else self.mock
+    def tls(self) -> bool:
+        return bool(self.open)
 
 
 PLAIN: tuple[Target, ...] = ("mock", "nginx", "bare", "fastgate")
 
 ROWS = (
     Row("small-64", "small body, 64 connections", "small", 64, False, "nginx", 0.50, PLAIN),
+    Row("tls-64", "small body over TLS, 64 connections", "small", 64, False, "nginx", 0.0, open="small-64"),
     Row("small-200", "small body, 200 connections", "small", 200, False, "nginx", 0.50, ("mock", "nginx", *GATEWAYS)),
     Row("large-4", "730 KB conversation, 4 connections", "large", 4, False, "nginx", 0.65),
+    Row("tls-large-4", "730 KB conversation over TLS, 4 connections", "large", 4, False, "nginx", 0.0, open="large-4"),
     Row("stream-64", "streamed answer, 64 connections", "small", 64, True, "simulate", 0.0),
-    Row("tls-64", "small body over TLS, 64 connections", "small", 64, False, "nginx", 0.0, tls=True),
-    Row("tls-large-4", "730 KB conversation over TLS, 4 connections", "large", 4, False, "nginx", 0.0, tls=True),
-    Row("tls-stream-64", "streamed answer over TLS, 64 connections", "small", 64, True, "simulate", 0.0, tls=True),
+    Row(
+        "tls-stream-64",
+        "streamed answer over TLS, 64 connections",
+        "small",
+        64,
+        True,
+        "simulate",
+        0.0,
+        open="stream-64",
+    ),
 )
 HEADLINE: tuple[str, Target] = ("small-200", "cached")
 """Row and target that are compared with the reference: everything on."""

@@ -89,6 +89,21 @@ def test_a_run_without_nginx_has_no_ratio() -> None:
     assert "10" in report.as_text([line])
 
 
+def test_rows_over_tls_are_held_against_the_same_without() -> None:
+    open_rows = [row.open for row in ROWS if row.tls]
+    assert open_rows == ["small-64", "large-4", "stream-64"]
+    for row in ROWS:
+        twin = next((other for other in ROWS if other.name == row.open), None)
+        assert twin is None or (twin.body, twin.connections, twin.mock, twin.tls) == (
+            row.body, row.connections, row.mock, False,
+        )  # fmt: skip
+    runs = results([300] * 3, [100] * 3, [60] * 3) + results([300] * 3, [80, 80, 40], [48, 30, 30], "tls-64")
+    found = report.lines(runs)
+    assert report.over_tls(found, "small-64") == ""
+    told = "Of its rate without TLS, in pairs of the same rounds, keeps nginx 0.80 and fastgate 0.50."
+    assert report.over_tls(found, "tls-64") == told
+
+
 def test_the_headline_states_rate_latency_and_errors() -> None:
     runs = [sample(20_000, 1, 12.0), sample(22_000, 2, 14.0), sample(21_000, 0, 13.0)]
     sentence = report.headline(report.lines([{"row": "small-200", "target": "cached", "samples": runs}]))
