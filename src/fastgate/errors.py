@@ -7,7 +7,7 @@ all). Rooms raise; the edge renders.
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Literal
+from typing import Literal, Self
 
 import msgspec
 
@@ -82,6 +82,11 @@ class GatewayError(Exception):
         self.status = status
         self.type = type
         self.headers = headers
+
+    def bare(self) -> Self:
+        """For who keeps it beyond its `except`: without the traceback, whose frames hold it, the call and its
+        connection until the collector runs."""
+        return self.with_traceback(None)
 
 
 class _ErrorBody(msgspec.Struct):

@@ -37,12 +37,10 @@ async def receive(call: Call, limit: int) -> bytes:
         if call.reading is not None:
             asked: bytes = call.reading.result()  # it was asked for, and that is over
             return asked
-        if length >= 0:
-            call.reading = reading = call.proto()
-            body: bytes = await reading
-            return body
-        call.reading = task = asyncio.ensure_future(_read_chunked(call, limit))
-        return await task
+        # No local name for either: one that was cancelled keeps its error, and that this frame.
+        call.reading = call.proto() if length >= 0 else asyncio.ensure_future(_read_chunked(call, limit))
+        body: bytes = await call.reading
+        return body
     except (RSGIProtocolClosed, RSGIProtocolError):
         raise client_gone() from None
     except asyncio.CancelledError:

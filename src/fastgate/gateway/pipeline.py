@@ -69,8 +69,10 @@ async def run(call: Call, worker: Worker, items: Items | None) -> None:
             if call.asked is not None:
                 await cache.store(call, worker.cached)
     except GatewayError as exc:
-        error = await body.discard(call, exc) if call.principal is None else exc
+        error = exc.bare()
         call.fail(exc)
+        if call.principal is None:
+            error = (await body.discard(call, exc)).bare()
     except asyncio.CancelledError:
         call.outcome, call.error = "cancelled", Kind.CANCELLED.value
         raise
@@ -107,7 +109,7 @@ async def send(call: Call, worker: Worker) -> None:
             if await relay.carry(call, plan, worker.upstreams, worker.flight, worker.lending.extend, move_on):
                 continue
         except GatewayError as exc:
-            error = exc
+            error = exc.bare()
         if call.preferred and await move_on(error):
             continue
         if call.throttled and call.snapshot.data.throttled and ladder.descend(call, worker.lending):

@@ -80,7 +80,7 @@ async def carry(
             try:
                 await attempt(call, pool, flight)
             except GatewayError as exc:
-                failure = exc
+                failure = exc.bare()
                 left += exc.kind in UNSENT
                 if exc.kind in ELSEWHERE:
                     plan = [other for other in plan if other is not candidate]
