@@ -15,15 +15,12 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from granian import Granian
-from granian.constants import HTTPModes, Interfaces, Loops, RuntimeModes, TaskImpl
-
 from fastgate._core.flight import FlightTable
 from fastgate._core.meter import Meter
 from fastgate._core.pump import Pump
 from fastgate.config import Limits
 from fastgate.gateway import arrivals
-from fastgate.gateway.serve import BACKLOG
+from fastgate.gateway.serve import RUNTIME, Server
 from fastgate.proc import die_with_parent, keep_freed_memory
 
 UPSTREAM = "FASTGATE_BENCH_UPSTREAM"
@@ -87,19 +84,13 @@ def main() -> None:
     die_with_parent()
     os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))  # as fastgate.gateway.serve
     os.environ[UPSTREAM] = chosen.upstream
-    Granian(
+    Server(
         "bench.load.bare:app",
         address="127.0.0.1",
         port=chosen.port,
-        interface=Interfaces.RSGI,
         workers=chosen.workers,
-        runtime_mode=RuntimeModes.st,
-        loop=Loops.uvloop,
-        task_impl=TaskImpl.asyncio,
-        http=HTTPModes.http1,
-        websockets=False,
-        backlog=BACKLOG,
         backpressure=Limits().connections,
+        **RUNTIME,
     ).serve()
 
 

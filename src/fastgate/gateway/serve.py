@@ -17,6 +17,7 @@ from typing import Any
 
 from granian import Granian
 from granian.constants import HTTPModes, Interfaces, Loops, RuntimeModes, SSLProtocols, TaskImpl
+from granian.errors import ConfigurationError
 from granian.http import HTTP1Settings
 
 from fastgate.proc import die_with_parent, take_limits
@@ -52,6 +53,25 @@ START_S = 30.0
 LISTEN_S = 0.5
 """From its flight table to its first accept."""
 
+PYTHON_THREADS = 1
+"""Threads of a worker that bring requests and bodies to Python. `gateway/arrivals.py` holds for exactly one."""
+
+RUNTIME: dict[str, Any] = {
+    "interface": Interfaces.RSGI,
+    # One thread for I/O either way. `st` writes to an eventfd for each thing that a Python thread hands to it, also
+    # while it runs: three writes a call. `mt` wakes a thread that sleeps, and no other: one (2 us of a call's CPU).
+    "runtime_mode": RuntimeModes.mt,
+    "runtime_threads": 1,
+    "blocking_threads": PYTHON_THREADS,
+    "loop": Loops.uvloop,
+    "task_impl": TaskImpl.asyncio,
+    "http": HTTPModes.http1,
+    "websockets": False,
+    "backlog": BACKLOG,
+    "http1_settings": HTTP1Settings(header_read_timeout=HEADER_READ_MS, max_buffer_size=HEADER_BUFFER_BYTES),
+}
+"""How a worker is made, whatever it serves."""
+
 
 class Server(Granian):  # type: ignore[misc, valid-type]
     """Granian, with a worker that died replaced at once, for ever. Granian's own loop gives up on the whole server
@@ -59,6 +79,14 @@ class Server(Granian):  # type: ignore[misc, valid-type]
 
     drain_s = 600.0
     certificate: Certificate | None = None
+
+    def __init__(self, *target: str, **settings: Any) -> None:
+        super().__init__(*target, **settings)
+        if self.blocking_threads != PYTHON_THREADS:
+            raise ConfigurationError(
+                f"blocking_threads is {self.blocking_threads}, not {PYTHON_THREADS}: a call begins in the one thread "
+                "that also brings its body (fastgate.gateway.arrivals)"
+            )
 
     def _serve_loop(self, spawn_target: Any, target_loader: Any) -> None:
         pause_s = 0.0
@@ -172,20 +200,13 @@ def main() -> None:
         "fastgate.gateway.app:app",
         address=options.host,
         port=options.port,
-        interface=Interfaces.RSGI,
         workers=options.workers,
-        runtime_mode=RuntimeModes.st,
-        loop=Loops.uvloop,
-        task_impl=TaskImpl.asyncio,
-        http=HTTPModes.http1,
-        websockets=False,
-        backlog=BACKLOG,
         backpressure=options.connections,
-        http1_settings=HTTP1Settings(header_read_timeout=HEADER_READ_MS, max_buffer_size=HEADER_BUFFER_BYTES),
         workers_kill_timeout=KILL_AFTER_S,
         ssl_cert=options.tls_cert,
         ssl_key=options.tls_key,
         ssl_protocol_min=SSLProtocols.tls12,
+        **RUNTIME,
     )
     server.drain_s = options.drain_s
     if options.tls_cert is not None:
