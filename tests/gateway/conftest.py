@@ -49,7 +49,7 @@ class World:
 
 @pytest.fixture
 def world(plane: Plane, simulator: SimProcess) -> Iterator[World]:
-    yield World(plane, simulator, len(simulator.calls()), len(plane.records()))
+    yield World(plane, simulator, len(simulator.calls()), plane.recorded())
     simulator.unscript()
     plane.wait_idle()
 

@@ -35,7 +35,7 @@ class Cloud:
 
     def fresh(self) -> None:
         self.simulator.fresh()
-        self.seen = len(self.plane.records())
+        self.seen = self.plane.recorded()
 
     def call(self) -> Call:
         (call,) = self.simulator.settled(1, path="*")

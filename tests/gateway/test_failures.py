@@ -205,7 +205,7 @@ def test_one_defined_outcome(stage: Stage, row: Failure, stream: bool) -> None:
     assert wanted is not None
     stage.aim(row)
     stage.plane.forget_failures()
-    records, calls, spare = len(stage.plane.records()), len(stage.upstream.calls()), len(stage.spare.calls())
+    records, calls, spare = stage.plane.recorded(), len(stage.upstream.calls()), len(stage.spare.calls())
     seen = call(stage.plane, stream)
     (record,) = stage.plane.settled(records + 1)[records:]
     stage.plane.wait_idle()

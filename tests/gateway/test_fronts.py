@@ -45,7 +45,7 @@ def running_served(request: pytest.FixtureRequest, tmp_path_factory: pytest.Temp
 @pytest.fixture
 def served(running_served: Served) -> Iterator[Served]:
     running_served.simulator.fresh()
-    running_served.seen = len(running_served.plane.records())
+    running_served.seen = running_served.plane.recorded()
     yield running_served
     running_served.plane.wait_idle()
 

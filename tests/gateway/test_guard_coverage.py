@@ -110,7 +110,7 @@ def test_every_rule_fires_in_every_block_it_looks_at(world: World, path: str, st
         while left:
             before = len(left)
             body = head_of(path, stream) | block(kind, [rule.samples[0] for rule in left])
-            count = len(world.plane.records())
+            count = world.plane.recorded()
             sent = json.dumps(body).encode()
             assert world.plane.request("POST", path, sent, authorization=f"Bearer {KEY}").status == 200
             record = world.plane.settled(count + 1)[-1]

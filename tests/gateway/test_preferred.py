@@ -74,7 +74,7 @@ def house(running_house: House) -> House:
     running_house.first.fresh()
     running_house.second.fresh()
     running_house.plane.wait_idle()
-    running_house.seen = len(running_house.plane.records())
+    running_house.seen = running_house.plane.recorded()
     running_house.plane.forget_failures()
     return running_house
 

@@ -70,7 +70,7 @@ def pair(running_pair: Pair) -> Pair:
     running_pair.first.fresh()
     running_pair.second.fresh()
     running_pair.plane.wait_idle()
-    running_pair.seen = len(running_pair.plane.records())
+    running_pair.seen = running_pair.plane.recorded()
     running_pair.plane.forget_failures()
     return running_pair
 

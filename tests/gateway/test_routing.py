@@ -241,7 +241,7 @@ def test_latency_finds_the_one_that_answers_soonest(fleet: Fleet) -> None:
 
 def test_a_call_without_a_session_is_chosen_anew(fleet: Fleet) -> None:
     fleet.upstreams["a"].script(Behaviour(status=500), n=1)
-    before = len(fleet.plane.records())
+    before = fleet.plane.recorded()
     for _ in range(2):
         fleet.plane.message("hello [[sim:text tokens=4]]")
     fleet.plane.wait_idle()

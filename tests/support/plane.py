@@ -77,6 +77,9 @@ CACHE = CachePolicy(
 START_S = 20.0
 """A worker starts in under a second; a busy machine gets twenty."""
 
+REST_S = 0.02
+"""A record follows its answer within a millisecond or two; so long without one, and there is none to come."""
+
 
 def free_port() -> int:
     with socket.socket() as sock:
@@ -277,6 +280,14 @@ class Plane:
             for record in reader.records(epoch, START)
             if record.kind == KIND_CALL
         ]
+
+    def recorded(self) -> int:
+        """How many records there are once no more come: a call's own follows its answer."""
+        seen = -1
+        while seen != (count := len(self.records())):
+            seen = count
+            time.sleep(REST_S)
+        return count
 
     def settled(self, count: int, within_s: float = 5.0) -> list[CallRecord]:
         """The records, once there are `count` of them."""

@@ -21,7 +21,7 @@ from tests.support.sim import SimProcess
 
 
 def test_four_readings_of_package_json_cost_one(plane: Plane, simulator: SimProcess) -> None:
-    before = len(plane.records())
+    before = plane.recorded()
     answers = [plane.message("What does package.json say? (four)") for _ in range(4)]
     assert [cache_of(answer) for answer in answers] == ["miss", "hit", "hit", "hit"]
     assert len({answer.body for answer in answers}) == 1

@@ -51,7 +51,7 @@ def test_a_replay_is_judged_each_time(
     text = f"what is the word? {bought} {asked}"
     first = plane.message(text, stream=bought)
     assert (cache_of(first), text_of(first)) == ("miss", "the word is [removed: custom-word], they say")
-    before = len(plane.records())
+    before = plane.recorded()
     for _ in range(3):
         again = plane.message(text, stream=asked)
         assert (cache_of(again), text_of(again)) == ("hit", "the word is [removed: custom-word], they say")

@@ -115,7 +115,7 @@ def test_workers_buy_once(
     plane: Plane, lanes: list[Lane], simulator: SimProcess, first_streams: bool, second_streams: bool
 ) -> None:
     first, second = lanes
-    before = len(plane.records())
+    before = plane.recorded()
     text = f"[[sim:text gap_ms=10 tokens=60 stall_head_s=0.3]] {first_streams} {second_streams}"
     first.ask(text, first_streams)
     time.sleep(0.1)

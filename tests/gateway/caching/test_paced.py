@@ -73,7 +73,7 @@ def test_a_stream_comes_again_at_its_pace(plane: Plane, simulator: SimProcess) -
 def test_who_leaves_ends_it(plane: Plane, simulator: SimProcess) -> None:
     set_policy(plane, paced=True)
     timed(plane, f"{TEXT} left")
-    before = len(plane.records())
+    before = plane.recorded()
     assert timed(plane, f"{TEXT} left", leave_after=2)[0] == "hit"
     (record,) = plane.settled(before + 1)[before:]
     assert (record.cache, record.outcome, record.cost_nano) == ("hit", "client_gone", 0)
@@ -107,7 +107,7 @@ def test_the_rest_comes_at_once_when_the_time_is_over(plane: Plane, simulator: S
     text = f"[[sim:text gap_ms=700 tokens=3]] {why}"
     _, bought, slow = timed(plane, text)
     assert slow[-1] - slow[0] > 1.3
-    before = len(plane.records())
+    before = plane.recorded()
     drain = threading.Timer(0.3, setattr, (plane.board, "draining", True))
     try:
         with limited(plane, **({"total_s": 0.3} if why == "total_s" else {})):

@@ -31,7 +31,7 @@ def crowd(plane: Plane, text: str, count: int, **changes: Any) -> list[Answer]:
 
 @pytest.mark.parametrize("stream", [False, True])
 def test_a_crowd_pays_once(plane: Plane, simulator: SimProcess, stream: bool) -> None:
-    before = len(plane.records())
+    before = plane.recorded()
     answers = crowd(plane, f"[[sim:text gap_ms=20 tokens=60 stall_head_s=0.3]] {stream}", 6, stream=stream)
     assert [cache_of(answer) for answer in answers] == ["miss"] + ["hit-inflight"] * 5
     bodies = {without_closing(answer.body) if stream else answer.body for answer in answers}
@@ -80,7 +80,7 @@ class Stream:
 
 
 def test_when_the_first_leaves_the_others_still_get_it(plane: Plane, simulator: SimProcess) -> None:
-    before = len(plane.records())
+    before = plane.recorded()
     text = "[[sim:text gap_ms=50 tokens=60]] leaving"
     first = Stream(plane, text)
     answers: list[Answer] = []

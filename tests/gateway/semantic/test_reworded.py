@@ -33,7 +33,7 @@ def in_force(plane: Plane, **changes: Any) -> None:
 
 
 def test_a_rewording_costs_nothing(plane: Plane, simulator: SimProcess) -> None:
-    before = len(plane.records())
+    before = plane.recorded()
     first, again = plane.message(ASKED), plane.message(REWORDED)
     assert kinds(first, again) == ["miss", "hit-semantic"]
     assert first.body == again.body
