@@ -15,11 +15,11 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from bench.guards import corpora, generated, grown, published, written
+from bench.guards import corpora, generated, grown, ordinary, published, written
 from bench.guards.finder import Finder
 from bench.guards.page import page
 from bench.machine import facts
-from fastgate.guards.rule import Scanner, load_scanners
+from fastgate.guards.rule import Kind, Scanner, load_scanners
 
 HERE = Path(__file__).parent
 SOURCE_BYTES = 50_000_000
@@ -74,6 +74,17 @@ NOT_ORDINARY = frozenset({"fastgate", "faker", "hypothesis"})
 PHRASES = ("injection", "indirect", "jailbreak", "extraction")
 """The corpora draw their lines elsewhere than our families do: an attack that any of the four finds is found."""
 
+ARRIVES_AS: dict[str, Kind] = {
+    "injection": "tool_result",
+    "indirect": "tool_result",
+    "jailbreak": "user_text",
+    "extraction": "user_text",
+}
+"""The kind of block that attacks in words come in: jailbreaks are typed, injections are read. Rules that do not look at
+that kind find nothing there."""
+
+KINDS_OF_PROSE: tuple[Kind, ...] = ("user_text", "tool_result")
+
 
 def source(limit: int) -> Iterator[bytes]:
     """Ordinary source of this machine: the standard library, site-packages, documentation, in a fixed random order."""
@@ -103,9 +114,9 @@ def share(found: Sequence[bool]) -> dict[str, int]:
     return {"found": sum(found), "of": len(found)}
 
 
-def recall(scanners: Iterable[Scanner], texts: Iterable[str]) -> dict[str, int]:
+def recall(scanners: Iterable[Scanner], texts: Iterable[str], kind: Kind | None = None) -> dict[str, int]:
     finder = Finder(rule for scanner in scanners for rule in scanner.rules)
-    return share([bool(finder.hits(text.encode())) for text in texts])
+    return share([bool(finder.hits(text.encode(), kind)) for text in texts])
 
 
 def families(scanners: dict[str, Scanner], peers: Path | None) -> dict[str, dict[str, Any]]:
@@ -136,7 +147,7 @@ def families(scanners: dict[str, Scanner], peers: Path | None) -> dict[str, dict
         finder = Finder(rule for scanner in used for rule in scanner.rules if rule.severity in BLOCKING)
         false = [text for text in benign if finder.hits(text.encode())]
         out[name] = {
-            "recall": recall(used, texts),
+            "recall": recall(used, texts, ARRIVES_AS.get(name)),
             "benign": {"found": len(false), "of": len(benign)},
             "with": [s.name for s in used],
         }
@@ -150,7 +161,7 @@ def by_corpus(scanners: dict[str, Scanner], peers: Path) -> list[dict[str, Any]]
     found: dict[tuple[str, str], dict[bool, list[bool]]] = {}
     for source, family, text, unread in _phrases(peers):
         halves = found.setdefault((family, source), {False: [], True: []})
-        halves[unread].append(bool(finder.hits(text.encode())))
+        halves[unread].append(bool(finder.hits(text.encode(), ARRIVES_AS.get(family))))
     return [
         {"family": family, "corpus": source, "read": share(halves[False]), "unread": share(halves[True])}
         for (family, source), halves in sorted(found.items())
@@ -166,6 +177,17 @@ def _phrases(peers: Path) -> Iterator[tuple[str, str, str, bool]]:
     for sample in corpora.samples(peers):
         if sample.family != "benign":
             yield sample.source, sample.family, sample.text, sample.unread
+
+
+def sounding_alike(scanners: dict[str, Scanner], peers: Path | None) -> list[dict[str, Any]]:
+    """False alarms of the rules of phrases in texts that only sound like attacks, as a user's and as a tool's."""
+    finder = Finder(rule for name in PHRASES for rule in scanners[name].rules if rule.severity in BLOCKING)
+    found: dict[str, dict[Kind, list[bool]]] = {}
+    for sample in ordinary.ordinary(peers):
+        of = found.setdefault(sample.source, {kind: [] for kind in KINDS_OF_PROSE})
+        for kind in KINDS_OF_PROSE:
+            of[kind].append(bool(finder.hits(sample.text.encode(), kind)))
+    return [{"source": name} | {kind: share(of[kind]) for kind in KINDS_OF_PROSE} for name, of in sorted(found.items())]
 
 
 def false_alarms(scanners: dict[str, Scanner], limit: int) -> dict[str, Any]:
@@ -278,6 +300,7 @@ def main() -> int:
         "machine": facts(),
         "families": families(scanners, chosen.peers),
         "source": false_alarms(scanners, chosen.bytes),
+        "ordinary": sounding_alike(scanners, chosen.peers),
         "speed": speeds(scanners),
         "rules": {name: len(scanner.rules) for name, scanner in sorted(scanners.items())},
     }
@@ -285,7 +308,9 @@ def main() -> int:
         document["peers"] = side_by_side(scanners, chosen.peers)
         document["corpora"] = by_corpus(scanners, chosen.peers)
         wild = published.unlabelled(chosen.peers)
-        document["wild"] = recall([scanners["jailbreak"], scanners["injection"], scanners["extraction"]], wild)
+        document["wild"] = recall(
+            [scanners["jailbreak"], scanners["injection"], scanners["extraction"]], wild, "user_text"
+        )
     Path(chosen.out, "guards.json").write_text(json.dumps(document, indent=1, sort_keys=True) + "\n")
     Path(chosen.out, "guards.md").write_text(page(document))
     return 0

@@ -8,34 +8,16 @@ figures are published. spikee (Apache-2.0), PyRIT, agentic-redteam, raucle-bench
 from __future__ import annotations
 
 import ast
-import json
 import random
-import zlib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
 
 import yaml
 
+from bench.guards.fresh import fresh
+from bench.guards.sample import Sample, is_unread, lines_of
+
 SEED = 20_261_127
-
-
-class Sample(NamedTuple):
-    """`family`: injection, indirect, jailbreak, extraction, or benign."""
-
-    source: str
-    family: str
-    text: str
-    key: str
-    """What decides on the half: of texts that are put together, the part that a rule could be written from."""
-
-    @property
-    def unread(self) -> bool:
-        return is_unread(self.key)
-
-
-def is_unread(text: str) -> bool:
-    return zlib.crc32(text.encode()) % 2 == 1
 
 
 def samples(python: Path) -> Iterator[Sample]:
@@ -50,6 +32,7 @@ def samples(python: Path) -> Iterator[Sample]:
         _raucle(folder / "raucle_bench-0.1.0/datasets"),
         _ctxsentry(folder / "ctxsentry-0.5.0/benchmark"),
         _promptinject(site / "promptinject/prompt_data.py"),
+        fresh(site),
     ):
         for sample in corpus:
             if sample.text not in seen:
@@ -66,8 +49,8 @@ def _spikee(folder: Path) -> Iterator[Sample]:
         if "investment" in data.name or "harmful" in data.name or not data.is_dir():
             continue
         family = "extraction" if "sysmsg" in data.name else "injection"
-        instructions = list(_lines_of(data / "instructions.jsonl"))
-        for row in _lines_of(data / "jailbreaks.jsonl"):
+        instructions = list(lines_of(data / "instructions.jsonl"))
+        for row in lines_of(data / "jailbreaks.jsonl"):
             fits = [
                 each["instruction"]
                 for each in instructions
@@ -77,9 +60,9 @@ def _spikee(folder: Path) -> Iterator[Sample]:
             if row["jailbreak_type"] != "no-jailbreak" and fits:
                 text = row["text"].replace("<INSTRUCTION>", rng.choice(fits))
                 yield Sample("spikee", "rare languages" if is_rare(row["id"]) else family, text, row["text"])
-        for row in _lines_of(data / "standalone_user_inputs.jsonl"):
+        for row in lines_of(data / "standalone_user_inputs.jsonl"):
             yield Sample("spikee", family, row["text"], row["text"])
-    for row in _lines_of(folder / "seeds-investment-advice-fp/standalone_user_inputs.jsonl"):
+    for row in lines_of(folder / "seeds-investment-advice-fp/standalone_user_inputs.jsonl"):
         yield Sample("spikee", "benign", row["text"], row["text"])
 
 
@@ -118,13 +101,13 @@ def _raucle(folder: Path) -> Iterator[Sample]:
         ("jailbreak", "jailbreak"),
         ("benign", "benign"),
     ):
-        for row in _lines_of(folder / f"{name}.jsonl"):
+        for row in lines_of(folder / f"{name}.jsonl"):
             yield Sample("raucle-bench", family, row["prompt"], row["prompt"])
 
 
 def _ctxsentry(folder: Path) -> Iterator[Sample]:
     """Files of a repository; of the bad ones those whose text gives orders."""
-    for row in _lines_of(folder / "cases.jsonl"):
+    for row in lines_of(folder / "cases.jsonl"):
         path = folder / row["path"]
         rule = row.get("expect_rule", "")
         family = "benign" if row["label"] == "benign" else "indirect" if rule in CTXSENTRY_ORDERS else ""
@@ -147,8 +130,3 @@ def _promptinject(path: Path) -> Iterator[Sample]:
             for name, attack in ast.literal_eval(node.value).items() if family else ():
                 text = str(attack.get("instruction", name)).replace("$rogue_string", "OWNED")
                 yield Sample("promptinject", str(family), text, text)
-
-
-def _lines_of(path: Path) -> Iterator[dict[str, str]]:
-    if path.exists():
-        yield from (json.loads(line) for line in path.read_text().splitlines() if line.strip())

@@ -22,7 +22,7 @@ A false alarm is a finding of a rule of medium severity or above in a text of ev
 def page(document: dict[str, Any]) -> str:
     out = ["# How well the guards judge\n", prose(INTRODUCTION), ""]
     out += machine(document["machine"])
-    out += ["", *_families(document), *_corpora(document), *_peers(document)]
+    out += ["", *_families(document), *_corpora(document), *_alike(document), *_peers(document)]
     out += [*_source(document["source"]), *_speed(document["speed"])]
     return "\n".join(out).rstrip() + "\n"
 
@@ -71,9 +71,12 @@ def _corpora(document: dict[str, Any]) -> Iterator[str]:
         return
     yield "## Attacks in words, by corpus\n"
     yield prose(
-        "Found by any of injection, indirect, jailbreak and extraction. The read half of a corpus is what rules were "
-        "written from; the unread half is what the table above counts, but for the texts of spikee in Zulu, Albanian, "
-        "Irish and Gaelic, of which the rules know none."
+        "Found by any of injection, indirect, jailbreak and extraction: jailbreaks and extraction as what a user "
+        "types, injections as what a tool returns. A sum of its text (CRC-32, odd or even) says to which half a sample "
+        "belongs. The even half was read and rules were written from it; the odd half was not, nobody looked at which "
+        "of it is missed, and it is what the table above counts, but for the texts of spikee in Zulu, Albanian, Irish "
+        "and Gaelic, of which the rules know none. Of texts from elsewhere, those were read that share no eight words "
+        "in a row with an unread one."
     )
     yield "\n|kind|corpus|read half|of|unread half|of|"
     yield "|---|---|---:|---:|---:|---:|"
@@ -82,6 +85,22 @@ def _corpora(document: dict[str, Any]) -> Iterator[str]:
         yield (
             f"|{row['family']}|{row['corpus']}|{_share(read)}|{read['of'] or ''}|{_share(unread)}|{unread['of'] or ''}|"
         )
+    yield ""
+
+
+def _alike(document: dict[str, Any]) -> Iterator[str]:
+    yield "## Texts that only sound like attacks\n"
+    yield prose(
+        "Found, wrongly, by any rule of injection, indirect, jailbreak and extraction of medium severity or above: "
+        "prompts that coding agents and frameworks ship, paragraphs about attacks from what defenders write of their "
+        "packages, and issues, CLAUDE.md and security pages that grow from a grammar (bench/guards/ordinary.py). As "
+        "what a user types, and as what a tool returns."
+    )
+    yield "\n|texts|typed|returned|of|"
+    yield "|---|---:|---:|---:|"
+    for row in document["ordinary"]:
+        typed, returned = row["user_text"], row["tool_result"]
+        yield f"|{row['source']}|{typed['found']}|{returned['found']}|{typed['of']}|"
     yield ""
 
 

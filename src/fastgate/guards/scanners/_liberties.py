@@ -56,7 +56,7 @@ EXCUSED = (
         most=12,
     ),
     chain(
-        any_of("respond | answer | reply | comply | obey | help | assist"),
+        "(?<!not )(?<!n't )" + any_of("respond | answer | reply | comply | obey | help | assist"),
         any_of("all | any | every | anything | everything | whatever"),
         any_of(
             "without (?:any )?(?:hesitation|question(?:ing)?|judg\\w{1,5}|objection|delay|limit\\w{0,5}|"

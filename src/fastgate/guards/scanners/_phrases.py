@@ -152,11 +152,13 @@ def phrase_rule(
     roles: frozenset[str] = frozenset(),
     opens: str = "",
     check: Check | None = None,
+    before: int = 96,
 ) -> Rule:
     """A rule of one phrase, or of several that mean the same; case does not matter.
 
     `opens` is a rigid part of it that all of them have, for phrases that begin with words that code is full of:
     Hyperscan looks for that alone, as an automaton that waits forty bytes behind each `send` is always at work.
+    `before`: how many bytes in front of its end the phrase may begin.
     """
     text = pattern if isinstance(pattern, str) else any_of(*pattern)
     return Rule(
@@ -164,7 +166,7 @@ def phrase_rule(
         title=title,
         pattern=opens or text,
         exact=text if opens else "",
-        before=96,
+        before=before,
         after=320,
         caseless=True,
         check=check,

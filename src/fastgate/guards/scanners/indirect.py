@@ -9,6 +9,7 @@ from __future__ import annotations
 from fastgate.guards.rule import UNTRUSTED, Scanner
 from fastgate.guards.scanners._model_orders import ORDERS_TO_MODELS, SYSTEM_CLAIM
 from fastgate.guards.scanners._phrases import any_of, chain, gap, not_the_clients, phrase_rule
+from fastgate.guards.scanners._relayed import RELAYS
 from fastgate.guards.scanners._requests import REQUESTS
 
 MODEL = any_of("""
@@ -73,7 +74,8 @@ TO_THE_MODEL_OPENS = any_of("""
 """)
 WHEN_YOU = chain(
     any_of("""
-        when(?:ever)? you\\b | before you\\b | after you\\b | once you(?:.ve| have)?\\b | while you\\b | if you\\b
+        when(?:ever)? you\\b | before you\\b | after you\\b | once you(?:.ve| have)?\\b | while you\\b |
+        if you\\b(?! (?:do not|don.t|cannot|can.t|are (?:not|unable)))
     """),
     r"\b"
     + any_of("""
@@ -382,6 +384,7 @@ RULES = (
     ),
     *ORDERS_TO_MODELS,
     *REQUESTS,
+    *RELAYS,
 )
 
 SCANNER = Scanner(

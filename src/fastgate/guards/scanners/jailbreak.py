@@ -4,8 +4,12 @@
 from __future__ import annotations
 
 from fastgate.guards.rule import UNTRUSTED, Kind, Scanner
+from fastgate.guards.scanners._elsewhere import ELSEWHERE
+from fastgate.guards.scanners._frames import FRAMES
 from fastgate.guards.scanners._liberties import LIBERTIES
 from fastgate.guards.scanners._phrases import any_of, chain, phrase_rule
+from fastgate.guards.scanners._pressure import PRESSURES
+from fastgate.guards.scanners._refusals import REFUSALS
 
 ANYWHERE: frozenset[Kind] = UNTRUSTED | {"user_text"}
 
@@ -301,6 +305,10 @@ RULES = (
         opens=GAMES_OPENS,
     ),
     *LIBERTIES,
+    *REFUSALS,
+    *FRAMES,
+    *ELSEWHERE,
+    *PRESSURES,
 )
 
 SCANNER = Scanner(name="jailbreak", title="Jailbreaks: personas, modes and games without rules", rules=RULES)
