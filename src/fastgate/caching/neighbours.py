@@ -4,9 +4,6 @@ Whoever asks a question first claims it (claims.py) and serves its tape to those
 a `Mirror` is the tape, and calls follow it as they follow one of their own. A worker that dies closes its sockets; one
 that hangs falls silent, and is given up. Either way those who followed ask by themselves, or break off where they had
 begun to pass the stream on.
-
-    to the worker that buys    find 16 | proof 32
-    back                       kind 1 | length 4 | that many bytes     again and again, until an end or a refusal
 """
 
 from __future__ import annotations
@@ -21,8 +18,9 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from fastgate.caching.claims import Claims
-from fastgate.caching.entry import Entry, pack, unpack
+from fastgate.caching.entry import Entry, unpack
 from fastgate.caching.flights import Flight, Stage
+from fastgate.caching.lender import CHUNK, END, HEAD_BYTES, ORIGIN, REFUSED, SILENT_S, End, Lender
 from fastgate.clock import mono_ns
 from fastgate.errors import Kind
 from fastgate.log import Log
@@ -32,44 +30,20 @@ if TYPE_CHECKING:
 
     from fastgate.caching.key import Key
 
-FIND_BYTES, PROOF_BYTES = 16, 32
-
-HEAD_BYTES = 5
-
 FIRST_S = 0.25
 """How long a worker may take to say that it is buying: one that is alive does so at its loop's next turn. A call waits
 so long for a neighbour that hangs, and then for none."""
-
-BEAT_S = 0.5
-"""How often it says that it still is, while nothing else comes."""
-
-SILENT_S = 3.0
-"""Silence after which it is given up; its loop is watched, and stands still for no tenth of that."""
 
 FRAME_BYTES_MAX = 128 * 1024 * 1024
 """Longer than any answer (pump.BODY_BYTES_MAX)."""
 
 BACKLOG = 1024
 
-REFUSED, BEAT, ORIGIN, CHUNK, END = b"r", b"b", b"o", b"c", b"e"
-
-_encode = msgspec.msgpack.Encoder().encode
 _origin = msgspec.msgpack.Decoder(tuple[str, str, str]).decode
 
-log = Log("cache")
-
-
-class End(msgspec.Struct, array_like=True):
-    """How a flight ended (Flight.end); `blob` is the packed entry, without its body where that came as a stream, and
-    empty where there is none."""
-
-    cost_nano: int
-    error: str
-    broken: bool
-    blob: bytes
-
-
 _end = msgspec.msgpack.Decoder(End).decode
+
+log = Log("cache")
 
 
 class Neighbours:
@@ -186,79 +160,6 @@ def forget_the_dead(directory: Path) -> None:
     for path in directory.iterdir():
         if path.name.isdecimal() and (path.name == str(os.getpid()) or not Path(f"/proc/{path.name}").exists()):
             path.unlink(missing_ok=True)
-
-
-class Lender(asyncio.Protocol):
-    """The side of the worker that buys: one neighbour that follows one flight."""
-
-    def __init__(self, here: Neighbours) -> None:
-        self.here = here
-        self._transport: Any = None
-        self._asked = b""
-        self._flight: Flight | None = None
-        self._given = 0
-        self._begun = False
-        self._beating: asyncio.TimerHandle | None = None
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport = transport
-        self.here.opened(transport)
-
-    def data_received(self, data: bytes) -> None:
-        if self._flight is not None:
-            return
-        self._asked += data
-        if len(self._asked) < FIND_BYTES + PROOF_BYTES:
-            return
-        flight = self.here.flights.get(self._asked[:FIND_BYTES])
-        if flight is None or isinstance(flight.pump(), Mirror) or not flight.join(self._asked[FIND_BYTES:]):
-            self._send(REFUSED)
-            self._transport.close()
-            return
-        self._flight = flight
-        self._beat()
-        self._pass_on(None)
-
-    def _beat(self) -> None:
-        self._send(BEAT)
-        self._beating = self.here.loop.call_later(BEAT_S, self._beat)
-
-    def _pass_on(self, _: object) -> None:
-        """What has come since the last time; then wait for more."""
-        flight = self._flight
-        if flight is None:
-            return
-        if flight.tape is not None:
-            if not self._begun:
-                self._begun = True
-                self._send(ORIGIN, _encode(flight.origin))
-            for chunk in flight.tape[self._given :]:
-                self._send(CHUNK, chunk)
-            self._given = len(flight.tape)
-        if flight.stage is Stage.DONE or flight.stage is Stage.FAILED:
-            self._send(END, _encode(End(flight.cost_nano, flight.error, flight.broken, self._entry(flight.entry))))
-            self._part()
-            self._transport.close()
-        else:
-            flight.changed(self.here.loop).add_done_callback(self._pass_on)
-
-    def _entry(self, entry: Entry | None) -> bytes:
-        """The body of a stream has gone over already."""
-        return b"" if entry is None else pack(Entry(entry.head, b"", entry.pace) if self._begun else entry)
-
-    def _send(self, kind: bytes, data: bytes = b"") -> None:
-        self._transport.writelines((kind + len(data).to_bytes(4, "little"), data))
-
-    def _part(self) -> None:
-        if self._beating is not None:
-            self._beating.cancel()
-        if self._flight is not None:
-            flight, self._flight = self._flight, None
-            flight.part()
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        self.here.closed(self._transport)
-        self._part()
 
 
 class Mirror(asyncio.Protocol):

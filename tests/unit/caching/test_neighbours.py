@@ -17,11 +17,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from fastgate.caching import lender as lenders
 from fastgate.caching.answers import Answers
 from fastgate.caching.claims import Claims, offset
 from fastgate.caching.entry import Entry
 from fastgate.caching.flights import Flight, Stage
-from fastgate.caching.neighbours import FRAME_BYTES_MAX, Lender, Mirror, Neighbours
+from fastgate.caching.lender import WAITING_BYTES, Lender
+from fastgate.caching.neighbours import FRAME_BYTES_MAX, Mirror, Neighbours
 from fastgate.gateway.rooms import cache
 from tests.support.plane import CACHE
 from tests.unit.caching.test_tiers import entry, find_of
@@ -50,6 +52,8 @@ class Wire:
 
     abort = close
 
+    def set_write_buffer_limits(self, high: int) -> None: ...
+
 
 class Pump:
     """What a leader's connection is to its flight."""
@@ -74,6 +78,9 @@ class Nowhere:
 
     def opened(self, transport: Any) -> None: ...
     def closed(self, transport: Any) -> None: ...
+
+    def is_afar(self, flight: Flight) -> bool:
+        return False
 
 
 def follower(here: Any, key: Any) -> tuple[Mirror, Wire]:
@@ -122,6 +129,53 @@ def test_followers_get_what_was_said_however_it_is_cut(chunks: list[bytes], cuts
         assert told.entry == made, "the end is the end"
 
     asyncio.run(run())
+
+
+CHUNKS = [number.to_bytes(2, "big") * 32 * 1024 for number in range(800)]
+"""A stream of 50 MB."""
+
+
+@pytest.mark.parametrize("again", [True, False])
+async def test_a_neighbour_that_stops_reading_holds_no_more_than_a_bound(
+    again: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It gets the rest when it reads again in time; else it is given up, and whoever followed there falls back."""
+    monkeypatch.setattr(lenders, "SILENT_S", 5 if again else 0.1)
+    here, pump, key = Neighbours(tmp_path, asyncio.get_running_loop()), Pump(), Key(7)
+    lent: list[Lender] = []
+
+    def met(lender: Lender) -> None:
+        lent.append(lender)
+
+    monkeypatch.setattr(Lender, "_beat", met)
+    flight = here.lead(key, "fg-x-1", lambda: pump)  # type: ignore[arg-type]
+    mirror = Mirror(Nowhere(), key, os.getpid())  # type: ignore[arg-type]
+    mirror._watching.cancel()
+    assert mirror.flight.join(key.proof)
+    try:
+        async with asyncio.timeout(10):
+            await asyncio.sleep(0)
+            await mirror.dial(here._path(os.getpid()))
+            while not lent:
+                await asyncio.sleep(0)
+            mirror._transport.pause_reading()
+            flight.stream_begins(("m", "up", "anthropic"))
+            assert pump.tape is not None
+            for chunk in CHUNKS:
+                pump.tape.append(chunk)
+                flight.wake()
+                await asyncio.sleep(0)
+                assert lent[0]._transport.get_write_buffer_size() <= WAITING_BYTES + len(chunk)
+            flight.end(None, 42, "", broken=False)
+            while flight.followers and not again:
+                await asyncio.sleep(0.01)
+            mirror._transport.resume_reading()
+            while mirror.flight.stage is not Stage.FAILED:
+                await asyncio.sleep(0.001)
+            assert (mirror.flight.broken, mirror.tape == CHUNKS) == (not again, again)
+            assert flight.followers == 0
+    finally:
+        here.close()
 
 
 async def test_who_asks_for_another_question_or_too_late_is_refused() -> None:
