@@ -69,11 +69,12 @@ build: | $(VENV)/.made
 lock: # writes down the newest versions that pyproject.toml allows as the ones to install
 	scripts/lock.sh $(PYTHON)
 
-# ARGS="--check" fails when a goal is missed, ARGS="--quick" shows only that it runs. Needs wrk and nginx.
+# ARGS="--check" fails when a goal is missed, ARGS="--quick" shows only that it runs. Needs wrk, nginx and perf.
 bench: install-test
 	$(BIN)/python -m bench.micro --out bench/micro.json
 	$(BIN)/python -m bench.slow
 	$(BIN)/python -m bench.streams
+	$(BIN)/python -m bench.profile
 	$(BIN)/python -m bench.fleet
 	$(BIN)/python -m bench.edits
 	$(BIN)/python -m bench.cache

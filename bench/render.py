@@ -13,8 +13,9 @@ from typing import Any
 
 from bench.load import report
 from bench.load.rows import CEILING
+from bench.owners import Shares, shares_in, why
 from bench.plot import plot
-from bench.section import Section, sections
+from bench.section import Goal, Section, sections
 
 HERE = Path(__file__).parent
 LOAD, MICRO, PAGE = HERE / "load.json", HERE / "micro.json", HERE / "README.md"
@@ -35,18 +36,23 @@ measured. CPU is that of all processes of a server, supervisor and control plane
 answered; no call waits for the control plane, but it uses the same cores."""
 
 
-def page(load: dict[str, Any] | None, micro: dict[str, Any] | None, others: Sequence[Section] = ()) -> str:
+def page(
+    load: dict[str, Any] | None,
+    micro: dict[str, Any] | None,
+    others: Sequence[Section] = (),
+    shares: dict[str, Shares] | None = None,
+) -> str:
     out = ["# How fast fastgate is\n", prose(INTRODUCTION), ""]
     if load:
-        out += load_section(load)
+        out += load_section(load, shares or {})
     for other in others:
-        out += section(other)
+        out += section(other, shares or {})
     if micro:
         out += micro_section(micro)
     return "\n".join(out).rstrip() + "\n"
 
 
-def load_section(document: dict[str, Any]) -> Iterator[str]:
+def load_section(document: dict[str, Any], shares: dict[str, Shares]) -> Iterator[str]:
     found = report.lines(document["results"])
     plan = document["plan"]
     yield "## Load\n"
@@ -71,13 +77,13 @@ def load_section(document: dict[str, Any]) -> Iterator[str]:
     if sentence := report.headline(found):
         yield f"**{sentence}.**\n"
     for verdict in report.verdicts(found):
-        yield f"- {'met' if verdict.met else '**missed**'}: {verdict.text}"
+        yield from judged(verdict, shares)
     for fault in document["faults"]:
         yield f"- **fault**: {fault}"
     yield ""
 
 
-def section(other: Section) -> Iterator[str]:
+def section(other: Section, shares: dict[str, Shares]) -> Iterator[str]:
     yield f"## {other.title}\n"
     yield from machine(other.machine)
     yield f"\n{prose(other.about)}\n"
@@ -87,8 +93,19 @@ def section(other: Section) -> Iterator[str]:
         yield "|" + "|".join(row) + "|"
     yield ""
     for goal in other.goals:
-        yield f"- {'met' if goal.met else '**missed**'}: {goal.text}"
+        yield from judged(goal, shares)
     yield ""
+
+
+def judged(goal: Goal, shares: dict[str, Shares]) -> Iterator[str]:
+    """A goal, and of one that was missed where its time goes."""
+    yield f"- {'met' if goal.met else '**missed**'}: {goal.text}"
+    reasons = [f"{reason}." for reason in (goal.why, why(goal.load, shares)) if reason]
+    if reasons and not goal.met:
+        yield textwrap.fill(
+            " ".join(reasons), WIDTH, initial_indent="  ", subsequent_indent="  ",
+            break_long_words=False, break_on_hyphens=False,
+        )  # fmt: skip
 
 
 def micro_section(document: dict[str, Any]) -> Iterator[str]:
@@ -129,7 +146,7 @@ def main() -> int:
     if load is None and micro is None:
         sys.stderr.write(f"neither {chosen.load} nor {chosen.micro} exists: run bench.load or bench.micro first\n")
         return 2
-    chosen.page.write_text(page(load, micro, sections(chosen.page.parent)))
+    chosen.page.write_text(page(load, micro, sections(chosen.page.parent), shares_in(chosen.page.parent)))
     if load is not None:
         chosen.page.with_name("load.svg").write_text(plot(report.lines(load["results"])))
     return 0

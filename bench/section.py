@@ -18,10 +18,13 @@ HERE = Path(__file__).parent
 
 @dataclass(frozen=True)
 class Goal:
-    """One goal, in words with the figure that was measured and the one that was wanted."""
+    """One goal, in words with the figure that was measured and the one that was wanted. `load`: what bench.profile
+    calls the load whose time it is about; `why`: what else there is to say where it was missed."""
 
     text: str
     met: bool
+    load: str = ""
+    why: str = ""
 
 
 @dataclass(frozen=True)
@@ -35,10 +38,10 @@ class Section:
     goals: Sequence[Goal] = ()
     machine: dict[str, Any] = field(default_factory=facts)
 
-    def write(self, name: str) -> Path:
-        """Leaves it in `bench/NAME.json` for bench.render."""
+    def write(self, name: str, **more: Any) -> Path:
+        """Leaves it in `bench/NAME.json` for bench.render, with whatever else is to be found there."""
         path = HERE / f"{name}.json"
-        path.write_text(json.dumps({"section": asdict(self)}, indent=1, ensure_ascii=False) + "\n")
+        path.write_text(json.dumps({"section": asdict(self)} | more, indent=1, ensure_ascii=False) + "\n")
         return path
 
 

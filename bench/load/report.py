@@ -8,6 +8,7 @@ from typing import Any
 
 from bench.figures import median, paired_ratio, spread
 from bench.load.rows import BUDGETED, CEILING, HEADLINE, HEADLINE_P99_MS, HEADLINE_REQUESTS_PER_S, ROWS, SCREENED
+from bench.section import Goal
 
 COLUMNS = ("requests/s", "spread", "p50 ms", "p99 ms", "CPU µs/call", "of it control", "of nginx")
 
@@ -45,14 +46,6 @@ class Line:
         ]
 
 
-@dataclass(frozen=True)
-class Verdict:
-    """One goal: what was measured, what it should have been, and whether a miss fails `--check`."""
-
-    text: str
-    met: bool
-
-
 def lines(results: list[dict[str, Any]]) -> list[Line]:
     """One line a result, in the order of the results."""
     rates = {(r["row"], r["target"]): [s["requests_per_s"] for s in r["samples"]] for r in results}
@@ -69,29 +62,41 @@ def lines(results: list[dict[str, Any]]) -> list[Line]:
     ]
 
 
-def verdicts(found: list[Line]) -> Iterator[Verdict]:
+def verdicts(found: list[Line]) -> Iterator[Goal]:
     """The goals of the rows that were run, and whether their upstream was fast enough to say anything."""
     by_name = {(line.row, line.target): line for line in found}
     for row in ROWS:
         mock, nginx, ours = (by_name.get((row.name, target)) for target in ("mock", "nginx", "fastgate"))
         if mock and nginx:
             ratio = mock.requests_per_s / nginx.requests_per_s
-            yield Verdict(f"{row.title}: the upstream alone does {ratio:.2f} of nginx (>= {CEILING})", ratio >= CEILING)
+            yield Goal(f"{row.title}: the upstream alone does {ratio:.2f} of nginx (>= {CEILING})", ratio >= CEILING)
         if ours and row.goal:
-            yield Verdict(
-                f"{row.title}: fastgate does {ours.ratio:.2f} of nginx (>= {row.goal})", ours.ratio >= row.goal
+            yield Goal(
+                f"{row.title}: fastgate does {ours.ratio:.2f} of nginx (>= {row.goal})",
+                ours.ratio >= row.goal,
+                f"{row.name}/fastgate",
+            )
+        if ours and row.p99_ms:
+            mean_ms = row.connections / ours.requests_per_s * 1e3
+            yield Goal(
+                f"{row.title}: fastgate's p99 is {ours.p99_ms:.1f} ms (<= {row.p99_ms:g})",
+                ours.p99_ms <= row.p99_ms,
+                why=f"{row.connections} calls wait at any time, so the mean alone is {row.connections} / "
+                f"{ours.requests_per_s:,.0f} a second = {mean_ms:.1f} ms; p99 is {ours.p99_ms / mean_ms:.1f} of it",
             )
         budgeted = by_name.get((row.name, "budgeted"))
         if budgeted and budgeted.to_plain:
-            yield Verdict(
+            yield Goal(
                 f"{row.title}: with five budgets on each call {budgeted.to_plain:.2f} of without (>= {BUDGETED})",
                 budgeted.to_plain >= BUDGETED,
+                f"{row.name}/budgeted",
             )
         screened = by_name.get((row.name, "screened"))
         if screened and screened.to_plain:
-            yield Verdict(
+            yield Goal(
                 f"{row.title}: with every guard on each call {screened.to_plain:.2f} of without (>= {SCREENED})",
                 screened.to_plain >= SCREENED,
+                f"{row.name}/screened",
             )
 
 
