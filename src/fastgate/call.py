@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol, TypeAlias
 
+import msgspec
+
 from fastgate._core.head import read_head
 from fastgate.clock import mono_ns, wall_ns
 from fastgate.record import Outcome, UsageState
@@ -30,6 +32,9 @@ Candidate: TypeAlias = "tuple[Endpoint, PriceRow, int, str]"
 AttemptFields = tuple[str, str, int, str, int, int]
 """One try, in the order of fastgate.record.Attempt: endpoint, model, status, error, duration_us, cost_nano."""
 
+
+NO_CELLS = msgspec.Raw(b"\x90")
+"""No cell: an array of none, in MessagePack."""
 
 NO_HEAD = read_head([])
 """Of a request whose headers could not be read."""
@@ -169,8 +174,9 @@ class Call:
     """What is held for it on the budgets that bind it, until it is settled; None where no hard budget does."""
     draw: Any
     """What the hold was taken from, for attempts that need more."""
-    cells: tuple[int, ...]
-    """The store's numbers of the cells it is charged to: those of the moment of its hold, whatever comes later."""
+    cells: msgspec.Raw
+    """The store's numbers of the cells it is charged to, as the record has them: those of the moment of its hold,
+    whatever comes later."""
     model_asked: str
     """The model the client asked for, where another was put into the body."""
 
@@ -270,7 +276,7 @@ class Call:
         self.namespace = ""
         self.hit = self.origin = None
         self.hold = self.draw = None
-        self.cells = ()
+        self.cells = NO_CELLS
         self.model_asked = ""
         self.model = self.home = self.reason = ""
         self.decision = None

@@ -223,3 +223,12 @@ def test_slots_that_are_not_open_or_named_twice_are_refused() -> None:
     for wrong in (slot + 1, -1, 1 << 20):
         with pytest.raises(ValueError, match="not open"):
             escrow.cells([wrong])
+
+
+def test_nothing_is_held_on_no_cells() -> None:
+    escrow = opened(10)[0]
+    nothing: Any = None
+    with pytest.raises(TypeError):
+        escrow.hold(nothing, 1)
+    with pytest.raises(TypeError):
+        escrow.fresh(nothing)

@@ -12,9 +12,11 @@ import os
 from dataclasses import dataclass, field
 from typing import Any
 
+import msgspec
 import pytest
 
 from fastgate._core.escrow import Hold
+from fastgate.call import NO_CELLS
 from fastgate.gateway.allowance import Allowances
 from fastgate.gateway.lending import LEASE_NS, Lending
 from fastgate.snapshot import BudgetRow, KeyRow
@@ -103,7 +105,7 @@ class Worker:
         try:
             await loop.pause(0.3)
             draw = self.allowances.draw(who, "", "claude-opus-5-5")
-            if draw.numbers:
+            if draw.named is not NO_CELLS:
                 hold = self.allowances.escrow.hold(draw.cells, need)
             if hold is None:
                 answer = await self.lending.obtain(n, draw, need, floor, loop.random.choice((0, 300_000_000)))
@@ -111,7 +113,7 @@ class Worker:
             world.decided += 1
             if hold is None:
                 return
-            cells = draw.numbers
+            cells = tuple(msgspec.msgpack.decode(draw.named))
             assert cells, "held, and nobody knows on what"
             world.holds[self.epoch, n] = (hold, [account.row.id for account in draw.accounts])
             world.check()

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from fastgate._core.escrow import Hold
+from fastgate.call import NO_CELLS
 from fastgate.gateway.allowance import IDLE_SCANS, SCAN_NS, Allowances
 from fastgate.gateway.lending import LEASE_NS, Lending
 from fastgate.snapshot import BudgetRow, KeyRow
@@ -48,7 +49,7 @@ class House:
 
     async def hold(self, n: int, nano: int = BOUND) -> Hold:
         draw = self.allowances.draw(ALICE, "", "claude-opus-5-5")
-        held = self.allowances.escrow.hold(draw.cells, nano) if draw.numbers else None
+        held = self.allowances.escrow.hold(draw.cells, nano) if draw.named is not NO_CELLS else None
         if held is None:
             answer = await self.lending.obtain(n, draw, nano, nano, 0)
             assert isinstance(answer, Hold), answer

@@ -32,6 +32,8 @@ cdef class Escrow:
     cdef bint is_dry
 
     cdef Account *account(self, int slot) except NULL
+    cpdef bint fresh(self, Cells cells) except -1
+    cpdef Hold hold(self, Cells cells, nano)
     cdef bint is_fresh(self, Cells cells) noexcept
     cdef bint take(self, Cells cells, int64_t nano) noexcept
     cdef Hold taken(self, Cells cells, int64_t nano)
@@ -43,4 +45,5 @@ cdef class Hold:
     cdef readonly int64_t nano
     cdef readonly bint live
 
+    cpdef bint settle(self, int64_t cost_nano) noexcept
     cdef bint end(self, int64_t cost_nano) noexcept

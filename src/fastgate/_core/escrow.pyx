@@ -29,6 +29,13 @@ cdef int64_t amount(object nano) except -1:
     return nano
 
 
+cdef inline Cells given(Cells cells):
+    """The cells themselves: what compiled code calls takes None for any class."""
+    if cells is None:
+        raise TypeError("cells must not be None")
+    return cells
+
+
 cdef inline int64_t less(int64_t a, int64_t b) noexcept nogil:
     """a - b, no lower than the lowest: a charge that no model can reach must not wrap into an allowance."""
     if b > 0 and a < INT64_MIN + b:
@@ -68,7 +75,7 @@ cdef class Hold:
         self.nano += more
         return True
 
-    def settle(self, int64_t cost_nano) -> bool:
+    cpdef bint settle(self, int64_t cost_nano) noexcept:
         """The call cost that much: the rest of its hold is free again. True if this ended the hold."""
         return self.end(cost_nano if cost_nano > 0 else 0)
 
@@ -153,14 +160,14 @@ cdef class Escrow:
             cells.count += 1
         return cells
 
-    def fresh(self, Cells cells not None) -> bool:
+    cpdef bint fresh(self, Cells cells) except -1:
         """Whether all of these accounts are still the ones that were meant."""
-        return self.is_fresh(cells)
+        return self.is_fresh(given(cells))
 
-    def hold(self, Cells cells not None, nano) -> Hold | None:
+    cpdef Hold hold(self, Cells cells, nano):
         """Take so much from every one of the cells, or nothing and None: one has less, is tight, or was closed."""
         cdef int64_t wanted = amount(nano)
-        if not self.is_fresh(cells):
+        if not self.is_fresh(given(cells)):
             return None
         cdef int i
         for i in range(cells.count):

@@ -67,6 +67,10 @@ cdef class WarmthTable:
     cdef Slot *take(self, uint64_t who) noexcept
     cpdef Conversation find(self, str key, str session, str agent)
     cpdef int64_t expected_output(self, Conversation known, str request_class) except? -1
+    cpdef int learn(
+        self, str key, str session, str agent, str request_class, uint64_t place, str model, int64_t system_bytes,
+        int64_t body_bytes, int64_t now_ns, Usage usage
+    ) except -1
 
 
 cdef class Conversation:

@@ -94,6 +94,8 @@ def hash_of(str text not None) -> int:
 
 cdef inline int class_of(str name) noexcept:
     cdef int at
+    if not name:
+        return 0
     for at in range(1, CLASSES):
         if name == <str>CLASS_TUPLE[at]:
             return at
@@ -203,10 +205,10 @@ cdef class WarmthTable:
             return known.slot.output[at]
         return self.header.output[at] if self.header.output[at] else OUTPUT_FIRST
 
-    def learn(
-        self, str key not None, str session not None, str agent not None, str request_class not None,
-        uint64_t place, str model not None, int64_t system_bytes, int64_t body_bytes, int64_t now_ns, Usage usage
-    ):
+    cpdef int learn(
+        self, str key, str session, str agent, str request_class, uint64_t place, str model, int64_t system_bytes,
+        int64_t body_bytes, int64_t now_ns, Usage usage
+    ) except -1:
         """An answer came from `place` to a call that began at `now_ns`. `usage` is None where it was not stated whole:
         then only the place is learned."""
         cdef Slot *slot = self.take(self.who_is(key, session, agent))
@@ -219,7 +221,7 @@ cdef class WarmthTable:
             slot.used_ns = now_ns
         slot.home = place
         if usage is None:
-            return
+            return 0
         cached = usage.cache_read_tokens + usage.cache_write_5m_tokens + usage.cache_write_1h_tokens
         prompt = usage.input_tokens + cached
         slot.body_bytes, slot.prompt_tokens = in32(body_bytes), in32(prompt)
@@ -231,6 +233,7 @@ cdef class WarmthTable:
         self.header.output[at] = mean(self.header.output[at], usage.output_tokens, 64)
         if cached:
             warm_up(slot, prefix_id(self.header.seed, place, model, system_bytes), usage, now_ns)
+        return 0
 
     def close(self):
         """Unmap. The file stays: what it knows is worth as much after a restart."""

@@ -9,7 +9,7 @@ cdef class Draw:
     cdef public tuple accounts
     cdef public Cells cells
     cdef public int64_t until_ns
-    cdef public tuple numbers
+    cdef public object named
     cdef public list keys
     cdef public object stage
     cdef public object staged
@@ -30,6 +30,7 @@ cdef class Allowances:
     cdef public object stages
     cdef public int64_t version
     cdef dict _draws
+    cdef bint _by_session
     cdef int64_t _scan_ns
 
     @cython.locals(draw=Draw, now_ns=int64_t)

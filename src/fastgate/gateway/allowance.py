@@ -11,9 +11,12 @@ import logging
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
+import msgspec
+
 from fastgate._core.escrow import MAX_NANO, Cells, Escrow
 from fastgate.amounts import dollars
 from fastgate.budgets import ceiling_nano, pause_ppm, stage_nano
+from fastgate.call import NO_CELLS
 from fastgate.clock import boot_ns, wall_ns
 from fastgate.selection import Match, Selection, since_of, step_of
 from fastgate.snapshot import BudgetRow, KeyRow, StageAction
@@ -31,6 +34,8 @@ developer who thinks for a second pays one access to the store for the next call
 
 TEXT_NS = 100_000_000
 """How old the figures of the response header may be: writing them costs as much as a hold."""
+
+_encode = msgspec.msgpack.Encoder().encode
 
 DRAWS_MAX = 16_384
 """Kinds of calls remembered; a client that invents models or sessions must not fill memory."""
@@ -59,14 +64,15 @@ class Account:
 
 
 class Draw:
-    """What one kind of call draws on. `accounts` are of the hard budgets among `matches`; `numbers` are the store's,
-    empty until all are known. `stage` is the hardest stage in force and `staged` the budget it is of."""
+    """What one kind of call draws on. `accounts` are of the hard budgets among `matches`; `named` is how records name
+    their cells, NO_CELLS until the store has numbered all. `stage` is the hardest stage in force and `staged` the
+    budget it is of."""
 
     matches: list[Match]
     accounts: tuple[Account, ...]
     cells: Cells
     until_ns: int
-    numbers: tuple[int, ...]
+    named: msgspec.Raw
     keys: list[CellKey]
     stage: StageAction | None
     staged: Match | None
@@ -80,7 +86,7 @@ class Draw:
         self.accounts = accounts
         self.cells = cells
         self.until_ns = until_ns
-        self.numbers = ()
+        self.named = NO_CELLS
         self.keys = []
         self.stage = None
         self.staged = None
@@ -119,6 +125,7 @@ class Allowances:
         self.stages = {}
         self.version = 0
         self._draws = {}
+        self._by_session = False
         self._scan_ns = 0
 
     # -- configuration ----------------------------------------------------------------------------------------------
@@ -133,6 +140,7 @@ class Allowances:
             row = known.get(account.key[:2])
             account.gone = row is None or not row.hard
             account.row = row or account.row
+        self._by_session = self.selection is not None and self.selection.by_session
         self._draws.clear()
         self._scan_ns = 0
 
@@ -147,7 +155,7 @@ class Allowances:
         """What such a call draws on now. Needs `selection`."""
         selection = self.selection
         assert selection is not None
-        at = (who.key, who.given, model, session if selection.by_session else "")
+        at = (who.key, who.given, model, session if self._by_session else "")
         draw = self._draws.get(at)
         now_ns = self.now()
         if draw is None or draw.until_ns <= now_ns or not self.escrow.fresh(draw.cells):
@@ -181,7 +189,7 @@ class Allowances:
     def number(self, draw: Draw) -> None:
         """Take the store's numbers over once all are known: records name cells by them."""
         if all(account.number for account in draw.accounts):
-            draw.numbers = tuple(account.number for account in draw.accounts)
+            draw.named = named(draw)
 
     def _open(self, row: BudgetRow, cell: str, step: tuple[int, int], until_ns: int) -> Account:
         key = CellKey(row.id, row.created_ns, cell, step[0])
@@ -259,6 +267,11 @@ class Allowances:
             self.returns.append((account.number, nano))  # a debt is settled by it: what it was for is charged
         del self.accounts[account.key], self.by_slot[account.slot]
         self.by_number.pop(account.number, None)
+
+
+def named(draw: Draw) -> msgspec.Raw:
+    """The store's numbers of its cells as records and slots have them: encoded once, not with every call."""
+    return msgspec.Raw(_encode(tuple(account.number for account in draw.accounts)))
 
 
 def soft_left(match: Match, spent_nano: int) -> int:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from fastgate.call import NO_CELLS
 from fastgate.errors import overloaded
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ def at_once(call: Call, plan: list[Candidate], allowances: Allowances) -> bool:
         return False
     if not draw.accounts:
         return True
-    if not draw.numbers:
+    if draw.named is NO_CELLS:
         return False
     held = allowances.escrow.hold(draw.cells, plan[0][2])
     if held is None:
@@ -48,4 +49,4 @@ def find(call: Call, allowances: Allowances) -> Draw:
 
 
 def keep(call: Call, draw: Draw, held: Hold) -> None:
-    call.hold, call.draw, call.cells = held, draw, draw.numbers
+    call.hold, call.draw, call.cells = held, draw, draw.named

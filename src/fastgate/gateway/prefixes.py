@@ -54,9 +54,10 @@ class Prefixes:
 
     def keep(self, call: Call) -> None:
         """Remember what the call's prompt came to, where its provider has stated it."""
-        usage, body = call.usage, call.body
+        body = call.body
         if not BODY_BYTES_MIN <= len(body) <= BODY_BYTES_MAX:
             return
+        usage = call.usage
         if call.usage_state != "exact" or usage is None or not call.session or call.endpoint is None:
             return
         key = key_of(call, call.endpoint.name, call.model_used)

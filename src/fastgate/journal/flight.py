@@ -157,7 +157,7 @@ def encode_note(call: Call) -> bytes:
         call.cells,
     )
     blob = _encode(fields)
-    return blob if len(blob) <= NOTE_BYTES else fit_note(FlightNote(*fields))
+    return blob if len(blob) <= NOTE_BYTES else fit_note(_decode(blob))
 
 
 def fit_note(note: FlightNote) -> bytes:

@@ -2,7 +2,9 @@ cimport cython
 from libc.stdint cimport int64_t, uint64_t
 
 from fastgate._core.money cimport PriceRow
+from fastgate._core.pump cimport Pump
 from fastgate._core.request cimport RequestView
+from fastgate._core.usage cimport Usage
 from fastgate._core.warmth cimport Conversation, WarmthTable
 from fastgate.bound cimport bound_nano
 from fastgate.call cimport Call
@@ -63,7 +65,11 @@ cdef class Router:
     @cython.locals(body_bytes=int64_t, output=int64_t, prompt=int64_t)
     cpdef Turn turn(self, Call call, RequestView request, Conversation known)
 
+    @cython.locals(request=RequestView, pump=Pump, usage=Usage)
     cpdef object learn(self, Call call)
+
+
+cpdef str label_of(endpoint)
 
 
 cpdef str party_of(str agent, str request_class)

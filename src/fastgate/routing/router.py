@@ -232,6 +232,7 @@ class Router:
         if request is None or pump.status != 200 or call.outcome == "upstream_error":
             return
         number = self.numbers.get(label_of(endpoint))
+        usage = call.usage if call.usage_state == "exact" else None
         if number is not None:
             self.warmth.learn(
                 who.key,
@@ -243,7 +244,7 @@ class Router:
                 request.system_end - request.system_start,
                 len(call.body),
                 call.at_ns,
-                call.usage if call.usage_state == "exact" else None,
+                usage,
             )
 
 

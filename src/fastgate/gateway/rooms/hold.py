@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from fastgate._core.escrow import Hold
 from fastgate._core.request import read_request
 from fastgate.bound import bound_nano, floor_tokens, tokens_for
+from fastgate.call import NO_CELLS
 from fastgate.errors import client_gone, overloaded
 from fastgate.gateway.drawing import find, keep
 from fastgate.gateway.refusals import contended, exhausted, soft_paused
@@ -49,7 +50,7 @@ async def hold(call: Call, plan: list[Candidate], lending: Lending, replan: Plan
             plan, draw = replan(call), find(call, lending.allowances)
     if not draw.accounts:
         return plan
-    if draw.numbers:
+    if draw.named is not NO_CELLS:
         held = lending.allowances.escrow.hold(draw.cells, plan[0][2])
         if held is not None:
             keep(call, draw, held)

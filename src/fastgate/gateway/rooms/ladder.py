@@ -9,8 +9,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from fastgate.call import NO_CELLS
 from fastgate.clock import mono_ns
 from fastgate.errors import Kind
+from fastgate.gateway.allowance import named
 from fastgate.gateway.attempts import AGAIN, ELSEWHERE, attempt_cost, worth_another
 from fastgate.routing.ladder import Ladder, next_model
 
@@ -109,7 +111,7 @@ def give_up(call: Call) -> None:
     if call.hold is not None:
         call.hold.settle(0)
         call.hold = call.draw = None
-        call.cells = ()
+        call.cells = NO_CELLS
 
 
 def payable(call: Call, lending: Lending) -> tuple[str, ...]:
@@ -141,11 +143,11 @@ def same_budgets(call: Call, model: str, lending: Lending) -> bool:
     who, allowances = call.principal, lending.allowances
     assert who is not None
     if allowances.selection is None:  # no budget, or the last was removed while the call was under way
-        return not call.cells
+        return call.cells == NO_CELLS
     try:
         draw = allowances.draw(who, call.session, model)
     except OverflowError:
         return False
     if draw.staged is not None and not draw.staged.row.hard and draw.stage != "alert":
         return False
-    return tuple(account.number for account in draw.accounts) == call.cells
+    return named(draw) == call.cells

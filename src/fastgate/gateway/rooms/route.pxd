@@ -12,3 +12,7 @@ cpdef list plan(Call call)
 
 @cython.locals(request=RequestView)
 cpdef list lone(Call call)
+
+
+@cython.locals(router=Router)
+cpdef object learn(Call call)

@@ -50,7 +50,8 @@ def lone(call: Call) -> list[Candidate]:
 
 def learn(call: Call) -> None:
     """What a finished call says of where its conversation is warm."""
-    call.snapshot.router.learn(call)
+    router = call.snapshot.router
+    router.learn(call)
 
 
 def unserved(call: Call) -> GatewayError:
