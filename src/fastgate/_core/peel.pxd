@@ -13,3 +13,6 @@ cdef class Peeled:
 
     cdef int add(self, Py_ssize_t at, Py_ssize_t peeled) except -1
     cdef Py_ssize_t back(self, Py_ssize_t offset, bint up) noexcept
+
+
+cdef Peeled peeled_of(bytes text)

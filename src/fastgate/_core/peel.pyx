@@ -264,6 +264,10 @@ cdef class Peeled:
 
 
 def peel(bytes text not None):
+    return peeled_of(text)
+
+
+cdef Peeled peeled_of(bytes text):
     cdef const byte_t* p = <const byte_t*>PyBytes_AS_STRING(text)
     cdef const byte_t* begin = p
     cdef const byte_t* end = p + len(text)

@@ -18,8 +18,11 @@ from pathlib import Path
 from typing import Any
 
 import hyperscan
+import msgspec
 
 from fastgate._core.peel import peel
+from fastgate._core.prefilter import Prefilter
+from fastgate.guards import windows
 from fastgate.guards.closer import UNSCANNED, Effort, Finding, exact_of, look_closer
 from fastgate.guards.rule import ANSWER, KINDS, Block, Kind, Rule, RuleError
 
@@ -28,6 +31,10 @@ log = logging.getLogger("fastgate.guards")
 CANDIDATES_MAX = 16_384
 """Places in one block that are looked at; a 730 KB source file has under a hundred. What lies behind is told as not
 scanned."""
+
+
+PREFILTERED_BYTES_MAX = 4096
+"""Longer text mostly holds something that a pattern may begin with; for it the prefilter would be work done twice."""
 
 
 def _in_order(finding: Finding) -> tuple[int, int, int]:
@@ -47,8 +54,26 @@ class Database:
     def __init__(self, rules: Sequence[tuple[int, Rule]], cache_dir: Path | None) -> None:
         self._local = threading.local()
         self.db: Any = None
-        if rules:
-            self.db = self._cached(rules, cache_dir) if cache_dir is not None else self._compile(rules)
+        self.prefilter: Prefilter | None = None
+        if not rules:
+            return
+        plan: windows.Plan | None
+        if cache_dir is not None:
+            self.db, plan = self._cached(rules, cache_dir), self._planned(rules, cache_dir)
+        else:
+            self.db, plan = self._compile(rules), windows.plan_of([rule for _, rule in rules])
+        if plan is not None:
+            self.prefilter = windows.prefilter_of(plan)
+
+    def _planned(self, rules: Sequence[tuple[int, Rule]], cache_dir: Path) -> windows.Plan | None:
+        """The windows of the rules, from disk or now."""
+        about = repr([(rule.pattern, rule.caseless) for _, rule in rules]).encode() + windows.digest()
+        path = cache_dir / f"{hashlib.sha256(about).hexdigest()[:32]}.windows"
+        with contextlib.suppress(OSError, msgspec.MsgspecError, ValueError):
+            return msgspec.msgpack.decode(path.read_bytes(), type=windows.Plan | None)
+        plan = windows.plan_of([rule for _, rule in rules])
+        self._keep(path, msgspec.msgpack.encode(plan))
+        return plan
 
     def _cached(self, rules: Sequence[tuple[int, Rule]], cache_dir: Path) -> Any:
         content = repr([(index, rule.pattern, flags_of(rule)) for index, rule in rules])
@@ -61,14 +86,17 @@ class Database:
         with contextlib.suppress(OSError, hyperscan.HyperscanError, ValueError):
             return hyperscan.loadb(path.read_bytes(), mode=hyperscan.HS_MODE_BLOCK)
         db = self._compile(rules)
-        temporary = path.with_name(f"{name}.{os.getpid()}")
+        self._keep(path, hyperscan.dumpb(db))
+        return db
+
+    def _keep(self, path: Path, made: bytes) -> None:
+        temporary = path.with_name(f"{path.name}.{os.getpid()}")
         try:
-            cache_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
-            temporary.write_bytes(hyperscan.dumpb(db))
+            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            temporary.write_bytes(made)
             temporary.rename(path)
         except OSError as exc:
             log.warning("the compiled guard patterns cannot be kept (%s); every start compiles them again", exc)
-        return db
 
     def _compile(self, rules: Sequence[tuple[int, Rule]]) -> Any:
         db = hyperscan.Database(mode=hyperscan.HS_MODE_BLOCK)
@@ -82,6 +110,14 @@ class Database:
                     raise RuleError(f"rule {rule.id}: pattern: {exc}") from None
             raise
         return db
+
+    def may_match(self, text: bytes) -> bool:
+        """Whether a scan may find something in the text, or in the text within it. A scan lets go of the interpreter
+        lock, and on a busy machine most of what it reads has left the caches: for a short text that costs far more than
+        the scan itself."""
+        if len(text) > PREFILTERED_BYTES_MAX or self.prefilter is None:
+            return self.db is not None
+        return self.prefilter.may_match(text)
 
     def scan(self, text: bytes, on_match: Callable[[int, int, int, int, Any], bool | None]) -> None:
         """Every match of every pattern: (rule's index, 0, end, flags, None). A handler that returns True ends it."""
@@ -135,7 +171,13 @@ class Engine:
     ) -> tuple[Finding, ...]:
         """What the rules of that kind find in the text, in the order of their places. `seam`: only what patterns find
         on both sides of that place, as each side was looked at by itself. `effort`: what is left of a request's."""
-        found = self._matches(kind, role, text, Effort() if effort is None else effort)
+        found: dict[Finding, None]
+        if (self._answer if kind in ANSWER else self._request).may_match(text):
+            found = self._matches(kind, role, text, Effort() if effort is None else effort)
+        elif seam >= 0 or not self._looks[kind]:
+            return ()
+        else:
+            found = {}
         if seam >= 0:
             return tuple(sorted((f for f in found if f.start < seam < f.end or f.rule == UNSCANNED), key=_in_order))
         looks = self._looks[kind]
