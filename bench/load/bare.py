@@ -10,7 +10,6 @@ import argparse
 import asyncio
 import os
 import tempfile
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -27,13 +26,34 @@ UPSTREAM = "FASTGATE_BENCH_UPSTREAM"
 FIRST_BYTE_NS = 30_000_000_000
 
 
-@dataclass
 class Request:
-    """One that was asked for its body."""
+    """One that was asked for its body: sent on when that is there, and answered when the answer is."""
 
-    scope: Any
-    proto: Any
-    reading: Any
+    def __init__(self, app: App, watcher: Any) -> None:
+        self.app, self.watcher = app, watcher
+        self.reading = watcher.proto()
+
+    def begin(self, reading: Any) -> None:
+        self.reading = None
+        app, scope, body = self.app, self.watcher.scope, reading.result()
+        target = f"{scope.path}?{scope.query_string}"
+        head = f"POST {target} HTTP/1.1\r\nhost: {app.host}\r\ncontent-length: {len(body)}\r\n\r\n".encode()
+        if app.idle:
+            self.send(app.idle.pop(), head, body)
+        else:
+            app.loop.create_task(app.dial()).add_done_callback(lambda dialled: self.send(dialled.result(), head, body))
+
+    def send(self, pump: Pump, head: bytes, body: bytes) -> None:
+        self.pump = pump
+        app, meter = self.app, Meter.of(stream=False)
+        pump.start(head, body, meter, app.flight, app.slot, False, FIRST_BYTE_NS, 0, 0, 0, self.answered)
+
+    def answered(self) -> None:
+        pump = self.pump
+        if pump.usable:
+            self.app.idle.append(pump)
+        self.watcher.proto.response_bytes(pump.status, pump.headers, pump.body)
+        self.watcher.done()
 
 
 class App:
@@ -52,20 +72,8 @@ class App:
     async def __rsgi__(self, scope: Any, proto: Any) -> None:
         proto.response_bytes(200, [], b"")
 
-    def open(self, scope: Any, proto: Any) -> Request | None:
-        return Request(scope, proto, proto()) if scope.method == "POST" else None
-
-    async def go_on(self, request: Request) -> None:
-        scope, proto, body = request.scope, request.proto, request.reading.result()
-        request.reading = None
-        target = f"{scope.path}?{scope.query_string}"
-        head = f"POST {target} HTTP/1.1\r\nhost: {self.host}\r\ncontent-length: {len(body)}\r\n\r\n".encode()
-        pump = self.idle.pop() if self.idle else await self.dial()
-        await pump.start(head, body, Meter.of(stream=False), self.flight, self.slot, False, FIRST_BYTE_NS, 0, 0)
-        answer = pump.body
-        if pump.usable:
-            self.idle.append(pump)
-        proto.response_bytes(pump.status, pump.headers, answer)
+    def open(self, watcher: Any) -> Request | None:
+        return Request(self, watcher) if watcher.scope.method == "POST" else None
 
     async def dial(self) -> Pump:
         _, pump = await self.loop.create_connection(lambda: Pump(self.loop), self.host, self.port)  # type: ignore[type-var]  # a protocol by shape

@@ -7,7 +7,8 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Iterator
+from contextvars import Context, copy_context
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from fastgate import snapshot as snapshots
 from fastgate._core.pump import Pump
 from fastgate.board import Board
 from fastgate.gateway.app import App
+from fastgate.gateway.arrivals import scheduling
 from fastgate.gateway.upstream import Pool
 from fastgate.gateway.worker import Worker
 from fastgate.keys import digest, ensure_pepper
@@ -68,6 +70,26 @@ class Scope:
         return [(name, value) for name, value in self._items]
 
 
+class Reading:
+    """The server's future of a body, which tells of it in the next turn of the loop."""
+
+    def __init__(self, body: bytes) -> None:
+        self._body = body
+
+    def __await__(self) -> Iterator[None]:
+        return self._body
+        yield
+
+    def done(self) -> bool:
+        return False
+
+    def result(self) -> bytes:
+        return self._body
+
+    def add_done_callback(self, told: Callable[[Reading], object], context: Context) -> None:
+        asyncio.get_running_loop().call_soon(told, self, context=context)
+
+
 class Server:
     """The server's side of one request."""
 
@@ -76,14 +98,53 @@ class Server:
     def __init__(self, body: bytes) -> None:
         self._body = body
 
-    async def __call__(self) -> bytes:
-        return self._body
+    def __call__(self) -> Reading:
+        return Reading(self._body)
 
     def client_disconnect(self) -> asyncio.Future[None]:
         return asyncio.get_running_loop().create_future()
 
     def response_bytes(self, status: int, headers: list[tuple[str, str]], body: bytes) -> None:
-        self.status = status
+        self.status, self.headers, self.body_sent = status, headers, body
+
+
+class Client:
+    """What the server knows of a client that sends `left` calls, one after the other."""
+
+    def __init__(self, scope: Scope, server: Server, left: int) -> None:
+        self.scope, self.proto, self.left = scope, server, left
+        self.task: asyncio.Task[None] | None = None
+        self.schedule: Callable[[Client], None]
+        self.served = asyncio.get_running_loop().create_future()
+
+    def taskref(self, task: asyncio.Task[None]) -> None:
+        self.task = task
+
+    def done(self) -> None:
+        self.left -= 1
+        if self.left:
+            self.schedule(self)
+        else:
+            self.served.set_result(None)
+
+    def err(self, error: BaseException) -> None:
+        self.served.set_exception(error)
+
+
+def refuse(client: Client) -> None:
+    raise RuntimeError("a call of the bench was not taken as a plain one")
+
+
+async def serve(app: App, clients: list[Client], status: int = 200) -> None:
+    """All calls of `clients`, theirs one after the other, as the server brings them. All must be answered with
+    `status`; 0: with any."""
+    schedule = scheduling(app, asyncio.get_running_loop(), copy_context(), refuse)  # type: ignore[arg-type]  # by shape
+    for client in clients:
+        client.schedule = schedule  # type: ignore[assignment]
+        client.schedule(client)
+    await asyncio.gather(*(client.served for client in clients))
+    if status and any(client.proto.status != status for client in clients):
+        raise RuntimeError(f"a call of the bench was not answered with {status}")
 
 
 async def _dial(pool: Pool) -> Pump:
@@ -126,19 +187,12 @@ def seconds_of(folder: Path, calls: int, body: bytes, **changes: Any) -> float:
     Pool.dial = _dial  # type: ignore[method-assign]
     scope = Scope(body)
 
-    async def turn(handle: Callable[[Any, Any], Awaitable[None]], server: Server) -> None:
-        for _ in range(calls // TURN):
-            await handle(scope, server)
-
     async def run() -> float:
         app = make_app(folder, asyncio.get_running_loop(), **changes)
-        servers = [Server(body) for _ in range(TURN)]
+        clients = [Client(scope, Server(body), calls // TURN) for _ in range(TURN)]
         begun = time.process_time()
-        await asyncio.gather(*(turn(app.__rsgi__, server) for server in servers))
-        took = time.process_time() - begun
-        if any(server.status != 200 for server in servers):
-            raise RuntimeError("a call of the bench was not answered with 200")
-        return took
+        await serve(app, clients)
+        return time.process_time() - begun
 
     return uvloop.run(run())
 

@@ -24,6 +24,7 @@ cdef class Call:
     cdef public int64_t at_ns
     cdef public int64_t start_ns
     cdef public list attempts
+    cdef public int64_t begun_ns
 
     cdef public RequestHead head
     cdef public bytes body

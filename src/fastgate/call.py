@@ -107,6 +107,8 @@ class Call:
     start_ns: int
     """Monotonic."""
     attempts: list[AttemptFields]
+    begun_ns: int
+    """Monotonic, of the attempt that is under way or was the last."""
 
     # edge
     head: RequestHead
@@ -286,7 +288,7 @@ class Call:
         self.left_out = ()
         self.endpoint = None
         self.price = None
-        self.bound_nano = 0
+        self.bound_nano = self.begun_ns = 0
         self.meter = self.pump = self.pool = None
         self.slot = -1
         self.attempted_nano = 0

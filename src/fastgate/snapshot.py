@@ -298,6 +298,7 @@ class Snapshot:
     none.
     `guards` are fastgate.guards' (the worker builds them), None where nothing is to be looked for; `router` is
     fastgate.routing's, None where there is one endpoint and nothing to choose, `ladder` where no model ever changes.
+    `plain` is set where none of these and no cache can make a call wait.
     """
 
     __slots__ = (
@@ -312,6 +313,7 @@ class Snapshot:
         "ladder",
         "limits",
         "pauses",
+        "plain",
         "prices",
         "principals",
         "prompt",
@@ -340,6 +342,7 @@ class Snapshot:
         self.guards: Any = None
         self.router: Any = None
         self.ladder: Any = None
+        self.plain = False
 
 
 current: Snapshot

@@ -13,6 +13,7 @@ cdef class Pump:
     cdef object send                # the client's push, while a stream is attached
     cdef object locate
     cdef object waiter              # future of the head or the whole answer
+    cdef object told                # called once that answer is over, in the waiter's place
     cdef object ended               # future of a stream's end
     cdef Meter meter
     cdef FlightTable flight

@@ -1,6 +1,6 @@
 from asyncio import AbstractEventLoop, Future
 from collections.abc import Callable
-from typing import Final, final
+from typing import Final, final, overload
 
 from fastgate._core.credit import Credit
 from fastgate._core.flight import FlightTable
@@ -53,6 +53,7 @@ class Pump:
     def over(self) -> bool: ...
     @property
     def body(self) -> bytes: ...
+    @overload
     def start(
         self,
         head: bytes,
@@ -65,7 +66,23 @@ class Pump:
         idle_ns: int,
         ping_ns: int,
         hold_ns: int = ...,
+        told: None = ...,
     ) -> Future[None]: ...
+    @overload
+    def start(
+        self,
+        head: bytes,
+        body: bytes,
+        meter: Meter,
+        flight: FlightTable,
+        slot: int,
+        stream: bool,
+        first_byte_ns: int,
+        idle_ns: int,
+        ping_ns: int,
+        hold_ns: int,
+        told: Callable[[], object],
+    ) -> None: ...
     def attach(
         self, send: Callable[[bytes], object], credit: Credit, locate: Callable[[Callable[[], None]], None]
     ) -> Future[None]: ...

@@ -82,8 +82,9 @@ cdef class Pump:
     # -- the exchange, called by the relay --------------------------------------------------------------------------
 
     def start(self, bytes head, bytes body, Meter meter, FlightTable flight, int slot, bint stream,
-              int64_t first_byte_ns, int64_t idle_ns, int64_t ping_ns, int64_t hold_ns=0):
-        """Send one request; returns the future to await. The connection must be idle."""
+              int64_t first_byte_ns, int64_t idle_ns, int64_t ping_ns, int64_t hold_ns=0, object told=None):
+        """Send one request; returns the future to await, or None where `told` is given, which is called instead once
+        a whole answer is over. The connection must be idle."""
         if self.state != IDLE or self.transport is None:
             raise RuntimeError("the connection is not idle")
         self.state = HEAD
@@ -93,31 +94,28 @@ cdef class Pump:
         self.request_id = ""
         self.pieces = []
         self.collected = 0
-        self.received = False
-        self.event_stream = self.framed = self.encoded = self.flowing = self.in_frames = False
+        self.received = self.event_stream = self.framed = self.encoded = self.flowing = self.in_frames = False
         self.held = []
         self.held_bytes = 0
-        self.frames = None
+        self.frames = self.failure = None
         self.hold_ns = hold_ns
         self.informational = 0
         self.head_bytes = 0
-        self.failure = None
         self.meter = meter
         self.flight = flight
         self.slot = slot
         self.wants_stream = stream
-        self.send = None
-        self.credit = None
+        self.send = self.credit = None
         self.paused = self.client_gone = self.kept = False
-        self.tape = self.tape_ns = None
-        self.listener = None
+        self.tape = self.tape_ns = self.listener = None
         self.bytes_out = 0
         self.exchanges += 1
         self.idle_ns = idle_ns
         self.ping_ns = ping_ns
         self.last_ns = self.sent_ns = monotonic_ns()
         self.deadline_ns = self.last_ns + first_byte_ns
-        self.waiter = self.loop.create_future()
+        self.told = told
+        self.waiter = self.loop.create_future() if told is None else None
         self.ended = None
         if slot >= 0:  # sent, from here on: whatever was noted before is of another attempt
             flight.note(slot, meter.usage, 0)
@@ -468,15 +466,16 @@ cdef class Pump:
             self.send = self.locate = None  # the server ends a stream when nobody holds its transport any more
         elif self.state == STREAM:
             return 0  # the relay attaches next and is told then
-        if self.state == CLOSED or self.state == IDLE:
-            return 0
-        if self.outcome == COMPLETE and self.keep_alive and self.transport is not None:
+        if self.outcome != COMPLETE or not self.keep_alive or self.transport is None:
+            self.drop()
+        elif self.state != CLOSED:
             self.state = IDLE
             if self.paused:
                 self.paused = False
                 self.transport.resume_reading()
-        else:
-            self.drop()
+        told, self.told = self.told, None
+        if told is not None:  # last: the connection may begin another exchange from here on
+            told()
         return 0
 
     cdef int drop(self) except -1:

@@ -9,22 +9,21 @@ import asyncio
 import logging
 from typing import TYPE_CHECKING, Any
 
-from fastgate.call import Call, Downstream
+from fastgate.call import Downstream
 from fastgate.dialects.downstream import DialectSide
 from fastgate.dialects.front import match
 from fastgate.errors import GatewayError, draining, not_found, shedding
-from fastgate.gateway import arrivals, body, increases, local, pipeline
+from fastgate.gateway import arrivals, increases, local, pipeline
+from fastgate.gateway.plain import BILLABLE, Plain, new_call, open_call
 from fastgate.gateway.pressure import REFUSING, ClosingSide
 from fastgate.gateway.rooms import edge
 from fastgate.gateway.worker import Worker, worker_from_environ
 from fastgate.proc import become_worker
 
 if TYPE_CHECKING:
-    from fastgate.call import Route
+    from fastgate.gateway.arrivals import Watcher
 
 log = logging.getLogger("fastgate.app")
-
-BILLABLE: dict[str, Route] = {"/v1/messages": "messages", "/v1/messages/count_tokens": "count_tokens"}
 
 ALIVE = frozenset(("/", "/api/hello", "/healthz"))
 
@@ -66,7 +65,7 @@ class App:
                 local.refuse(worker, proto, shedding(1 + worker.next_number() % RETRY_SPREAD_S))
                 return
             proto = ClosingSide(proto)
-        call = self.call(scope, proto, route)
+        call = new_call(worker, scope, proto, route)
         if front is not None:
             call.query, call.front = "", front
         worker.calls[call.n] = call
@@ -75,36 +74,9 @@ class App:
         finally:
             del worker.calls[call.n]
 
-    def call(self, scope: Any, proto: Downstream, route: Route) -> Call:
-        """A call that begins now."""
-        worker = self.worker
-        call = Call(worker.next_number(), worker.epoch, worker.snapshot, route, proto, scope.client)
-        call.authority = scope.authority
-        call.query = scope.query_string
-        return call
-
-    def open(self, scope: Any, proto: Downstream) -> Call | None:
-        """Begin a plain call, that nothing stands against so far, and ask for its body; None for any other request.
-        Called by the server's thread (arrivals.py): nothing is answered here."""
-        route, worker = BILLABLE.get(scope.path), self.worker
-        if route is None or scope.method != "POST" or worker.board.draining or worker.pressure.level(len(worker.calls)):
-            return None
-        call = self.call(scope, proto, route)
-        try:
-            pipeline.enter(call, worker, scope.headers.items())
-        except GatewayError:
-            return None
-        if not body.ask(call, call.snapshot.limits.body_bytes):
-            return None
-        worker.calls[call.n] = call
-        return call
-
-    async def go_on(self, call: Call) -> None:
-        """Take a call that was opened so to its end."""
-        try:
-            await pipeline.run(call, self.worker, None)
-        finally:
-            del self.worker.calls[call.n]
+    def open(self, watcher: Watcher) -> Plain | None:
+        """Begin a plain call; None for any other request. Called by the server's thread (arrivals.py)."""
+        return open_call(self.worker, watcher)
 
     async def other(self, scope: Any, proto: Downstream, path: str) -> None:
         """Everything that is not billable: liveness, readiness, the key's own view, 404."""

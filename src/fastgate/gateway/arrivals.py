@@ -2,7 +2,7 @@
 
 Granian's own way wakes the loop for a request; its task asks for the body; a thread that has it wakes the loop again.
 Here the thread that brings a request reads its head (`App.open`, which waits for nothing) and asks for the body, and
-the call's task begins when that has come, which saves a wake-up each way. That thread holds the interpreter lock, and
+the call goes on when that has come, which saves a wake-up each way. That thread holds the interpreter lock, and
 what it changes it changes in single steps. Whatever is not plain, or is refused, goes Granian's own way.
 
 Leans on Granian's internals, as the relay's credit does: its version is pinned. Knows nothing of what a call is.
@@ -14,8 +14,7 @@ import asyncio
 import logging
 from collections.abc import Callable, Coroutine
 from contextvars import Context
-from functools import partial
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol
 
 from granian._futures import _cbsched_aioschedule
 from granian._granian import CallbackScheduler
@@ -42,38 +41,32 @@ Run = Callable[[Watcher], Coroutine[Any, Any, None]]
 
 
 class Opened(Protocol):
-    """A call whose body was asked for: `reading` is the server's future of it. Who goes on with the call lets go of it:
-    the future holds what it tells of, the call, and no collector sees through it."""
+    """A call whose body was asked for: `reading` is the server's future of it, and `begin` is called with it on the
+    loop once it is over. That lets go of it: the future holds what it tells of, the call, and no collector sees through
+    it. The call tells the watcher of its end."""
 
     reading: Any
 
+    def begin(self, reading: Any, /) -> object: ...
 
-OpenedT = TypeVar("OpenedT", bound=Opened)
 
-
-class Plain(Protocol[OpenedT]):
+class Plain(Protocol):
     """What an application does with plain calls."""
 
-    def open(self, scope: Any, proto: Downstream) -> OpenedT | None:
+    def open(self, watcher: Any, /) -> Opened | None:
         """Begin a call and ask for its body; None for a request that is no plain call."""
-
-    async def go_on(self, call: OpenedT, /) -> None:
-        """Take it to its end, once that reading is over."""
 
 
 def scheduling(
-    app: Plain[OpenedT], loop: asyncio.AbstractEventLoop, context: Context, otherwise: Callable[[Watcher], None]
+    app: Plain, loop: asyncio.AbstractEventLoop, context: Context, otherwise: Callable[[Watcher], None]
 ) -> Callable[[Watcher], None]:
     """What the server's thread calls with each request. Plain ones begin when they are read, others by `otherwise`."""
 
-    def begin(watcher: Watcher, call: OpenedT, _: object) -> None:
-        watcher.taskref(loop.create_task(carry(app, watcher, call)))
-
     def schedule(watcher: Watcher) -> None:
         try:
-            call = app.open(watcher.scope, watcher.proto)
+            call = app.open(watcher)
             if call is not None:
-                reading, told = call.reading, partial(begin, watcher, call)
+                reading, told = call.reading, call.begin
                 # One that is over would tell the loop as if from within; this thread alone ends one that is not.
                 if reading.done():
                     loop.call_soon_threadsafe(told, reading, context=context)
@@ -87,10 +80,10 @@ def scheduling(
     return schedule
 
 
-async def carry(app: Plain[OpenedT], watcher: Watcher, call: OpenedT) -> None:
-    """What Granian wraps around an application, around `go_on`."""
+async def carry(watcher: Watcher, call: Coroutine[Any, Any, None]) -> None:
+    """What Granian wraps around an application, around a call that goes on as a task."""
     try:
-        await app.go_on(call)
+        await call
     except BaseException as error:  # noqa: BLE001  # as Granian's own: it answers 500 and logs it
         watcher.err(error)
         return
@@ -102,15 +95,15 @@ class Scheduler(CallbackScheduler):
 
     __slots__ = ()
 
-    def __new__(cls, loop: asyncio.AbstractEventLoop, run: Run, app: Plain[Any]) -> Scheduler:
+    def __new__(cls, loop: asyncio.AbstractEventLoop, run: Run, app: Plain) -> Scheduler:
         return super().__new__(cls, loop, run, None, None, None)  # type: ignore[call-arg]  # not in Granian's stubs
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, run: Run, app: Plain[Any]) -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop, run: Run, app: Plain) -> None:
         otherwise = _cbsched_aioschedule(loop, self._ctx, run)  # type: ignore[no-untyped-call]
         self._schedule_fn = scheduling(app, loop, self._ctx, otherwise)
 
 
-def install(app: Plain[OpenedT]) -> None:
+def install(app: Plain) -> None:
     """Have this worker's server ask `app` first. Granian makes its scheduler after it has called `__rsgi_init__`."""
 
     def made(loop: asyncio.AbstractEventLoop, run: Run, impl_asyncio: bool) -> Scheduler:

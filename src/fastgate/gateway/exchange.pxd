@@ -1,6 +1,4 @@
 cimport cython
-from libc.stdint cimport int64_t
-
 from fastgate._core.flight cimport FlightTable
 from fastgate._core.meter cimport Meter
 from fastgate._core.pump cimport Pump
@@ -11,8 +9,11 @@ from fastgate.call cimport Call
 cpdef object claim(Call call, FlightTable flight)
 
 
+cpdef bint is_ahead(Call call) except *
+
+
 @cython.locals(request=RequestView, meter=Meter, stream=bint)
-cpdef object begin(Call call, object pool, Pump pump, bytes head, bytes body, FlightTable flight)
+cpdef object begin(Call call, object pool, Pump pump, bytes head, bytes body, FlightTable flight, told=*)
 
 
 @cython.locals(pump=Pump, meter=Meter)
@@ -23,7 +24,7 @@ cpdef object check_status(Call call, Pump pump, object endpoint)
 
 
 @cython.locals(pump=Pump)
-cpdef object note_attempt(Call call, int64_t begun_ns, str error)
+cpdef object note_attempt(Call call, str error)
 
 
 cpdef object renew(Call call)
@@ -34,7 +35,7 @@ cpdef object choose(Call call, tuple candidate)
 
 
 @cython.locals(pump=Pump)
-cpdef object accepted(Call call, object pool, int64_t begun_ns, str why)
+cpdef object accepted(Call call, object pool, str why)
 
 
 cpdef object tell(Call call, str what)

@@ -14,6 +14,8 @@ from fastgate.errors import Kind, client_gone, endpoint_down, overloaded, provid
 from fastgate.journal.flight import encode_note
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from fastgate._core.flight import FlightTable
     from fastgate._core.pump import Pump
     from fastgate.call import Call, Candidate
@@ -43,6 +45,7 @@ def choose(call: Call, candidate: Candidate) -> None:
 
 def claim(call: Call, flight: FlightTable) -> None:
     """Write the call and its candidate into the flight table: if this worker dies, its charge can still be told."""
+    call.begun_ns = mono_ns()
     if call.slot >= 0:
         flight.amend(call.slot, encode_note(call))
         return
@@ -51,8 +54,22 @@ def claim(call: Call, flight: FlightTable) -> None:
         raise overloaded("This gateway has as many calls in flight as it can account for; try again.", 1)
 
 
-def begin(call: Call, pool: Pool, pump: Pump, head: bytes, body: bytes, flight: FlightTable) -> Any:
-    """Send the request on a connection; the future of its whole answer, or of a stream's head."""
+def is_ahead(call: Call) -> bool:
+    """Whether the call's first exchange was made before it had a task (plain.py): it is over, and not noted yet."""
+    return call.pump is not None and not call.attempts
+
+
+def begin(
+    call: Call,
+    pool: Pool,
+    pump: Pump,
+    head: bytes,
+    body: bytes,
+    flight: FlightTable,
+    told: Callable[[], object] | None = None,
+) -> Any:
+    """Send the request on a connection; the future of its whole answer, or of a stream's head. With `told`, which is
+    for a whole answer, that is called in the future's place."""
     request = call.request
     assert request is not None
     stream = request.stream and call.route == "messages"
@@ -61,7 +78,7 @@ def begin(call: Call, pool: Pool, pump: Pump, head: bytes, body: bytes, flight: 
     call.pump = pump
     call.sent = True
     first_byte_ns, idle_ns, ping_ns = pool.first_byte_ns, pool.idle_ns, pool.ping_ns
-    return pump.start(head, body, meter, flight, call.slot, stream, first_byte_ns, idle_ns, ping_ns, pool.hold_ns)
+    return pump.start(head, body, meter, flight, call.slot, stream, first_byte_ns, idle_ns, ping_ns, pool.hold_ns, told)
 
 
 def conclude(call: Call, pool: Pool, flight: FlightTable) -> None:
@@ -101,15 +118,15 @@ def renew(call: Call) -> None:
     call.recast = None
 
 
-def accepted(call: Call, pool: Pool, begun_ns: int, why: str) -> None:
+def accepted(call: Call, pool: Pool, why: str) -> None:
     """Note an attempt whose answer is the client's. `why`: what came between, where it is not the one planned first."""
-    note_attempt(call, begun_ns, "")
+    note_attempt(call, "")
     call.throttled = False  # an earlier attempt was; this one has an answer
     pool.breaker.succeeded()
     pump = call.pump
     if call.decision is not None and pump is not None and pump.streaming:
         now_ns = mono_ns()
-        pool.pace.answered((now_ns - begun_ns) // 1000, now_ns)
+        pool.pace.answered((now_ns - call.begun_ns) // 1000, now_ns)
     if call.home and call.home != pool.label:
         tell(call, f"hop;{call.home};{why or call.reason}")
     if call.left_out:
@@ -145,10 +162,10 @@ def failed(failure: str, endpoint: Endpoint) -> NoReturn:
     raise endpoint_down(kind, f"Endpoint {endpoint.name} {FAILURES[kind]}.")
 
 
-def note_attempt(call: Call, begun_ns: int, error: str) -> None:
+def note_attempt(call: Call, error: str) -> None:
     pump, endpoint = call.pump, call.endpoint
     assert endpoint is not None
     status = pump.status if pump is not None else 0
-    spent_us = (mono_ns() - begun_ns) // 1000
+    spent_us = (mono_ns() - call.begun_ns) // 1000
     name = f"{endpoint.name}/{endpoint.key}" if endpoint.key else endpoint.name
     call.attempts.append((name, call.model_used, status, error, spent_us, 0))

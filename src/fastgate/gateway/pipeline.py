@@ -19,39 +19,38 @@ cut a charge or a record off: client gone, upstream dead, worker draining all pa
 from __future__ import annotations
 
 import asyncio
-import logging
 from typing import TYPE_CHECKING, Any
 
-from fastgate.errors import GatewayError, Kind, internal
-from fastgate.gateway import answer, body, drawing
-from fastgate.gateway.rooms import cache, edge, guard, hold, identity, journal, ladder, ledger, policy, relay, route
+from fastgate.errors import GatewayError, Kind
+from fastgate.gateway import body, drawing
+from fastgate.gateway.exchange import is_ahead
+from fastgate.gateway.rooms import cache, guard, hold, ladder, relay, route
+from fastgate.gateway.steps import Items, enter, failed, finish, proceed
 
 if TYPE_CHECKING:
     from fastgate.call import Call, Candidate
     from fastgate.gateway.worker import Worker
 
-log = logging.getLogger("fastgate.pipeline")
 
-Items = list[tuple[str, str]]
-"""Header lines as the server gives them."""
-
-
-def enter(call: Call, worker: Worker, items: Items) -> None:
-    """Through the rooms before the body, which wait for nothing."""
-    edge.open_call(call, items)
-    identity.identify(call, worker.digester)
+async def go_on(call: Call, worker: Worker) -> None:
+    """Take a call that came the plain way from the room it has come to, to its end."""
+    try:
+        await run(call, worker, None)
+    finally:
+        del worker.calls[call.n]
 
 
 async def run(call: Call, worker: Worker, items: Items | None) -> None:
-    """Take one call through the rooms and answer it. Without `items` it has entered already."""
+    """Take one call through the rooms and answer it. Without `items` it has entered already, and with a request it has
+    its body."""
     error: GatewayError | None = None
     transport: Any = None
     try:
         if items is not None:
             enter(call, worker, items)
-        call.body = await body.receive(call, call.snapshot.limits.body_bytes)
-        edge.open_body(call)
-        policy.admit(call, worker.rates)
+        if call.request is None:
+            call.body = await body.receive(call, call.snapshot.limits.body_bytes)
+            proceed(call, worker)
         if call.snapshot.guards is not None:
             await guard.screen(call)
         if call.snapshot.cache is not None:
@@ -68,18 +67,13 @@ async def run(call: Call, worker: Worker, items: Items | None) -> None:
                 transport = await relay.pass_on(call, worker.locate)
             if call.asked is not None:
                 await cache.store(call, worker.cached)
-    except GatewayError as exc:
-        error = exc.bare()
-        call.fail(exc)
-        if call.principal is None:
-            error = (await body.discard(call, exc)).bare()
     except asyncio.CancelledError:
         call.outcome, call.error = "cancelled", Kind.CANCELLED.value
         raise
-    except Exception:
-        log.exception("%s failed", call.id)
-        error = internal()
-        call.fail(error)
+    except Exception as exc:  # noqa: BLE001  # it is told and logged
+        error = failed(call, exc)
+        if call.principal is None:
+            error = (await body.discard(call, error)).bare()
     finally:
         finish(call, worker, error, transport)
 
@@ -122,7 +116,7 @@ async def send(call: Call, worker: Worker) -> None:
 async def held(call: Call, worker: Worker) -> list[Candidate]:
     """The plan for the call's model, with what it can cost held."""
     plan = route.plan(call)
-    if call.snapshot.budgets is not None and call.hold is None:
+    if call.snapshot.budgets is not None and call.hold is None and not is_ahead(call):
         lending = worker.lending
         if not drawing.at_once(call, plan, lending.allowances):
             plan = await hold.hold(call, plan, lending, route.plan)
@@ -141,29 +135,3 @@ async def fits(call: Call, worker: Worker, before: ladder.Standing) -> bool:
         await hold.hold_again(call, before.nano, worker.lending)
         return False
     return True
-
-
-def finish(call: Call, worker: Worker, error: GatewayError | None, transport: Any) -> None:
-    """Charge, answer, record. Runs once for every call and never awaits."""
-    ledger.settle(call)
-    ledger.release(call)
-    if call.hold is not None:
-        worker.lending.prefixes.keep(call)
-    if call.snapshot.router is not None:
-        route.learn(call)
-    if call.gate is not None:
-        policy.leave(call)
-    if call.key_gate is not None:
-        relay.leave(call)
-    if transport is not None:
-        transport.send_bytes(answer.closing_line(call))
-    elif not call.answered:
-        if error is not None:
-            answer.send_error(call, error)
-        elif call.hit is not None:
-            answer.send_hit(call, *call.hit)
-        elif call.pump is not None:
-            answer.send_whole(call, call.pump)
-    if call.asked is not None:
-        cache.end(call, worker.cached)
-    worker.close_call(call, journal.encode(call))

@@ -6,12 +6,11 @@ import asyncio
 import contextvars
 import threading
 from collections.abc import Callable
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from fastgate.gateway.arrivals import scheduling
+from fastgate.gateway.arrivals import carry, scheduling
 
 
 class Reading:
@@ -57,25 +56,36 @@ class Watcher:
         self.over.set()
 
 
+class Call:
+    """One that was asked for its body, and goes on as a task."""
+
+    def __init__(self, reading: Reading, watcher: Watcher, late: BaseException | None = None) -> None:
+        self.reading, self.watcher, self.late = reading, watcher, late
+        self.begun: list[object] = []
+        self.gone_on = False
+
+    def begin(self, reading: object) -> None:
+        self.begun.append(reading)
+        self.watcher.taskref(asyncio.get_running_loop().create_task(carry(self.watcher, self.go_on())))
+
+    async def go_on(self) -> None:
+        self.gone_on = True
+        if self.late is not None:
+            raise self.late
+
+
 class App:
     """Opens what it was given."""
 
-    def __init__(self, call: Any, fault: Exception | None = None, late: BaseException | None = None) -> None:
-        self.call, self.fault, self.late = call, fault, late
+    def __init__(self, call: Call | None, fault: Exception | None = None) -> None:
+        self.call, self.fault = call, fault
         self.threads: list[int] = []
-        self.gone_on: list[Any] = []
 
-    def open(self, scope: Any, proto: Any) -> Any:
+    def open(self, watcher: Watcher) -> Call | None:
         self.threads.append(threading.get_ident())
         if self.fault is not None:
             raise self.fault
         return self.call
-
-    async def go_on(self, call: Any) -> None:
-        assert asyncio.current_task() is not None
-        self.gone_on.append(call)
-        if self.late is not None:
-            raise self.late
 
 
 def bring(app: App, watcher: Watcher, others: list[Any], loop: asyncio.AbstractEventLoop) -> None:
@@ -90,18 +100,20 @@ def test_a_plain_call_begins_when_its_body_is_there(late: BaseException | None) 
     async def run() -> None:
         loop = asyncio.get_running_loop()
         reading = Reading(loop)
-        call = SimpleNamespace(reading=reading)
-        app, watcher, others = App(call, late=late), Watcher(), list[Any]()
+        watcher, others = Watcher(), list[Any]()
+        call = Call(reading, watcher, late)
+        app = App(call)
         bring(app, watcher, others, loop)
         assert app.threads
         assert app.threads != [threading.get_ident()]
         await asyncio.sleep(0.01)
-        assert app.gone_on == []
+        assert call.begun == []
         bringing = threading.Thread(target=reading.come)
         bringing.start()
         await asyncio.wait_for(watcher.over.wait(), 5)
         bringing.join()
-        assert app.gone_on == [call]
+        assert call.begun == [reading]
+        assert call.gone_on
         assert watcher.ended == ["done" if late is None else late]
         assert len(watcher.tasks) == 1
         assert others == []
@@ -112,11 +124,11 @@ def test_a_plain_call_begins_when_its_body_is_there(late: BaseException | None) 
 def test_a_body_that_is_there_at_once_is_told_from_the_servers_thread() -> None:
     async def run() -> None:
         loop = asyncio.get_running_loop()
-        call = SimpleNamespace(reading=Reading(loop, over=True))
-        app, watcher, others = App(call), Watcher(), list[Any]()
-        bring(app, watcher, others, loop)
+        watcher, others = Watcher(), list[Any]()
+        call = Call(Reading(loop, over=True), watcher)
+        bring(App(call), watcher, others, loop)
         await asyncio.wait_for(watcher.over.wait(), 5)
-        assert app.gone_on == [call]
+        assert call.gone_on
         assert others == []
 
     asyncio.run(run(), debug=True)  # in which a loop refuses to be called from another thread
@@ -129,6 +141,6 @@ def test_what_is_no_plain_call_or_cannot_be_opened_goes_granians_own_way(fault: 
         bring(app, watcher, others, asyncio.get_running_loop())
         await asyncio.sleep(0.01)
         assert others == [watcher]
-        assert app.gone_on == watcher.ended == []
+        assert watcher.ended == []
 
     asyncio.run(run())

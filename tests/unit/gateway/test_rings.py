@@ -29,7 +29,10 @@ NO_BODY_S = snapshots.Limits(32 << 20, 0.0, 5.0, 30.0, 30.0, 15.0, 10.0, 55.0, "
 
 
 @pytest.mark.parametrize("changes", [{}, GUARDED], ids=["plain", "guarded"])
-def test_a_call_that_is_over_is_freed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, changes: dict[str, Any]) -> None:
+@pytest.mark.parametrize("way", ["without a task", "as a task"])
+def test_a_call_that_is_over_is_freed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, changes: dict[str, Any], way: str
+) -> None:
     monkeypatch.setattr(Pool, "dial", micro._dial)
 
     async def run() -> int:
@@ -39,9 +42,11 @@ def test_a_call_that_is_over_is_freed(tmp_path: Path, monkeypatch: pytest.Monkey
         gc.collect()
         gc.disable()
         try:
-            for _ in range(CALLS):
+            for _ in range(CALLS if way == "as a task" else 0):
                 await app.__rsgi__(scope, server)
                 assert server.status == 200
+            if way == "without a task":
+                await micro.serve(app, [micro.Client(scope, server, CALLS)])
             return sum(isinstance(thing, Call) for thing in gc.get_objects())
         finally:
             gc.enable()

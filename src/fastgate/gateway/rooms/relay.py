@@ -25,7 +25,17 @@ from fastgate.gateway.attempts import (
     wait_of,
     worth_another,
 )
-from fastgate.gateway.exchange import accepted, begin, broken_off, choose, claim, conclude, note_attempt, renew
+from fastgate.gateway.exchange import (
+    accepted,
+    begin,
+    broken_off,
+    choose,
+    claim,
+    conclude,
+    is_ahead,
+    note_attempt,
+    renew,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -65,33 +75,30 @@ async def carry(
         for candidate in upstreams.ordered(plan, down):
             if left == 0:
                 break
-            if call.attempts:
-                bury(call)
-            if (more := lacking(call, candidate[2])) and not await extend(call.n, call.draw, call.hold, more):
-                continue
-            choose(call, candidate)
-            pool = upstreams.pool(candidate[0], limits)
-            if pool.gate is not None and not enter(call, pool.gate):
-                asked_s = pool.gate.wait_ns / 1e9
-                continue
+            ahead = is_ahead(call)
+            pool = call.pool
+            if not ahead:
+                pool, wait_s = await place(call, candidate, upstreams, flight, extend)
+                if pool is None:
+                    asked_s = wait_s or asked_s
+                    continue
             left -= 1
-            failure, begun_ns = None, mono_ns()
-            claim(call, flight)
+            failure = None
             try:
-                await attempt(call, pool, flight)
+                await attempt(call, pool, flight, ahead)
             except GatewayError as exc:
                 failure = exc.bare()
                 left += exc.kind in UNSENT
                 if exc.kind in ELSEWHERE:
                     plan = [other for other in plan if other is not candidate]
                 elif exc.kind not in AGAIN:
-                    note_attempt(call, begun_ns, exc.kind.value)
+                    note_attempt(call, exc.kind.value)
                     raise
             pump = call.pump
             if failure is None and pump is not None and not worth_another(pump):
-                accepted(call, pool, begun_ns, "" if candidate is first else "failed" if call.attempts else "unhealthy")
+                accepted(call, pool, "" if candidate is first else "failed" if call.attempts else "unhealthy")
                 return False
-            asked_s = lost(call, pool, failure, begun_ns, down)
+            asked_s = lost(call, pool, failure, down)
             refused = pump if failure is None else None
         rounds += 1
         if call.preferred:
@@ -110,17 +117,35 @@ async def carry(
     return False
 
 
+async def place(
+    call: Call, candidate: Candidate, upstreams: Upstreams, flight: FlightTable, extend: Extend
+) -> tuple[Pool | None, float]:
+    """Make ready for an attempt: the one before it is buried, the money is held, the endpoint's own limits let the call
+    in, and the flight table has it. No pool where one of them says no; and the seconds to wait, where they are known.
+    """
+    if call.attempts:
+        bury(call)
+    if (more := lacking(call, candidate[2])) and not await extend(call.n, call.draw, call.hold, more):
+        return None, 0.0
+    choose(call, candidate)
+    pool = upstreams.pool(candidate[0], call.snapshot.limits)
+    if pool.gate is not None and not enter(call, pool.gate):
+        return None, pool.gate.wait_ns / 1e9
+    claim(call, flight)
+    return pool, 0.0
+
+
 def nowhere() -> GatewayError:
     return endpoint_down(Kind.NO_ENDPOINT, "No endpoint of this gateway can take this call now.")
 
 
-def lost(call: Call, pool: Pool, failure: GatewayError | None, begun_ns: int, down: set[str]) -> float:
+def lost(call: Call, pool: Pool, failure: GatewayError | None, down: set[str]) -> float:
     """Note an attempt that failed, and what it says about its endpoint: in `down` where its other keys would fail too.
     The seconds that the provider asks to wait."""
     pump, endpoint = call.pump, pool.endpoint
     asked_s = wait_of(pump) if failure is None and pump is not None else 0.0
     error = failure.kind.value if failure is not None else Kind.UPSTREAM_STATUS.value
-    note_attempt(call, begun_ns, error)
+    note_attempt(call, error)
     call.throttled = call.throttled or throttles(call, error)
     log.warning("%s: %s: %s", call.id, pool.label, failure.message if failure is not None else error)
     if failure is None or failure.kind is not Kind.UNSUPPORTED:
@@ -171,8 +196,19 @@ def lacking(call: Call, bound_nano: int) -> int:
     return max(0, call.attempted_nano + bound_nano - call.hold.nano) if call.hold is not None else 0
 
 
-async def attempt(call: Call, pool: Pool, flight: FlightTable) -> None:
-    """One try at one endpoint; a kept connection that turns out closed is replaced once."""
+async def attempt(call: Call, pool: Pool, flight: FlightTable, ahead: bool = False) -> None:
+    """One try at one endpoint; a kept connection that turns out closed is replaced once. `ahead`: the exchange is over
+    already (is_ahead)."""
+    pump = call.pump if ahead else None
+    if pump is None or closed_unread(pump):
+        pump = await exchange(call, pool, flight)
+    conclude(call, pool, flight)
+    if pump.streaming and early_error(call, pump):
+        broken_off(call, pool)
+
+
+async def exchange(call: Call, pool: Pool, flight: FlightTable) -> Pump:
+    """Send the call on the pool's connections until one has not closed before it was read."""
     renew(call)
     wire = pool.wire
     if wire.credential is not None:
@@ -184,11 +220,13 @@ async def attempt(call: Call, pool: Pool, flight: FlightTable) -> None:
             pool.give(pump)
             raise client_gone()  # while it waited for money or for the connection: nothing is bought for nobody
         await begin(call, pool, pump, head, body, flight)
-        if not (pump.failure == "reset" and pump.exchanges > 1 and not pump.received):
-            break
-    conclude(call, pool, flight)
-    if pump.streaming and early_error(call, pump):
-        broken_off(call, pool)
+        if not closed_unread(pump):
+            return pump
+
+
+def closed_unread(pump: Pump) -> bool:
+    """Whether a kept connection has closed before any byte of the answer, as a server ends an idle one."""
+    return pump.failure == "reset" and pump.exchanges > 1 and not pump.received
 
 
 async def pass_on(call: Call, locate: Callable[[Callable[[], None]], None]) -> object:

@@ -1,0 +1,40 @@
+cimport cython
+
+from fastgate._core.pump cimport Pump
+from fastgate._core.request cimport RequestView
+from fastgate.call cimport Call
+from fastgate.gateway.drawing cimport at_once
+from fastgate.gateway.exchange cimport accepted, begin, choose, claim, conclude
+from fastgate.gateway.rooms.route cimport plan
+from fastgate.gateway.steps cimport enter, failed, finish, proceed
+
+
+@cython.locals(call=Call)
+cpdef Call new_call(worker, scope, proto, str route)
+
+
+@cython.locals(call=Call)
+cpdef Plain open_call(worker, watcher)
+
+
+cdef class Plain:
+    cdef Call call
+    cdef object worker
+    cdef object watcher
+    cdef public object reading
+    cdef bint over
+
+    @cython.locals(call=Call)
+    cpdef object begin(self, reading)
+
+    @cython.locals(call=Call, request=RequestView, pump=Pump)
+    cpdef bint send(self) except *
+
+    @cython.locals(call=Call, pump=Pump)
+    cpdef object answered(self)
+
+    @cython.locals(call=Call)
+    cpdef object end(self, error)
+
+    @cython.locals(call=Call)
+    cpdef object hand_over(self)

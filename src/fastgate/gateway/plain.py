@@ -1,0 +1,153 @@
+"""The plain way of a call: one that has nothing to wait for but its body and its answer goes through without a task.
+
+The server's thread opens it; the loop takes it through the rooms once its body is there, and to its end once the answer
+is. These are callbacks, compiled (plain.pxd), made of the same steps and rooms as the task's way. Which goes on where
+something has to wait (a guard, a cache, money, a connection) or the provider did not just answer: `pipeline.go_on`
+takes the call from the room that it has come to. Must not know rules of its own.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from fastgate.call import Call
+from fastgate.errors import GatewayError
+from fastgate.gateway.arrivals import carry
+from fastgate.gateway.body import ask
+from fastgate.gateway.drawing import at_once
+from fastgate.gateway.exchange import accepted, begin, choose, claim, conclude
+from fastgate.gateway.pipeline import go_on
+from fastgate.gateway.rooms.route import plan
+from fastgate.gateway.steps import enter, failed, finish, proceed
+
+if TYPE_CHECKING:
+    from fastgate.call import Route
+    from fastgate.gateway.arrivals import Watcher
+    from fastgate.gateway.worker import Worker
+
+BILLABLE: dict[str, Route] = {"/v1/messages": "messages", "/v1/messages/count_tokens": "count_tokens"}
+
+OK = 200
+
+
+def new_call(worker: Worker, scope: Any, proto: Any, route: Route) -> Call:
+    """A call that begins now."""
+    call = Call(worker.next_number(), worker.epoch, worker.snapshot, route, proto, scope.client)
+    call.authority = scope.authority
+    call.query = scope.query_string
+    return call
+
+
+def open_call(worker: Worker, watcher: Watcher) -> Plain | None:
+    """Begin a call that nothing stands against so far, and ask for its body; None for any other request. Called by the
+    server's thread (arrivals.py): nothing is answered here."""
+    scope = watcher.scope
+    route = BILLABLE.get(scope.path)
+    if route is None or scope.method != "POST" or worker.board.draining or worker.pressure.level(len(worker.calls)):
+        return None
+    call = new_call(worker, scope, watcher.proto, route)
+    try:
+        enter(call, worker, scope.headers.items())
+    except GatewayError:
+        return None
+    if not ask(call, call.snapshot.limits.body_bytes):
+        return None
+    worker.calls[call.n] = call
+    return Plain(call, worker, watcher)
+
+
+class Plain:
+    """One call on that way."""
+
+    def __init__(self, call: Call, worker: Worker, watcher: Watcher) -> None:
+        self.call = call
+        self.worker = worker
+        self.watcher = watcher
+        self.reading = call.reading
+        self.over = False
+
+    def begin(self, reading: Any) -> None:
+        """Its body is there, or will not come."""
+        call = self.call
+        self.reading = None
+        try:
+            try:
+                body = reading.result()
+            except BaseException:  # noqa: BLE001  # of a client that left or was late: the task asks once more
+                self.hand_over()
+                return
+            call.reading = None
+            call.body = body
+            proceed(call, self.worker)
+            if not self.send():
+                self.hand_over()
+        except Exception as exc:  # noqa: BLE001  # it is told and logged
+            self.end(failed(call, exc))
+
+    def send(self) -> bool:
+        """Send the call, where nothing has to wait for that; False with nothing sent."""
+        call, worker = self.call, self.worker
+        snapshot, request = call.snapshot, call.request
+        assert request is not None
+        if request.stream or call.preferred or not snapshot.plain:
+            return False
+        candidates = plan(call)
+        if snapshot.budgets is not None and not at_once(call, candidates, worker.lending.allowances):
+            return False
+        candidate = candidates[0]
+        pool = worker.upstreams.pool(candidate[0], snapshot.limits)
+        if pool.gate is not None or pool.wire.credential is not None:
+            return False
+        pump = pool.take()
+        if pump is None:
+            return False
+        choose(call, candidate)
+        try:
+            head, body = pool.wire.request(call)
+        except GatewayError:
+            pool.give(pump)
+            return False
+        claim(call, worker.flight)
+        begin(call, pool, pump, head, body, worker.flight, self.answered)
+        return True
+
+    def answered(self) -> None:
+        """The exchange is over."""
+        if self.over:
+            return  # a defect of ours, after it was sent
+        call = self.call
+        pump = call.pump
+        assert pump is not None
+        if pump.failure is not None or pump.status != OK:
+            self.hand_over()
+            return
+        try:
+            try:
+                conclude(call, call.pool, self.worker.flight)
+            except GatewayError:
+                self.hand_over()
+                return
+            accepted(call, call.pool, "")
+        except Exception as exc:  # noqa: BLE001  # as above
+            self.end(failed(call, exc))
+        else:
+            self.end(None)
+
+    def end(self, error: GatewayError | None) -> None:
+        """Finish it and tell the server."""
+        call, worker, watcher = self.call, self.worker, self.watcher
+        self.over = True
+        try:
+            try:
+                finish(call, worker, error, None)
+            finally:
+                del worker.calls[call.n]
+        except BaseException as exc:  # noqa: BLE001  # the server answers 500 and logs it
+            watcher.err(exc)
+        else:
+            watcher.done()
+
+    def hand_over(self) -> None:
+        """The rest is a task's."""
+        call, worker, watcher = self.call, self.worker, self.watcher
+        watcher.taskref(worker.loop.create_task(carry(watcher, go_on(call, worker))))

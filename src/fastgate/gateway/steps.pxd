@@ -1,0 +1,19 @@
+from fastgate.call cimport Call
+from fastgate.gateway.answer cimport send_whole
+from fastgate.gateway.rooms.edge cimport open_body, open_call
+from fastgate.gateway.rooms.identity cimport identify
+from fastgate.gateway.rooms.journal cimport encode
+from fastgate.gateway.rooms.ledger cimport release, settle
+from fastgate.gateway.rooms.policy cimport admit
+
+
+cpdef object enter(Call call, worker, list items)
+
+
+cpdef object proceed(Call call, worker)
+
+
+cpdef object failed(Call call, cause)
+
+
+cpdef object finish(Call call, worker, error, transport)
