@@ -1,4 +1,6 @@
-"""Response header names of one configuration, spelled once per snapshot, and the part of them that rarely changes."""
+"""Response header names of one configuration, spelled once per snapshot, and the part of them that rarely changes.
+
+Compiled with types (headers.pxd)."""
 
 from __future__ import annotations
 
@@ -19,11 +21,6 @@ HITS = frozenset(("hit", "hit-semantic", "hit-inflight"))
 
 class HeaderSet:
     """The gateway's header names under the configured prefix, and the classic ones under each further prefix."""
-
-    __slots__ = (
-        "_kept", "_policy", "budget", "call_id", "cost", "cost_bound", "latency_ms", "names", "others", "routed",
-        "saved",
-    )  # fmt: skip
 
     def __init__(self, prefix: str, also: tuple[str, ...], policy: str) -> None:
         self.names = {name: f"{prefix}-{name}" for name in (*CLASSIC, "guard", "policy")}

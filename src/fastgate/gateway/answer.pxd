@@ -2,9 +2,10 @@ cimport cython
 
 from fastgate._core.pump cimport Pump
 from fastgate.call cimport Call
+from fastgate.headers cimport HeaderSet
 
 
-@cython.locals(headers=list)
+@cython.locals(headers=list, names=HeaderSet)
 cpdef list audit_headers(Call call, bint stream)
 
 

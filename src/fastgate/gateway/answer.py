@@ -27,7 +27,8 @@ def audit_headers(call: Call, stream: bool) -> Headers:
     """What every answer to an identified call carries; `none`, zero and bypass where a room was not reached."""
     names, endpoint = call.snapshot.headers, call.endpoint
     if call.origin is not None:
-        steady = names.steady(*call.origin, call.cache, call.guard)
+        model, source, kind = call.origin
+        steady = names.steady(model, source, kind, call.cache, call.guard)
     elif call.pump is not None and endpoint is not None:
         steady = names.steady(call.model_used, endpoint.name, endpoint.kind, call.cache, call.guard)
     else:

@@ -19,17 +19,9 @@ UNIDENTIFIED_BODY_BYTES = 1024 * 1024
 """Most of a body that is read (and dropped) before a 401, so that an honest client sees the answer and not a reset."""
 
 
-def ask(call: Call, limit: int) -> bool:
-    """Ask for the body before there is a task that waits for it: `call.reading` is then the server's future. False
-    where that is left to `receive`, because its length is not stated or is too large."""
-    if not 0 <= call.head.content_length <= limit:
-        return False
-    call.reading = call.proto()
-    return True
-
-
 async def receive(call: Call, limit: int) -> bytes:
-    """The whole body as sent, of at most `limit` bytes."""
+    """The whole body as sent, of at most `limit` bytes. `call.reading` is the server's future of it, where it was asked
+    for before there was a task (plain.py)."""
     length = call.head.content_length
     if length > limit:
         raise too_large(limit)

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any
 from fastgate.call import Call
 from fastgate.errors import GatewayError
 from fastgate.gateway.arrivals import carry
-from fastgate.gateway.body import ask
 from fastgate.gateway.drawing import at_once
 from fastgate.gateway.exchange import accepted, begin, choose, claim, conclude
 from fastgate.gateway.pipeline import go_on
@@ -50,8 +49,9 @@ def open_call(worker: Worker, watcher: Watcher) -> Plain | None:
         enter(call, worker, scope.headers.items())
     except GatewayError:
         return None
-    if not ask(call, call.snapshot.limits.body_bytes):
-        return None
+    if not 0 <= call.head.content_length <= call.snapshot.limits.body_bytes:
+        return None  # it is not stated or is too large: gateway/body.py knows what to do
+    call.reading = call.proto()
     worker.calls[call.n] = call
     return Plain(call, worker, watcher)
 
