@@ -267,6 +267,16 @@ async def test_unasked_bytes_end_an_idle_connection(run: Run) -> None:
     assert not done.pump.usable
 
 
+@pytest.mark.parametrize("stream", [False, True])
+@pytest.mark.parametrize("more", [WHOLE.replace(b"{}", b"[]"), WHOLE[:20], b"x"])
+async def test_what_comes_behind_an_answer_is_nobodys(run: Run, stream: bool, more: bytes) -> None:
+    """Whoever reads the head: a connection that says more than it was asked is not used again."""
+    done = await run([WHOLE + more], stream=stream)
+    assert (done.pump.body, done.pump.failure) == (b"{}", None)
+    assert done.pump.headers == [("content-type", "application/json")]
+    assert not done.pump.usable
+
+
 async def test_an_answer_past_the_limit_is_refused(run: Run) -> None:
     head = b"HTTP/1.1 200 OK\r\ncontent-length: %d\r\n\r\n" % (BODY_BYTES_MAX + 1)
     done = await run([head, *[b"x" * (1 << 20)] * 65], stream=False)

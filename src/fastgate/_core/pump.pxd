@@ -4,9 +4,10 @@ from fastgate._core.credit cimport Credit
 from fastgate._core.flight cimport FlightTable
 from fastgate._core.frames cimport FrameReader
 from fastgate._core.meter cimport Meter
+from fastgate._core.reply cimport AnswerHead
 
 
-cdef class Pump:
+cdef class Pump(AnswerHead):
     cdef object loop
     cdef object transport           # None before connection_made and after connection_lost
     cdef object parser
@@ -25,13 +26,9 @@ cdef class Pump:
     cdef readonly list tape_ns      # when each piece of it came, where that is asked for
     cdef object listener            # told of more on the tape, while the stream is shared
     cdef Py_ssize_t tape_left       # bytes that still fit on it
-    cdef readonly list headers      # (lower-case name, value) of what may be passed back
-    cdef readonly str request_id    # the upstream's, or empty
     cdef readonly object failure    # errors.Kind value or None
     cdef readonly int status        # 0 until a final head has come
     cdef readonly bint received     # any byte of the answer has come
-    cdef readonly bint event_stream
-    cdef readonly bint encoded
     cdef readonly bint paused
     cdef readonly int64_t exchanges  # how many this connection has begun
     cdef readonly int64_t bytes_out  # pushed to the client
@@ -53,15 +50,19 @@ cdef class Pump:
     cdef int fd                     # of a plain connection's socket, else -1
     cdef int informational
     cdef Py_ssize_t head_bytes
+    cdef int64_t left               # of a plain answer's body, -1 while llhttp reads
+    cdef bint surplus               # another answer has begun behind the one asked for
     cdef bint wants_stream
     cdef bint flowing               # the head of a stream has come
-    cdef bint in_frames
-    cdef bint framed
     cdef bint keep_alive
     cdef bint kept                  # others live on this stream
     cdef readonly bint client_gone
     cdef bint located
 
+    cdef int parse(self, bytes data) except -1
+    cdef bint open_plain(self, bytes data) except -1
+    cdef int take(self, bytes data, Py_ssize_t begun) except -1
+    cdef int begin(self, int status) except -1
     cdef int flush(self) except -1
     cdef int deliver(self, bytes chunk) except -1
     cdef bytes translate(self, bytes frames)

@@ -5,6 +5,7 @@ from typing import Final, final, overload
 from fastgate._core.credit import Credit
 from fastgate._core.flight import FlightTable
 from fastgate._core.meter import Meter
+from fastgate._core.reply import AnswerHead
 
 BODY_BYTES_MAX: Final[int]
 HEAD_BYTES_MAX: Final[int]
@@ -13,24 +14,16 @@ INFORMATIONAL_MAX: Final[int]
 PING: Final[bytes]
 
 @final
-class Pump:
+class Pump(AnswerHead):
     """One keep-alive connection to one endpoint; one exchange at a time."""
 
     def __init__(self, loop: AbstractEventLoop) -> None: ...
-    @property
-    def headers(self) -> list[tuple[str, str]]: ...
-    @property
-    def request_id(self) -> str: ...
     @property
     def failure(self) -> str | None: ...
     @property
     def status(self) -> int: ...
     @property
     def received(self) -> bool: ...
-    @property
-    def event_stream(self) -> bool: ...
-    @property
-    def encoded(self) -> bool: ...
     @property
     def paused(self) -> bool: ...
     @property

@@ -1,7 +1,8 @@
 # cython: language_level=3
 """One upstream connection: writes a request, de-frames the answer, meters it and pushes it to the client as it arrives.
 
-Theory of operation. A `Pump` is an asyncio protocol over httptools' response parser (llhttp). One exchange at a time:
+Theory of operation. A `Pump` is an asyncio protocol over httptools' response parser (llhttp); a JSON answer whose head
+is plain (`reply`) is read without it. One exchange at a time:
 
     IDLE --start--> HEAD --headers--> COLLECT --end--> IDLE          (a JSON answer, an error: kept whole)
                                  \\--> STREAM --end--> IDLE           (200 text/event-stream: passed on per read)
@@ -20,14 +21,14 @@ Knows nothing of routes, prices, keys or journals. Never raises into the event l
 cimport cython
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
 from libc.stdint cimport int64_t
-from posix.time cimport CLOCK_MONOTONIC, clock_gettime, timespec
 
 from fastgate._core.credit cimport WINDOW, Credit
 from fastgate._core.flight cimport FlightTable
 from fastgate._core.frames cimport FrameReader
-from fastgate._core.head cimport returned, same
+from fastgate._core.loop cimport monotonic_ns, wake
 from fastgate._core.meter cimport Meter
-from fastgate._core.sending cimport passable, send_now
+from fastgate._core.reply cimport AnswerHead, Reply, plain
+from fastgate._core.sending cimport send_now
 
 import httptools
 
@@ -38,9 +39,6 @@ BODY_BYTES_MAX = 64 * 1024 * 1024
 
 INFORMATIONAL_MAX = 8
 """1xx heads accepted before the real one; more is an attack or a loop."""
-
-HEADERS_MAX = 64
-"""Response header lines that are passed back; Anthropic sends about ten of them."""
 
 HEAD_BYTES_MAX = 256 * 1024
 """Most bytes of a response head, 1xx heads included: far above any proxy's own limit; a head without end is a fault."""
@@ -55,12 +53,7 @@ RECHECK_MIN_S = 0.002
 RECHECK_MAX_S = 0.1
 """A paused stream asks the kernel again after 2 ms, then ever later: quick readers lose and dead ones cost little."""
 
-cdef Py_ssize_t BODY_MAX = BODY_BYTES_MAX, HELD_MAX = HELD_BYTES_MAX
-cdef Py_ssize_t HEAD_MAX = HEAD_BYTES_MAX
-cdef int HEADER_LINES_MAX = HEADERS_MAX
-
-cdef enum:
-    NAME_ROOM = 64  # longer header names are nobody's that we know
+cdef Py_ssize_t BODY_MAX = BODY_BYTES_MAX, HELD_MAX = HELD_BYTES_MAX, HEAD_MAX = HEAD_BYTES_MAX
 
 cdef enum State:
     IDLE, HEAD, COLLECT, STREAM, CLOSED
@@ -70,7 +63,7 @@ cdef enum Outcome:
 
 
 @cython.final
-cdef class Pump:
+cdef class Pump(AnswerHead):
     """One keep-alive connection to one endpoint; see the module. Made by the pool, one per dialled connection."""
 
     def __cinit__(self, object loop):
@@ -90,17 +83,17 @@ cdef class Pump:
         self.state = HEAD
         self.outcome = RUNNING
         self.status = 0
-        self.headers = []
-        self.request_id = ""
+        self.forget()
         self.pieces = []
         self.collected = 0
-        self.received = self.event_stream = self.framed = self.encoded = self.flowing = self.in_frames = False
+        self.received = self.flowing = self.surplus = False
         self.held = []
         self.held_bytes = 0
         self.frames = self.failure = None
         self.hold_ns = hold_ns
         self.informational = 0
         self.head_bytes = 0
+        self.left = -1
         self.meter = meter
         self.flight = flight
         self.slot = slot
@@ -248,6 +241,7 @@ cdef class Pump:
         self.settle()
 
     def data_received(self, bytes data):
+        cdef bint first = not self.received
         if self.parser is None:
             return
         if self.state == IDLE:
@@ -256,11 +250,24 @@ cdef class Pump:
         self.received = True
         self.last_ns = monotonic_ns()
         self.deadline_ns = self.last_ns + self.idle_ns
+        if self.left >= 0:
+            self.take(data, 0)
+        elif not first or self.wants_stream or not self.open_plain(data):
+            self.parse(data)
+        if self.state == HEAD:
+            self.head_bytes += PyBytes_GET_SIZE(data)
+            if self.head_bytes > HEAD_MAX:
+                self.fail("bad_response")
+        elif self.state == STREAM:
+            self.flush()
+        self.settle()
+
+    cdef int parse(self, bytes data) except -1:
+        """Have llhttp read it."""
         try:
             self.parser.feed_data(data)
         except httptools.HttpParserUpgrade:
             self.fail("bad_response")
-            return
         except httptools.HttpParserError:
             if self.outcome == RUNNING:
                 self.outcome = FAILED
@@ -268,48 +275,54 @@ cdef class Pump:
             if self.state == STREAM:
                 self.flush()  # what came before the fault was the provider's, and is charged
             self.drop()
-        if self.state == HEAD:
-            self.head_bytes += PyBytes_GET_SIZE(data)
-            if self.head_bytes > HEAD_MAX:
-                self.fail("bad_response")
-                return
-        elif self.state == STREAM:
-            self.flush()
-        self.settle()
+        return 0
+
+    cdef bint open_plain(self, bytes data) except -1:
+        """Read it without llhttp, if it begins with a plain head."""
+        cdef Reply reply
+        cdef int i
+        if not plain(PyBytes_AS_STRING(data), PyBytes_GET_SIZE(data), &reply):
+            return False
+        for i in range(reply.count):
+            line = &reply.lines[i]
+            self.note_line(line.name, line.name_size, line.value, line.value_size)
+        self.left = reply.length
+        self.begin(reply.status)
+        self.take(data, reply.begun)
+        return True
+
+    cdef int take(self, bytes data, Py_ssize_t begun) except -1:
+        """The body of a plain answer, or more of it. More than it stated ends the connection: nobody asked for that."""
+        cdef Py_ssize_t size = PyBytes_GET_SIZE(data) - begun
+        cdef bint surplus = size > self.left
+        if surplus:
+            size = <Py_ssize_t>self.left
+        if size:
+            self.left -= size
+            self.on_body(data if size == PyBytes_GET_SIZE(data) else data[begun:begun + size])
+        if self.left == 0:
+            self.keep_alive = not surplus
+            if self.outcome == RUNNING:
+                self.outcome = COMPLETE
+        return 0
 
     # -- httptools callbacks ----------------------------------------------------------------------------------------
 
+    def on_message_begin(self):
+        self.surplus = self.outcome != RUNNING  # an answer that nobody asked for, behind the one that is over
+
     def on_header(self, bytes name, bytes value):
-        cdef char lower[NAME_ROOM]
-        cdef Py_ssize_t i, size = PyBytes_GET_SIZE(name)
-        cdef const char *raw = PyBytes_AS_STRING(name)
-        if size > NAME_ROOM:
-            return
-        for i in range(size):
-            lower[i] = raw[i] | 0x20 if c"A" <= raw[i] <= c"Z" else raw[i]
-        if same(lower, size, b"content-length", 14) or same(lower, size, b"transfer-encoding", 17):
-            self.framed = True
-            return
-        if same(lower, size, b"request-id", 10):
-            if passable(value):
-                self.request_id = value.decode("ascii")
-            return
-        if same(lower, size, b"content-type", 12):
-            self.in_frames = value.startswith(b"application/vnd.amazon.eventstream")
-            self.event_stream = self.in_frames or value.startswith(b"text/event-stream")
-            if self.in_frames:
-                value = b"text/event-stream; charset=utf-8"
-        elif same(lower, size, b"content-encoding", 16):
-            self.encoded = value.lower() != b"identity"
-        elif not returned(lower, size):
-            return
-        if len(self.headers) < HEADER_LINES_MAX and passable(value):
-            self.headers.append((lower[:size].decode("ascii"), value.decode("ascii")))
+        if self.outcome == RUNNING:
+            self.note_line(PyBytes_AS_STRING(name), PyBytes_GET_SIZE(name),
+                           PyBytes_AS_STRING(value), PyBytes_GET_SIZE(value))
 
     def on_headers_complete(self):
         cdef int status = self.parser.get_status_code()
-        if status < 200 or self.outcome != RUNNING:
-            return
+        if status >= 200 and self.outcome == RUNNING:
+            self.begin(status)
+
+    cdef int begin(self, int status) except -1:
+        """The head is there: a stream to pass on, or an answer to keep whole."""
         self.status = status
         if self.event_stream and status == 200 and self.wants_stream and not self.encoded:
             self.state = STREAM
@@ -321,6 +334,7 @@ cdef class Pump:
                 wake(self.waiter)
         else:
             self.state = COLLECT
+        return 0
 
     def on_body(self, bytes body):
         if self.outcome != RUNNING:
@@ -335,9 +349,7 @@ cdef class Pump:
     def on_message_complete(self):
         if self.status == 0:  # a 1xx: the real head follows
             self.informational += 1
-            self.headers = []
-            self.request_id = ""
-            self.event_stream = self.framed = self.encoded = self.in_frames = False
+            self.forget()
             if self.informational > INFORMATIONAL_MAX:
                 self.outcome = FAILED
                 self.failure = "bad_response"
@@ -466,7 +478,7 @@ cdef class Pump:
             self.send = self.locate = None  # the server ends a stream when nobody holds its transport any more
         elif self.state == STREAM:
             return 0  # the relay attaches next and is told then
-        if self.outcome != COMPLETE or not self.keep_alive or self.transport is None:
+        if self.outcome != COMPLETE or not self.keep_alive or self.surplus or self.transport is None:
             self.drop()
         elif self.state != CLOSED:
             self.state = IDLE
@@ -485,15 +497,3 @@ cdef class Pump:
             if self.transport is not None:
                 self.transport.abort()
         return 0
-
-
-cdef inline int64_t monotonic_ns() noexcept:
-    cdef timespec now
-    clock_gettime(CLOCK_MONOTONIC, &now)
-    return <int64_t>now.tv_sec * 1_000_000_000 + now.tv_nsec
-
-
-cdef int wake(object future) except -1:
-    if future is not None and not future.done():
-        future.set_result(None)
-    return 0

@@ -3,4 +3,4 @@
 cdef int send_now(int fd, object transport, bytes head, bytes body) except -1
 
 # Whether a header value may be given to a client: printable ASCII, of a length that clients take.
-cdef bint passable(bytes value) noexcept
+cdef bint passable(const char *value, Py_ssize_t size) noexcept

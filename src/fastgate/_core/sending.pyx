@@ -33,10 +33,9 @@ cdef int send_now(int fd, object transport, bytes head, bytes body) except -1:
     return 0
 
 
-cdef bint passable(bytes value) noexcept:
-    cdef Py_ssize_t i, size = PyBytes_GET_SIZE(value)
-    cdef const unsigned char *p = <const unsigned char *>PyBytes_AS_STRING(value)
+cdef bint passable(const char *value, Py_ssize_t size) noexcept:
+    cdef Py_ssize_t i
     for i in range(size):
-        if (p[i] < 32 and p[i] != c"\t") or p[i] > 126:
+        if (<unsigned char>value[i] < 32 and value[i] != c"\t") or <unsigned char>value[i] > 126:
             return False
     return size <= VALUE_MAX
