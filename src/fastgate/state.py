@@ -6,9 +6,12 @@ Owns paths, modes and the lock. Must not know what the files hold.
 from __future__ import annotations
 
 import fcntl
+import logging
 import os
 from pathlib import Path
 from types import TracebackType
+
+log = logging.getLogger("fastgate.state")
 
 PRIVATE_DIR = 0o700
 PRIVATE_FILE = 0o600
@@ -128,7 +131,8 @@ class StateDir:
         return self.path / "instance.lock"
 
     def create(self) -> StateDir:
-        """Make what is missing and prove that it can be written. Raises StateError."""
+        """Make what is missing and prove that it can be written. What others could look into here, as versions before
+        let them into `cache/`, is shut; the directory itself is its owner's to open. Raises StateError."""
         for path in (self.path, self.journal_dir, self.flight_dir, self.rates_dir, self.questions_dir, self.cache_dir):
             try:
                 path.mkdir(mode=PRIVATE_DIR, parents=True, exist_ok=True)
@@ -138,11 +142,25 @@ class StateDir:
                 raise StateError(f"{path} cannot be made: {error.strerror}; set another `state`") from None
             if not os.access(path, os.R_OK | os.W_OK | os.X_OK):
                 raise StateError(f"{path} is not writable for user id {os.geteuid()}; set its owner or another `state`")
+            if path != self.path:
+                shut(path)
         return self
 
     def lock_writer(self, purpose: str) -> WriterLock:
         """Become the one writer. Raises StateBusyError, which names the process that is."""
         return WriterLock(self.writer_lock, purpose)
+
+
+def shut(path: Path) -> None:
+    """Take from a directory what its mode gives to others than its owner. Raises StateError where it is another's."""
+    mode = path.stat().st_mode & 0o777
+    if mode == mode & PRIVATE_DIR:
+        return
+    try:
+        path.chmod(mode & PRIVATE_DIR)
+    except OSError as error:
+        raise StateError(f"{path} is open to others (mode {mode:o}): {error.strerror}; chmod 700 it") from None
+    log.warning("%s was open to others (mode %o) and is not any more", path, mode)
 
 
 class WriterLock:

@@ -28,6 +28,33 @@ def test_every_directory_in_it_is_private_whatever_the_umask(tmp_path):
     assert modes == dict.fromkeys(("cache", "flight", "journal", "questions", "rates"), 0o700)
 
 
+def test_what_was_open_to_others_is_shut_and_told(tmp_path, caplog):
+    state = StateDir(tmp_path / "s").create()
+    state.cache_dir.chmod(0o755)
+    state.path.chmod(0o750)
+    state.create()
+    assert state.cache_dir.stat().st_mode & 0o777 == 0o700
+    assert state.path.stat().st_mode & 0o777 == 0o750
+    assert f"{state.cache_dir} was open to others (mode 755)" in caplog.text
+    caplog.clear()
+    state.create()
+    assert not caplog.text
+
+
+def test_what_cannot_be_shut_is_told(tmp_path, monkeypatch):
+    state = StateDir(tmp_path / "s").create()
+    state.cache_dir.chmod(0o755)
+
+    def refused(path, mode):
+        raise PermissionError(1, "Operation not permitted")
+
+    monkeypatch.setattr(type(state.path), "chmod", refused)
+    with pytest.raises(
+        StateError, match=r"cache is open to others \(mode 755\): Operation not permitted; chmod 700 it"
+    ):
+        state.create()
+
+
 def test_a_file_in_its_place_is_named(tmp_path):
     (tmp_path / "s").write_text("")
     with pytest.raises(StateError, match="s is a file"):
