@@ -8,7 +8,7 @@ from fastgate.call cimport Call
 
 
 @cython.locals(asked=Asked)
-cpdef bint at_once(Call call, answers) except *
+cpdef bint recall(Call call, answers) except *
 
 
 @cython.locals(request=RequestView, scope=tuple, model=str, known=Known, question=Question)

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from fastgate.snapshot_cache import CachePolicy
 
 
-def at_once(call: Call, answers: Answers) -> bool:
+def recall(call: Call, answers: Answers) -> bool:
     """Answer the call with what is stored on this machine, in `call.hit`. False where that is not to be had, or takes
     its time: the room cache goes on from what was found out here."""
     policy = call.snapshot.cache

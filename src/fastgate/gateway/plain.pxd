@@ -5,6 +5,7 @@ from fastgate._core.request cimport RequestView
 from fastgate.call cimport Call
 from fastgate.gateway.drawing cimport at_once
 from fastgate.gateway.exchange cimport accepted, begin, choose, claim, conclude
+from fastgate.gateway.hits cimport recall
 from fastgate.gateway.rooms.route cimport plan
 from fastgate.gateway.steps cimport enter, failed, finish, proceed
 
@@ -26,6 +27,8 @@ cdef class Plain:
 
     @cython.locals(call=Call)
     cpdef object begin(self, reading)
+
+    cpdef bint recall(self) except *
 
     @cython.locals(call=Call, request=RequestView, pump=Pump)
     cpdef bint send(self) except *

@@ -15,6 +15,7 @@ from fastgate.errors import GatewayError
 from fastgate.gateway.arrivals import carry
 from fastgate.gateway.drawing import at_once
 from fastgate.gateway.exchange import accepted, begin, choose, claim, conclude
+from fastgate.gateway.hits import recall
 from fastgate.gateway.pipeline import go_on
 from fastgate.gateway.rooms.route import plan
 from fastgate.gateway.steps import enter, failed, finish, proceed
@@ -79,10 +80,17 @@ class Plain:
             call.reading = None
             call.body = body
             proceed(call, self.worker)
-            if not self.send():
+            if self.recall():
+                self.end(None)
+            elif not self.send():
                 self.hand_over()
         except Exception as exc:  # noqa: BLE001  # it is told and logged
             self.end(failed(call, exc))
+
+    def recall(self) -> bool:
+        """Answer the call with what the cache has at hand. Guards come first, and may take their time."""
+        snapshot = self.call.snapshot
+        return snapshot.cache is not None and snapshot.guards is None and recall(self.call, self.worker.cached)
 
     def send(self) -> bool:
         """Send the call, where nothing has to wait for that; False with nothing sent."""

@@ -48,7 +48,7 @@ async def lookup(call: Call, answers: Answers, locate: Locate) -> Any:
         call.cache = "refresh"
         asked.spoken = spoken(call, policy)
         return None
-    # "miss": it came the plain way, and was looked for on this machine (hits.at_once)
+    # "miss": it came the plain way, and was looked for on this machine (hits.recall)
     entry = answers.look(asked.key, call.at_ns, asked.oldest_ns) if call.cache != "miss" else None
     if entry is None and answers.shared is not None:
         entry = await answers.look_afar(asked.key, call.at_ns, asked.oldest_ns)
