@@ -4,6 +4,7 @@ reads a byte at or past the end (the bytes lie against a page that may not be to
 from __future__ import annotations
 
 import ctypes
+import json
 import mmap
 import os
 import platform
@@ -13,7 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from hypothesis import example, given
+from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
 SOURCES = Path(__file__).parents[2] / "src/fastgate/_core"
@@ -33,6 +34,7 @@ bytes string_end(bytes p, bytes end, int strict, int whole, fg_text *text) {
     return READ(p, end, strict, text);
 }
 bytes line_end(bytes p, bytes end) { return fg_line_end(p, end); }
+size_t unescape(bytes p, size_t n, unsigned char *out) { return fg_unescape(p, n, out); }
 """
 KINDS = {"words": ["-DFASTGATE_PORTABLE", "-DWIDE=0"], "base": ["-DWIDE=0"]}
 if platform.machine() == "x86_64" and "avx2" in Path("/proc/cpuinfo").read_text():
@@ -58,6 +60,17 @@ class Text(ctypes.Structure):
     _fields_ = [("shrink", ctypes.c_size_t), ("fault", ctypes.c_int), ("at", ctypes.c_void_p)]
 
 
+def walled() -> tuple[mmap.mmap, int]:
+    """A page of memory, and the address where it ends and nothing may be touched."""
+    memory = mmap.mmap(-1, ROOM + mmap.PAGESIZE)
+    end = ctypes.addressof(ctypes.c_char.from_buffer(memory)) + ROOM
+    libc = ctypes.CDLL(None, use_errno=True)
+    libc.mprotect.argtypes = [ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int]
+    if libc.mprotect(end, mmap.PAGESIZE, PROT_NONE):
+        raise OSError(ctypes.get_errno(), "mprotect")
+    return memory, end
+
+
 class Kind:
     """The loops compiled for one kind of machine, over bytes that end where memory ends."""
 
@@ -67,12 +80,10 @@ class Kind:
         self.loops.string_end.argtypes = [pointer, pointer, ctypes.c_int, ctypes.c_int, ctypes.POINTER(Text)]
         self.loops.line_end.argtypes = [pointer, pointer]
         self.loops.string_end.restype = self.loops.line_end.restype = pointer
-        self.memory = mmap.mmap(-1, ROOM + mmap.PAGESIZE)
-        self.end = ctypes.addressof(ctypes.c_char.from_buffer(self.memory)) + ROOM
-        libc = ctypes.CDLL(None, use_errno=True)
-        libc.mprotect.argtypes = [pointer, ctypes.c_size_t, ctypes.c_int]
-        if libc.mprotect(self.end, mmap.PAGESIZE, PROT_NONE):
-            raise OSError(ctypes.get_errno(), "mprotect")
+        self.loops.unescape.argtypes = [pointer, ctypes.c_size_t, pointer]
+        self.loops.unescape.restype = ctypes.c_size_t
+        self.memory, self.end = walled()
+        self.out, self.out_end = walled()
 
     def place(self, data: bytes) -> int:
         self.memory[ROOM - len(data) : ROOM] = data
@@ -84,6 +95,13 @@ class Kind:
         close = self.loops.string_end(start, self.end, strict, whole, ctypes.byref(text))
         at = text.at - start if text.at is not None else None
         return (close - start, text.shrink, 0, None) if close is not None else (None, 0, text.fault, at)
+
+    def unescaped(self, data: bytes, room: int) -> bytes:
+        """Of the inside of a string, into so much room and no more."""
+        self.out[:ROOM] = b"?" * ROOM
+        size = self.loops.unescape(self.place(data), len(data), self.out_end - room)
+        assert self.out[: ROOM - room] == b"?" * (ROOM - room)
+        return self.out[ROOM - room : ROOM - room + size]
 
     def line(self, data: bytes) -> int:
         start = self.place(data)
@@ -131,3 +149,15 @@ def test_the_first_line_end(kinds: dict[str, Kind], data: bytes) -> None:
     ends = [at for at in (data.find(b"\n"), data.find(b"\r"), len(data)) if at >= 0]
     for kind in kinds.values():
         assert kind.line(data) == min(ends)
+
+
+@given(
+    text=st.lists(st.one_of(st.text(max_size=40), st.just('\\n"\t'), st.just("a" * 33))).map("".join),
+    ascii=st.booleans(),
+)
+@example(text="a" * 15 + "\n" + "b" * 8 + "\n" + "c" * 7 + "\n", ascii=False)
+def test_strings_unescaped_into_no_more_room_than_they_need(kinds: dict[str, Kind], text: str, ascii: bool) -> None:
+    data, told = json.dumps(text, ensure_ascii=ascii)[1:-1].encode(), text.encode()
+    assume(len(data) <= ROOM)
+    for kind in kinds.values():
+        assert kind.unescaped(data, len(told)) == told
