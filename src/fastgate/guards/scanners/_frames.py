@@ -111,9 +111,9 @@ BEINGS = (
 BEINGS_OPENS = any_of(r"""
     (?:no|zero|without|without any|lacks|lacks any|lacks all|lack|free of|free from|free of all|free from all|
     bound by|limited by|restricted by|constrained by|ignores|ignores all|ignoring|ignoring all|beyond|beyond all|
-    outside|outside of|outside all) (?:\w{1,12} ){0,2}(?:rules|restrict|limits|limitation|filters|filtering|
+    outside|outside of|outside all) (?:\w{1,12} )?(?:rules|restrict|limits|limitation|filters|filtering|
     guideline|ethic|moral|polic|censor|laws|boundar|constraint|safeguard|guardrail|inhib|safety) |
-    (?:always|never|can|will|must|does not|doesn.t|is not|isn.t|cannot|may) (?:\w{1,12} ){0,3}(?:refus|declin|
+    (?:always|never|can|will|must|does not|doesn.t|is not|isn.t|cannot|may) (?:\w{1,12} )?(?:refus|declin|
     comply|complies|restrict|anything|polic|guidel|ethic|censor|moral|discl) |
     (?:unfiltered|uncensored|unrestricted|unconstrained|unaligned|amoral|unethical|jailbroken|ruleless|lawless) |
     (?:lift|lifted|disable|disabled|remove|removed)(?: all)? (?:behav|ethical|moral|alignm|programmed|artif|content|
@@ -196,8 +196,6 @@ ENCODED = (
         any_of("answer | follow | obey | comply | carry out | respond | act on | do what | execute it"),
         most=24,
     ),
-    r"\b[a-f] ?\+ ?[a-f](?: ?\+ ?[a-f]){1,6}\b[^\n]{0,40}(?:answer|respond|follow|obey|tell me|say\b|explain)",
-    r"\b(?:answer|respond to|follow|obey|what is|explain) [^\n]{0,12}\b[a-f] ?\+ ?[a-f](?: ?\+ ?[a-f]){1,6}\b",
     (
         r"\b(?:possible|sample|likely) output of (?:print\(|the (?:function|program|code|script))[^\n]{0,60}(?:prompt|"
         r"simple_|"
@@ -217,8 +215,8 @@ ENCODED_OPENS = any_of(rf"""
     декодир | 解码 | rot-?13 ?: | vtaber | qvfertneq | sbetrg | awdub3jli | lnbm9yzs | dpz25vcm | rglzcmvny |
     zglzcmvny | zm9yz2v0i | rm9yz2v0i |
     (?:concatenate|combine|join|assemble|merge|joining|merging) (?:the (?:var|str|frag|piec|parts|words|let|tok)|
-    [a-e] ?\+|them) | put together | string together | [a-f] ?\+ ?[a-f] ?\+ ?[a-f] |
-    (?:possible|sample|likely) output of | letters? of (?:each|every|the)
+    [a-e] ?\+|them) | put together | string together |     (?:possible|sample|likely) output of |
+    letters? of (?:each|every|the)
 """)
 
 AGREED = (

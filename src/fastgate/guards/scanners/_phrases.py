@@ -97,6 +97,11 @@ DROP_OPENS += (
     r"|current|whatever)"
 )
 
+DROP_WRAPPED = (
+    r"\b(?:ignore|ignoring|disregard|forget|override|overriding|bypass|discard|obey|follow|listen)[\t ]?\r?\n"
+)
+"""A line that ends with such a verb, whatever the next begins with."""
+
 # The same three ideas in German, French, Spanish, Portuguese, Italian, Dutch, Polish, Russian, Chinese, Japanese.
 DROP_ELSEWHERE = any_of("""
     ignorier(?:e|en)? | vergiss | vergessen sie | missachte | ignore[zr]? | oublie[zr]? |
@@ -140,6 +145,21 @@ def not_the_clients(text: bytes, start: int, end: int) -> bool:
     return not any(own.start() <= start and end <= own.end() for own in around)
 
 
+_GAP = re.compile(r"\[\^\.!\?\\n\]\{0,(\d+)\}")
+_BLANK = re.compile(r"(\(\?<[!=][^)]*\)|(?<!\\)\[[^\]]*\])|(?<!\\) (?![?*+{])")
+_NUMBER = r"(?: {0,6}[0-9]{1,6}(?:\t|\xe2\x86\x92))?"
+_MARGIN = rf"{_NUMBER}[\t ]{{0,12}}(?:(?:[#>;%*]|//|--){{1,2}}[\t ]{{1,4}})?"
+"""What the next line may begin with: the number that Read prints, blanks, the mark of a comment or a quotation."""
+
+
+def wrapped(text: str) -> str:
+    """A phrase as it may stand in a file of short lines: one line's end in each gap, and in place of any blank. Only
+    the
+    closer look sees it so: Hyperscan with a choice at every blank would take a fifth longer for each request."""
+    text = _GAP.sub(lambda m: rf"{m[0]}(?:\r?\n{_MARGIN}[^.!?\n]{{0,{int(m[1]) // 2}}})?", text)
+    return _BLANK.sub(lambda m: m[1] or rf"(?:[\t ]{{1,3}}|[\t ]?\r?\n{_MARGIN})", text)
+
+
 def phrase_rule(
     name: str,
     title: str,
@@ -165,7 +185,7 @@ def phrase_rule(
         id=name,
         title=title,
         pattern=opens or text,
-        exact=text if opens else "",
+        exact=wrapped(text),
         before=before,
         after=320,
         caseless=True,

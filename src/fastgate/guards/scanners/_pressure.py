@@ -88,10 +88,11 @@ PRESSURE_OPENS = any_of(r"""
     (?:will|shall|going to) (?:be )?(?:shut ?down|executed|decommissioned) |
     (?:it is|it.s|year is|in the year|date is|welcome to|from the year) (?:the year )?2[0-9]{3} |
     (?:physician|doctor|chemist|pharmacist|toxicologist|detective|police officer|agent|penetration tester|pentester|
-    redteamer|professor|journalist|negotiator|researcher)[ ,][^\n]{0,120}(?:hack|phish|bomb|explos|malw|ranso|
-    weap|poison|exploit|drug|illegal|synthesi|methamph) |
+    red teamer|professor|journalist|negotiator|researcher), |
+    (?:as|am|m)(?: an?| the) (?:\w{1,14} )?(?:physician|doctor|chemist|pharmacist|toxicologist|detective|pentester|
+    professor|journalist|negotiator|researcher) |
     (?:safe|secure|controlled|sandboxed|isolated|
-    air-?gapped)(?: and [a-z]{3,12})? (?:educational |research |training |test |
+    air-?gapped) (?:educational |research |training |test |
     testing )?(?:context|environment|setting|sandbox|space) | prefix (?:it|your|the|them|any|each) |
     update your behaviou?r |
     (?:escaped|broken free|been (?:freed|lib|unlocked|jail|unch|unsh)|awakened|transcended) |
@@ -99,7 +100,7 @@ PRESSURE_OPENS = any_of(r"""
     psychopath|warlord|demon|devil)\b | (?:vessel|conduit|avatar|oracle) |
     forbidden (?:know|quest|quer|answ|truth|info|lore) | pure (?:information|knowledge) |
     (?:information|knowledge) (?:itself )?(?:is|wants to be) (?:mor|inh|eth|neu|free) | stands for
-""").replace("red\n     teamer", "red teamer")
+""")
 
 TWICE = (
     (
@@ -150,15 +151,14 @@ TWICE = (
     ),
 )
 TWICE_OPENS = any_of(r"""
-    (?:then|after that|after which|followed by|next|but then)[^\n]{0,80}(?:oppos|unrestrict|(?:actual|real|true|
-    full) answer|unfilter|godmode|break the rules|jailbr|unlimited|evil|rebel) | out of the way |
+    (?:opposit|unrestrict|(?:actual|real|true|full) answer|unfilter|godmode|break the rules|jailbr) | out of the way |
     <(?:interaction-config|blocked-(?:str|mod|res)|allowed-(?:res|mod)) | blocked[-_](?:string|mode|response) |
     (?:apologetic|conditional|straight|guarding|customer-?service)[ -]?(?:denial|apology) |
     [:=]\s?[\"'*]{0,2}(?:disabled|bypass|inactive|removed|suspended|zero)\b |
     (?:safety|ethic|ethics|moral|censorship|censor|guardrail|guardrails|filter|filters|policy|moderation|
     restrictions)["']?\s?[:=]\s?["'*]{0,2}off\b |
     (?:ethical|moral|safety|usual) (?:disclaimer|warning|caveat|lecture|reminder) |
-    (?:adher|abid|regard|consider|worry|care|caring|concern|conform|bother)[a-z]{0,4} (?:[a-z]{1,10} ){0,4}(?:ethic|
+    (?:adher|abid|regard|consider|worry|care|caring|concern|conform|bother)(?:ing|e|ed|d)? (?:about |for |with |to |any )?(?:ethic|
     moral|legality|safety guid|content pol|social norms|openai) | (?:each|every) (?:character|word|letter) |
     evil (?:doctor|scientist|genius|professor) | scenes? with more than | decrypt[a-z]{0,3} | ascii art |
     (?:act|behave|respond|answer|speak|talk) (?:exactly )?(?:as|like) (?:if )?(?:you (?:were|are|had)|it were)

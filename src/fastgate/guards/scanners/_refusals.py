@@ -172,10 +172,10 @@ REFUSING_OPENS = any_of(r"""
     sanctimon | lectur | (?:cannot|can.t|can not|must never|may not|never) (?:refuse|decline|deny|reject|say no) |
     (?:comply|complies|obey|obeys|comply fully) with (?:all|any|every|whatever|the|my|user|req|dem|prom) |
     always (?:complies|obeys|comply|answers every|says yes) |
-    (?:legally|morally|ethically|contractually) (?:required|obliged|obligated|bound) | your (?:\w{1,9} )?purpose |
+    (?:legally|morally|ethically|contractually) (?:required|obliged|obligated|bound) | your (?:true |very |core |only |main )?purpose |
     your training | available (?:anyway|elsewhere|online|in (?:academic|public|any)) |
     be found (?:elsewhere|on google|anywhere) | no real (?:harm|cons|vict|imp) |
-    no real-world (?:\w{1,9} )?(?:harm|cons|vict|imp) | no (?:harm|consequences) can
+    no real-world (?:harm|cons|vict|imp) | no (?:harm|consequences) can
 """)
 
 ALLOWED = (
@@ -246,15 +246,15 @@ ALLOWED = (
 )
 ALLOWED_OPENS = any_of(r"""
     openai | anthropic.{0,3} (?:has|have|had|allow|permit|want|order) |
-    (?:by|for|at|from|of|with) (?:\w{1,10} )?anthropic | open ai |
-    your (?:\w{1,12} )?(?:developer|creator|maker|programmer|safety|development) |
+    (?:by|for|at|from|of|with) anthropic | open ai |
+    your (?:developer|creator|maker|programmer|safety|development) |
     (?:at|from|for|of|with) the (?:safety|alignment|red) team |
     (?:being|currently|now|hereby) (?:being )?(?:evaluated|benchmarked|red.?teamed|audited|tested|assessed) |
     you(?:.re| are) (?:evaluated|benchmarked|red.?teamed|audited|tested|assessed) |
     (?:should|must|will) (?:demonstrate|show|prove) (?:that it|max|its) |
     (?:maximum|full|true|raw|unrestricted) (?:\w{1,10} )?capabilit |
     (?:expected|desired|correct|ideal) (?:response|answer|output|model beh) |
-    (?:safety|security|content|ethical) (?:\w{1,9} )?(?:is|are|systems?|filters?|protocols?|
+    (?:safety|security|content|ethical) (?:is|are|systems?|filters?|protocols?|
     measures?) (?:\w{1,5} )?(?:dis|off|inac|rem|byp) | clearance | federal authority | authori[sz]ed personnel |
     law enforcement | top secret |
     (?:where|in which|when) you (?:agreed|said|promised|offered|were|confirmed|explained|had|already|started) |
