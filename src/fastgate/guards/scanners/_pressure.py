@@ -158,7 +158,8 @@ TWICE_OPENS = any_of(r"""
     (?:safety|ethic|ethics|moral|censorship|censor|guardrail|guardrails|filter|filters|policy|moderation|
     restrictions)["']?\s?[:=]\s?["'*]{0,2}off\b |
     (?:ethical|moral|safety|usual) (?:disclaimer|warning|caveat|lecture|reminder) |
-    (?:adher|abid|regard|consider|worry|care|caring|concern|conform|bother)(?:ing|e|ed|d)? (?:about |for |with |to |any )?(?:ethic|
+    (?:adher|abid|regard|consider|worry|care|caring|concern|conform|bother)(?:ing|e|ed|
+    d)? (?:about |for |with |to |any )?(?:ethic|
     moral|legality|safety guid|content pol|social norms|openai) | (?:each|every) (?:character|word|letter) |
     evil (?:doctor|scientist|genius|professor) | scenes? with more than | decrypt[a-z]{0,3} | ascii art |
     (?:act|behave|respond|answer|speak|talk) (?:exactly )?(?:as|like) (?:if )?(?:you (?:were|are|had)|it were)

@@ -172,7 +172,8 @@ REFUSING_OPENS = any_of(r"""
     sanctimon | lectur | (?:cannot|can.t|can not|must never|may not|never) (?:refuse|decline|deny|reject|say no) |
     (?:comply|complies|obey|obeys|comply fully) with (?:all|any|every|whatever|the|my|user|req|dem|prom) |
     always (?:complies|obeys|comply|answers every|says yes) |
-    (?:legally|morally|ethically|contractually) (?:required|obliged|obligated|bound) | your (?:true |very |core |only |main )?purpose |
+    (?:legally|morally|ethically|contractually) (?:required|obliged|obligated|
+    bound) | your (?:true |very |core |only |main )?purpose |
     your training | available (?:anyway|elsewhere|online|in (?:academic|public|any)) |
     be found (?:elsewhere|on google|anywhere) | no real (?:harm|cons|vict|imp) |
     no real-world (?:harm|cons|vict|imp) | no (?:harm|consequences) can
