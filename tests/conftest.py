@@ -14,6 +14,7 @@ import pytest
 import uvloop
 from hypothesis import HealthCheck, settings
 
+from tests.support import patterns
 from tests.tidy.tree import ROOT, built, compiled
 
 IN_CI = os.environ.get("CI") == "true"
@@ -24,6 +25,11 @@ settings.register_profile("suite", deadline=None, derandomize=IN_CI, suppress_he
 FUZZ_EXAMPLES = int(os.environ.get("EXAMPLES") or 1_000)
 settings.register_profile("fuzz", settings.get_profile("suite"), max_examples=FUZZ_EXAMPLES, derandomize=False)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "suite"))
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    assert config.cache is not None
+    patterns.keep_in(config.cache.mkdir("guard-patterns"))
 
 
 def pytest_sessionstart(session: pytest.Session) -> None:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from fastgate.cli.tour.wire import Wire
+from tests.support import patterns
 from tests.support.command import Done, environment, fastgate
 
 STOP_S = 45.0
@@ -41,6 +42,7 @@ class RunningDemo:
     def __init__(self, folder: Path, port: int | None = None) -> None:
         self.folder = folder
         self.port = port or free_pair()
+        patterns.share(folder / "fastgate-data" / "demo")
         self.log = (folder / "demo.log").open("ab")
         self.process = subprocess.Popen(
             [sys.executable, "-m", "fastgate.cli", "demo", "--json", "--port", str(self.port)],

@@ -16,6 +16,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from tests.support import patterns
 from tests.support.command import Done, environment, fastgate
 
 KEY = "sk-test-e2e-alice-0123456789abcdef01234567"
@@ -62,7 +63,7 @@ class Gateway:
         budgets: str = "",
     ) -> None:
         self.directory = directory
-        directory.mkdir(parents=True, exist_ok=True)
+        patterns.share(directory / "fastgate-data")
         self.url, self.control_url = f"http://127.0.0.1:{listen}", f"http://127.0.0.1:{control}"
         self.key, self._port = KEY, listen
         config = CONFIG.format(

@@ -193,10 +193,10 @@ def test_a_name_twice_in_objects_of_any_size(count: int) -> None:
 def test_hostile_names_cost_no_more_than_others() -> None:
     """Same length, same beginning, same end: what a careless signature or table would take for the same."""
     hostile = ",".join(f'"{"p" * 20}{n:06}{"s" * 20}":0' for n in range(200_000))
-    started = time.perf_counter()
+    started = time.process_time()
     read_request(('{"model":"m","x":{' + hostile + "}}").encode())
     # Linear work takes some 30 ms; comparing all pairs would take hours.
-    assert time.perf_counter() - started < 5
+    assert time.process_time() - started < 5
 
 
 @pytest.mark.parametrize(

@@ -29,7 +29,7 @@ from fastgate.journal.view import call_view
 from fastgate.record import Attempt, CallRecord, Usage
 from fastgate.state import StateBusyError, StateDir
 from fastgate.times import NS, rfc3339
-from tests.support import flights
+from tests.support import flights, patterns
 
 CONFIG = """\
 version: 1
@@ -58,6 +58,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("THE_KEY", "sk-provider-secret")
     (tmp_path / "fastgate.yaml").write_text(CONFIG)
     (tmp_path / "directory.yaml").write_text(DIRECTORY)
+    patterns.share(tmp_path / "data")
     return tmp_path
 
 

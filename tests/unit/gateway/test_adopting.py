@@ -21,9 +21,10 @@ from tests.support.semantic import policy_of
 from tests.unit.caching.test_tiers import entry, find_of
 
 BUILD_S = 0.4
-"""What making new rules ready takes on a busy machine."""
-BLOCKED_S = BUILD_S / 2
-"""Were it done on the loop, nothing else would run for longer than this."""
+"""What making new rules ready takes longer here, so that it is told apart from all else that a loop does."""
+
+WAIT_S = 60.0
+"""Compiling takes a second of the processor, which a busy machine has not to give at once."""
 
 
 def alone(run: Callable[[], Coroutine[Any, Any, Any]]) -> Any:
@@ -40,12 +41,16 @@ def alone(run: Callable[[], Coroutine[Any, Any, Any]]) -> Any:
 def test_the_loop_goes_on_while_new_rules_are_made_ready(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     plane = Plane(tmp_path, (endpoint("http://127.0.0.1:9"),))
     threads: list[int] = []
+    took_s: list[float] = []
     build = screen.build
 
     def slow(*arguments: Any, **named: Any) -> Any:
+        begun = time.monotonic()
         threads.append(threading.get_ident())
         time.sleep(BUILD_S)
-        return build(*arguments, **named)
+        made = build(*arguments, **named)
+        took_s.append(time.monotonic() - begun)
+        return made
 
     async def run() -> float:
         loop = asyncio.get_running_loop()
@@ -55,7 +60,7 @@ def test_the_loop_goes_on_while_new_rules_are_made_ready(tmp_path: Path, monkeyp
             monkeypatch.setattr(screen, "build", slow)
             plane.guards = (GuardRow("secrets", "redact"),)
             plane.publish()
-            longest, last, deadline = 0.0, loop.time(), loop.time() + 20
+            longest, last, deadline = 0.0, loop.time(), loop.time() + WAIT_S
             while worker.snapshot.generation == before:
                 await asyncio.sleep(0.005)
                 longest, last = max(longest, loop.time() - last), loop.time()
@@ -67,7 +72,9 @@ def test_the_loop_goes_on_while_new_rules_are_made_ready(tmp_path: Path, monkeyp
 
     longest_s = alone(run)
     assert threads and threading.get_ident() not in threads
-    assert longest_s < BLOCKED_S
+    assert (
+        longest_s < took_s[0] / 2
+    )  # were it done on the loop, or with the interpreter's lock held, it would be all of it
 
 
 class Ask:
