@@ -10,8 +10,8 @@ LAYOUTS := $(shell find src/fastgate -name '*.pxd' -not -path '*/_core/*')
 CORE := $(wildcard $(addprefix src/fastgate/_core/*,.pyx .pxd .h)) $(LAYOUTS) $(LAYOUTS:.pxd=.py)
 # hnswlib comes as source; without the switch it is built for this very processor and no older one.
 PIP := HNSWLIB_NO_NATIVE=1 $(BIN)/python -m pip --disable-pip-version-check install -qq -c requirements/constraints.txt
-# Half of the suite's time is waiting, so more tests run at a time than there are cores, those of one file in order.
-# JOBS=0: one at a time.
+# Half of the suite's time is waiting, so more tests run at a time than there are cores, those of one file in order, and
+# the folders with the long files first. JOBS=0: one at a time.
 JOBS ?= 3
 PYTEST := PATH="$(abspath $(BIN)):$$PATH" $(BIN)/python -m pytest
 
@@ -32,7 +32,7 @@ up: $(VENV)/.compiled
 	@exec $(BIN)/python scripts/foreground.py $(BIN)/fastgate $(if $(wildcard fastgate.yaml),serve,demo) $(ARGS)
 
 test: install-test
-	@$(PYTEST) -n $(JOBS) --dist loadfile $(ARGS)
+	@$(PYTEST) -n $(JOBS) --dist loadfile --no-loadscope-reorder $(ARGS)
 
 install-test: $(VENV)/.installed-test $(VENV)/.compiled
 

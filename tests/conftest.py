@@ -15,6 +15,7 @@ import uvloop
 from hypothesis import HealthCheck, settings
 
 from tests.support import patterns
+from tests.support.sim import SimProcess, running
 from tests.tidy.tree import ROOT, built, compiled
 
 IN_CI = os.environ.get("CI") == "true"
@@ -52,6 +53,13 @@ def _fail_if_skipped(report: Any) -> None:
         reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else str(report.longrepr)
         report.outcome = "failed"
         report.longrepr = f"skipped, which CI does not allow: {reason}"
+
+
+@pytest.fixture(scope="module")
+def upstream(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SimProcess]:
+    """The scripted upstream, one for the tests of a file."""
+    with running(tmp_path_factory.mktemp("upstream")) as simulator:
+        yield simulator
 
 
 OPEN_FILES_MAX = 4

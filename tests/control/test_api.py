@@ -19,16 +19,10 @@ from fastgate.control import shapes
 from fastgate.control.shapes_guards import Guard
 from tests.support.admin import TOKEN, admin, ask, message, until
 from tests.support.gateway import KEY, Gateway, serving
-from tests.support.sim import SimProcess, running
+from tests.support.sim import SimProcess
 
 READS = ("status", "orgs", "teams", "users", "cost-centers", "keys", "keys/alice-laptop", "endpoints", "calls", "spend",
          "spend/focus", "audit", "drain", "guards")  # fmt: skip
-
-
-@pytest.fixture(scope="module")
-def upstream(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SimProcess]:
-    with running(tmp_path_factory.mktemp("upstream")) as simulator:
-        yield simulator
 
 
 @pytest.fixture(scope="module")

@@ -17,7 +17,7 @@ from fastgate.cli import statusline
 from tests.support.admin import admin, ask, until
 from tests.support.command import invoke
 from tests.support.gateway import KEY, Gateway, serving
-from tests.support.sim import SimProcess, running
+from tests.support.sim import SimProcess
 
 BACK_S = 60.0
 """The supervisor's pause before it starts a control plane again doubles with each death, up to 10 s."""
@@ -35,12 +35,6 @@ budgets:
   - {id: one-session, level: tag, of: "session=*", period: total, usd: 40}
   - {id: of-bob, level: tag, of: "project=bobs", period: month, usd: 7}
 """
-
-
-@pytest.fixture(scope="module")
-def upstream(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SimProcess]:
-    with running(tmp_path_factory.mktemp("upstream")) as simulator:
-        yield simulator
 
 
 @pytest.fixture

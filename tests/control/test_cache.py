@@ -13,13 +13,7 @@ import pytest
 from tests.support.admin import admin, message, until
 from tests.support.gateway import Gateway, serving
 from tests.support.redis import redis_server
-from tests.support.sim import SimProcess, running
-
-
-@pytest.fixture(scope="module")
-def upstream(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SimProcess]:
-    with running(tmp_path_factory.mktemp("upstream")) as simulator:
-        yield simulator
+from tests.support.sim import SimProcess
 
 
 @pytest.fixture(scope="module", params=["embedded", "redis"])

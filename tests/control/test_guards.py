@@ -9,7 +9,7 @@ import pytest
 
 from tests.support.admin import admin, message, until
 from tests.support.gateway import Gateway, serving
-from tests.support.sim import SimProcess, running
+from tests.support.sim import SimProcess
 
 AWS = "AKIA" + "Q3EGRDZ7KPLM5XWT"
 SAID = f"use {AWS} for it"
@@ -21,12 +21,6 @@ guards:
     shadow: true
     exceptions: [{rule: injection-new-orders, owner: em@acme.example, until: 2026-01-01, reason: a test}]
 """
-
-
-@pytest.fixture(scope="module")
-def upstream(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SimProcess]:
-    with running(tmp_path_factory.mktemp("sim")) as simulator:
-        yield simulator
 
 
 @pytest.fixture(scope="module")

@@ -14,7 +14,7 @@ import pytest
 from fastgate.cli import statusline
 from tests.support.admin import admin, ask, message, until
 from tests.support.gateway import KEY, Gateway, serving
-from tests.support.sim import SimProcess, running
+from tests.support.sim import SimProcess
 
 BUDGETS = """\
 budgets:
@@ -24,12 +24,6 @@ budgets:
   - {id: five-hours, level: key, of: alice-laptop, period: rolling, rolling_h: 5, usd: 20, models: [opus]}
   - {id: one-session, level: tag, of: "session=*", period: total, usd: 40}
 """
-
-
-@pytest.fixture(scope="module")
-def upstream(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SimProcess]:
-    with running(tmp_path_factory.mktemp("upstream")) as simulator:
-        yield simulator
 
 
 @pytest.fixture(scope="module")

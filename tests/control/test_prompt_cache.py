@@ -15,7 +15,7 @@ import pytest
 from fastgate.sim.behaviour import Behaviour
 from tests.support.admin import admin, ask, until
 from tests.support.gateway import KEY, Gateway, serving
-from tests.support.sim import SimProcess, running
+from tests.support.sim import SimProcess
 
 MARK = {"cache_control": {"type": "ephemeral"}}
 
@@ -94,12 +94,6 @@ def finished(gateway: Gateway, call_id: str) -> dict[str, Any]:
     until(lambda: admin(gateway, "GET", f"/calls/{call_id}")[0] == 200, 5, "the call is counted")
     view: dict[str, Any] = admin(gateway, "GET", f"/calls/{call_id}")[1]
     return view
-
-
-@pytest.fixture(scope="module")
-def upstream(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SimProcess]:
-    with running(tmp_path_factory.mktemp("upstream")) as simulator:
-        yield simulator
 
 
 @pytest.fixture(scope="module")

@@ -13,7 +13,7 @@ from fastgate.cli import statusline
 from tests.support.admin import admin, ask, message, until
 from tests.support.command import invoke
 from tests.support.gateway import KEY, Gateway, serving
-from tests.support.sim import SimProcess, running
+from tests.support.sim import SimProcess
 
 BUDGETS = """\
 budgets:
@@ -22,12 +22,6 @@ budgets:
   - {id: closed, level: tag, of: "secret=x", period: month, usd: 0.00001, stages: [{at: 1, do: pause}]}
 """
 TAG = "x_fastgate_tag_experiment"
-
-
-@pytest.fixture(scope="module")
-def upstream(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SimProcess]:
-    with running(tmp_path_factory.mktemp("upstream")) as simulator:
-        yield simulator
 
 
 @pytest.fixture(scope="module")

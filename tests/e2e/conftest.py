@@ -1,4 +1,4 @@
-"""What the end-to-end tests share: one scripted upstream and one gateway a module, and the two ways to reach the first.
+"""What the end-to-end tests share: one gateway a module, and the two ways to reach the scripted upstream.
 
 Every test of a client runs twice: straight at the upstream, which shows that the client and the double behave as
 recorded, and through the gateway, which must make no difference but those that are written in the test.
@@ -14,7 +14,7 @@ import pytest
 
 from tests.support.claude import Claude
 from tests.support.gateway import PROVIDER_KEY, Gateway, serving
-from tests.support.sim import Call, SimProcess, running
+from tests.support.sim import Call, SimProcess
 
 DIRECT_KEY = "sk-test-direct-0123456789abcdef0123456789"
 
@@ -37,12 +37,6 @@ class Route:
         calls = self.upstream.settled(count)
         assert len(calls) == count, [(call.started.stream, call.started.status, call.started.turn) for call in calls]
         return calls
-
-
-@pytest.fixture(scope="module")
-def upstream(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SimProcess]:
-    with running(tmp_path_factory.mktemp("upstream")) as simulator:
-        yield simulator
 
 
 ONE_ATTEMPT = "limits: {attempts: 1}\n"

@@ -16,7 +16,7 @@ import pytest
 from tests.support.admin import admin, message, until
 from tests.support.gateway import Gateway, serving
 from tests.support.raw import post, read_reply
-from tests.support.sim import SimProcess, running
+from tests.support.sim import SimProcess
 
 pytestmark = pytest.mark.faults
 
@@ -25,12 +25,6 @@ FLIPS = 40
 
 FACTORS = {"one": 1, "two": 2}
 """Endpoint name and what the list price is multiplied by: a call that mixes two configurations has a wrong pair."""
-
-
-@pytest.fixture(scope="module")
-def upstream(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SimProcess]:
-    with running(tmp_path_factory.mktemp("upstream")) as simulator:
-        yield simulator
 
 
 @pytest.fixture

@@ -21,7 +21,7 @@ from tests.support.admin import admin, ask, message, until
 from tests.support.command import environment
 from tests.support.gateway import Gateway, free_port, serving
 from tests.support.raw import Reply, post, read_reply
-from tests.support.sim import SimProcess, running
+from tests.support.sim import SimProcess
 
 pytestmark = pytest.mark.faults
 
@@ -33,12 +33,6 @@ DRAINS = [
 
 BACK_S = 15.0
 """A killed plane is back within this on a busy machine; alone it takes two seconds."""
-
-
-@pytest.fixture(scope="module")
-def upstream(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SimProcess]:
-    with running(tmp_path_factory.mktemp("upstream")) as simulator:
-        yield simulator
 
 
 @pytest.fixture

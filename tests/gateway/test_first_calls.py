@@ -16,7 +16,7 @@ from tests.support.admin import ask, until
 from tests.support.burst import BOOK, MODEL, Answer, Probe, billed, post, until_decided
 from tests.support.gateway import KEY, PROVIDER_KEY, Gateway, serving
 from tests.support.plane import LIMITS
-from tests.support.sim import SimProcess, running
+from tests.support.sim import SimProcess
 
 MAX_TOKENS = 200
 WORTH = 3
@@ -47,12 +47,6 @@ budgets:
 
 ROUTING = "routing: {cascade_on: [throttled]}\n"
 """A budget that is used up refuses here, and sends nobody to a cheaper model."""
-
-
-@pytest.fixture(scope="module")
-def upstream(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SimProcess]:
-    with running(tmp_path_factory.mktemp("sim")) as simulator:
-        yield simulator
 
 
 @pytest.fixture(scope="module")

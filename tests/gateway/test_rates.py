@@ -16,15 +16,9 @@ import pytest
 from fastgate.journal.flight import peek
 from fastgate.snapshot import RateRow
 from tests.support.plane import KEY, OTHER_KEY, Answer, Plane, endpoint
-from tests.support.sim import SimProcess, running
+from tests.support.sim import SimProcess
 
 SLOW = "[[sim:fault stall_head_s=1.5]]"
-
-
-@pytest.fixture(scope="module")
-def simulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SimProcess]:
-    with running(tmp_path_factory.mktemp("sim")) as process:
-        yield process
 
 
 @pytest.fixture(scope="module")

@@ -14,17 +14,11 @@ from pathlib import Path
 import pytest
 
 from tests.support.plane import KEY, Plane, body, endpoint
-from tests.support.sim import SimProcess, running
+from tests.support.sim import SimProcess
 from tests.support.tls import Certificate, certificate
 
 RENEWED_WITHIN_S = 20.0
 """The files are looked at every 2 s, and a new worker starts within one; a busy machine gets twenty."""
-
-
-@pytest.fixture(scope="module")
-def simulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SimProcess]:
-    with running(tmp_path_factory.mktemp("sim")) as process:
-        yield process
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ import pytest
 from fastgate.sim.behaviour import Behaviour
 from tests.support.burst import post
 from tests.support.gateway import Gateway, serving
-from tests.support.sim import SimProcess, running
+from tests.support.sim import SimProcess
 
 CONFIG = """\
 limits: {budget_wait_ms: 400, min_output_tokens: 200}
@@ -32,12 +32,6 @@ budgets:
     usd: 10
     stages: [{{at: 0.00001, do: downgrade}}, {{at: 1.0, do: pause}}]
 """
-
-
-@pytest.fixture(scope="module")
-def upstream(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SimProcess]:
-    with running(tmp_path_factory.mktemp("sim")) as simulator:
-        yield simulator
 
 
 @pytest.fixture(scope="module")
