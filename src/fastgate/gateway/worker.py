@@ -23,6 +23,7 @@ from fastgate.asking import Questions
 from fastgate.board import Board
 from fastgate.call import Call
 from fastgate.clock import mono_ns
+from fastgate.gateway import deadlines
 from fastgate.gateway.allowance import Allowances
 from fastgate.gateway.counters import Counters
 from fastgate.gateway.lending import Lending
@@ -55,12 +56,6 @@ upstream must be cancelled."""
 
 BOARD_POLL_S = 0.05
 """How often the board is read: a revoked key is out within this plus the time to load a snapshot."""
-
-WATCH_AFTER_NS = 80_000_000
-"""A call this old is worth watching for its client's departure; most are over by then."""
-
-BODY_GRACE_S = 10.0
-"""A body may begin as late as this, as a request head may; from then on it must keep `limits.body_bytes_per_s`."""
 
 REFUSED_S = 5.0
 """A snapshot that could not be taken up is tried again this often: its cache may be back. A newer one at once."""
@@ -238,25 +233,7 @@ class Worker:
         now_ns = mono_ns()
         self.pressure.note((now_ns - self._ticked_ns) / 1e9 - TICK_S, len(self.calls))
         self._ticked_ns = now_ns
-        stop = self.board.must_stop
-        for call in list(self.calls.values()):
-            pump = call.pump
-            if pump is not None:
-                if stop:
-                    pump.fail("cancelled")
-                    continue
-                pump.tick(now_ns)
-                if is_too_old(call, now_ns):
-                    pump.fail("total_timeout")
-                    continue
-                self._watch(call, now_ns)
-            elif call.waiting is not None:
-                self._watch(call, now_ns)
-            elif call.reading is not None and now_ns - call.start_ns > body_allowance_ns(call):
-                call.late = True
-                call.reading.cancel()
-            elif call.paced is not None and (self.board.draining or is_too_old(call, now_ns)):
-                call.paced.set()
+        deadlines.look(list(self.calls.values()), now_ns, self.board.must_stop, self.board.draining)
         if self.answers is not None:
             self.answers.listen()
         self._ticks += 1
@@ -264,12 +241,6 @@ class Worker:
             self.upstreams.sweep()
             if self.records.waiting:
                 self.records.retry()
-
-    def _watch(self, call: Call, now_ns: int) -> None:
-        """Hear of its client's departure."""
-        if call.watched is None and now_ns - call.start_ns > WATCH_AFTER_NS:
-            call.watched = call.proto.client_disconnect()
-            call.watched.add_done_callback(lambda _: call.leave())
 
     def locate(self, found: Callable[[], None]) -> None:
         """Look all clients' descriptors up, off the loop; `found` is called when they are known. Scans are shared."""
@@ -289,18 +260,6 @@ class Worker:
         self.counters.close()
         self.records.close()
         self.rates.close()
-
-
-def is_too_old(call: Call, now_ns: int) -> bool:
-    return now_ns - call.start_ns > call.snapshot.limits.total_s * 1e9
-
-
-def body_allowance_ns(call: Call) -> float:
-    """How long the client may take for its body: what it said it would send, or has sent, at the least rate."""
-    limits, size = call.snapshot.limits, call.head.content_length
-    if not limits.body_bytes_per_s:
-        return limits.body_s * 1e9
-    return min(limits.body_s, BODY_GRACE_S + (size if size >= 0 else call.received) / limits.body_bytes_per_s) * 1e9
 
 
 def worker_from_environ(loop: asyncio.AbstractEventLoop) -> Worker:

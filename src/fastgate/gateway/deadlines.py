@@ -1,0 +1,61 @@
+"""The look at every call in flight, ten times a second: deadlines, pings, clients that leave.
+
+One pass over all of them and no timer for any, so a thousand slow clients cost what a thousand quick ones do. Compiled,
+because the loop does nothing else meanwhile: in the interpreter eight thousand streams held it for 3.4 ms each time.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from fastgate.call import Call
+
+WATCH_AFTER_NS = 80_000_000
+"""A call this old is worth watching for its client's departure; most are over by then."""
+
+BODY_GRACE_S = 10.0
+"""A body may begin as late as this, as a request head may; from then on it must keep `limits.body_bytes_per_s`."""
+
+
+def look(calls: list[Call], now_ns: int, stop: bool, draining: bool) -> None:
+    """Once over all `calls` at `now_ns` (monotonic). `stop`: their streams end now. `draining`: paced answers, which
+    have been paid for, go out at once."""
+    snapshot, total_ns = None, 0
+    for call in calls:
+        if call.snapshot is not snapshot:
+            snapshot = call.snapshot
+            total_ns = int(snapshot.limits.total_s * 1e9)
+        age_ns = now_ns - call.start_ns
+        pump = call.pump
+        if pump is not None:
+            if stop:
+                pump.fail("cancelled")
+                continue
+            pump.tick(now_ns)
+            if age_ns > total_ns:
+                pump.fail("total_timeout")
+            elif call.watched is None and age_ns > WATCH_AFTER_NS:
+                watch(call)
+        elif call.waiting is not None:
+            if call.watched is None and age_ns > WATCH_AFTER_NS:
+                watch(call)
+        elif call.reading is not None and age_ns > body_allowance_ns(call):
+            call.late = True
+            call.reading.cancel()
+        elif call.paced is not None and (draining or age_ns > total_ns):
+            call.paced.set()
+
+
+def watch(call: Call) -> None:
+    """Hear of its client's departure."""
+    call.watched = call.proto.client_disconnect()
+    call.watched.add_done_callback(lambda _: call.leave())
+
+
+def body_allowance_ns(call: Call) -> float:
+    """How long the client may take for its body: what it said it would send, or has sent, at the least rate."""
+    limits, size = call.snapshot.limits, call.head.content_length
+    if not limits.body_bytes_per_s:
+        return limits.body_s * 1e9
+    return min(limits.body_s, BODY_GRACE_S + (size if size >= 0 else call.received) / limits.body_bytes_per_s) * 1e9
