@@ -1,7 +1,7 @@
 """The look at every call in flight, ten times a second: deadlines, pings, clients that leave.
 
 One pass over all of them and no timer for any, so a thousand slow clients cost what a thousand quick ones do. Compiled,
-because the loop does nothing else meanwhile: in the interpreter eight thousand streams held it for 3.4 ms each time.
+because the loop does nothing else meanwhile: a thousand streams hold it for 0.17 ms, in the interpreter for 0.42.
 """
 
 from __future__ import annotations
