@@ -2,6 +2,9 @@
 nothing is read of bytes that say something else."""
 
 import random
+from contextlib import closing
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import msgspec
@@ -9,11 +12,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fastgate._core.tally import Tally, read_call
-from fastgate.control.feed import Odd, _slowly
+from fastgate._core.tally import Tally, alike, charge_once, newest, paid, read_call
+from fastgate.control.feed import CallFeed, Odd, _slowly
 from fastgate.control.feed import decode as decode_needed
-from fastgate.journal import KIND_CALL, Record, call_id
+from fastgate.journal import KIND_CALL, JournalWriter, Record, call_id
 from fastgate.record import CallRecord, Placed, Sighting, Usage
+from tests.model import tally as model
 from tests.model.tally import Model, tally
 from tests.support.flights import encode, record
 
@@ -130,3 +134,63 @@ def test_what_no_number_of_64_bits_says_is_no_call() -> None:
         assert odd(encode(record(bad))) == f"{bad!r} is no call's id"
     assert odd(b"\xc1") and odd(b"") and odd(encode([1, 2]))
     assert odd(encode(record("fg-0123456789ab-7"))[:-1] + b"\xc0\xc0")
+
+
+FEW = st.fixed_dictionaries(
+    {
+        "org": st.sampled_from("ab"), "session": st.sampled_from("ab"), "cost_nano": st.sampled_from([0, 1, 9]),
+        "cells": st.sampled_from([(), (1,), (1, 2)]), "at_ns": st.integers(0, 9),
+    }
+)  # fmt: skip
+
+
+@given(st.lists(st.tuples(st.sampled_from(["w", "v"]), FEW), max_size=12), st.booleans(), st.booleans())
+def test_calls_that_budgets_cannot_tell_apart(drawn: list[Any], by_thread: bool, shared: bool) -> None:
+    """Whether they follow one another in a journal, and share what they have in common, or not."""
+    bodies = [encode(record(call_id(worker, n), **changes)) for n, (worker, changes) in enumerate(drawn)]
+    calls: list[Any] = [read_call(body, 1, 0, n) for n, body in enumerate(bodies)]
+    if shared:
+        with TemporaryDirectory() as folder, closing(JournalWriter.create(Path(folder))) as writer:
+            for body in bodies:
+                writer.append(KIND_CALL, body)
+            calls = list(CallFeed(Path(folder)).calls(writer.epoch).found)
+    odd = Odd(1, 0, 99, "none")
+    groups = alike([odd, *calls, odd], by_thread)
+    assert [[call.number for call in group] for group in groups] == model.alike(list(map(tally, bodies)), by_thread)
+
+
+@given(st.lists(st.integers(0, 9), min_size=1, max_size=12), st.integers(0, 9), st.integers(0, 9))
+def test_calls_of_one_span_are_paid_together(times: list[int], from_ns: int, last_ns: int) -> None:
+    calls: list[Any] = [
+        read_call(encode(record(call_id("w", n), at_ns=at_ns, cost_nano=n + 1)), 1, 0, n)
+        for n, at_ns in enumerate(times)
+    ]
+    within = [n == 0 or from_ns <= at_ns <= last_ns for n, at_ns in enumerate(times)]
+    costs, rest = paid(calls, from_ns, last_ns)
+    assert costs == [(n, n + 1) for n, inside in enumerate(within) if inside]
+    assert rest == [call for call, inside in zip(calls, within, strict=True) if not inside]
+
+
+@given(st.lists(st.lists(st.tuples(st.integers(0, 20), st.integers(0, 1 << 62)), max_size=8), max_size=4))
+def test_a_call_is_charged_once(batches: list[list[tuple[int, int]]]) -> None:
+    pages: dict[int, bytearray] = {}
+    charged: set[int] = set()
+    for calls in batches:
+        told = charge_once(calls, 4, lambda at: pages.setdefault(at, bytearray(4)))
+        assert told == model.charge_once(calls, charged)
+    assert {4 * at + n for at, page in pages.items() for n, mark in enumerate(page) if mark} == charged
+
+
+def test_a_page_that_is_none_marks_nothing() -> None:
+    with pytest.raises(ValueError, match="a page of 3 calls"):
+        charge_once([(1, 1)], 4, lambda at: bytearray(3))
+    with pytest.raises(ValueError, match="-1 is no call's number"):
+        charge_once([(-1, 1)], 4, lambda at: bytearray(4))
+
+
+@given(st.lists(st.integers(0, 40), max_size=6), st.integers(0, 6000))
+def test_the_newest_that_fit(sessions: list[int], most_bytes: int) -> None:
+    found: list[Any] = [read_call(encode(record("fg-w-1", session="s" * n)), 1, 0, 1) for n in sessions]
+    found.insert(len(found) // 2, Odd(1, 0, 2, "none"))
+    sizes = [sum(one.size for one in found[len(found) - n :]) for n in range(len(found) + 1)]
+    assert newest(found, most_bytes) == max(n for n, size in enumerate(sizes) if size <= most_bytes)

@@ -54,3 +54,23 @@ def tally(body: bytes) -> Model:
         call.sightings,
         bool(call.prefix) or call.placed is not None,
     )
+
+
+def alike(calls: list[Model], by_thread: bool) -> list[list[int]]:
+    """Numbers of the calls that cost something, those together that budgets cannot tell apart."""
+    groups: dict[str, list[int]] = {}
+    for call in calls:
+        if call.figures[1]:
+            what = (call.worker, call.kind, call.cells, call.thread if by_thread else None)
+            groups.setdefault(repr(what), []).append(call.number)
+    return list(groups.values())
+
+
+def charge_once(calls: list[tuple[int, int]], charged: set[int]) -> int:
+    """What those come to that are not charged yet."""
+    total = 0
+    for number, cost_nano in calls:
+        if cost_nano and number not in charged:
+            charged.add(number)
+            total += cost_nano
+    return total

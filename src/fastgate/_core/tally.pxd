@@ -19,3 +19,5 @@ cdef class Tally:
     cdef readonly bytes cells
     cdef readonly bytes shown
     cdef readonly bytes body
+
+    cdef Py_ssize_t bytes_held(self) noexcept

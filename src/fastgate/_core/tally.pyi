@@ -1,3 +1,4 @@
+from collections.abc import Callable
 from typing import Any, final
 
 @final
@@ -38,6 +39,20 @@ class Tally:
 
 def read_call(body: bytes, segment: int, offset: int, sequence: int) -> Tally | None:
     """The call in the body of a record that stands there; None where it is not plainly one."""
+
+def newest(found: list[Any], most_bytes: int) -> int:
+    """How many of the last ones come to no more than that by their `size`."""
+
+def alike(found: list[Any], by_thread: bool) -> list[list[Tally]]:
+    """The calls among `found` that cost something, those together that budgets cannot tell apart: of one worker, kind
+    and cells, and of one thread where that matters. In their order; whatever is no Tally is left out."""
+
+def paid(calls: list[Tally], from_ns: int, last_ns: int) -> tuple[list[tuple[int, int]], list[Tally]]:
+    """Number and cost of the first, and of those that began from `from_ns` to `last_ns` as well; and the rest."""
+
+def charge_once(calls: list[tuple[int, int]], page_calls: int, page_of: Callable[[int], bytearray]) -> int:
+    """What calls, given as number and cost, come to that were not marked before; from then on they are. A page has a
+    byte for each of `page_calls` numbers. A call that costs nothing is not marked."""
 
 def whole_calls(
     window: bytes, at: int, epoch: int, sequence: int, segment: int, base: int, most: int

@@ -15,7 +15,7 @@ cimport cython
 from fastgate._core.crc cimport fg_crc_init
 from fastgate._core.segment cimport LEAD, STAMP, FgFrame, is_next
 
-__all__ = ["Tally", "read_call", "whole_calls"]
+__all__ = ["Tally", "alike", "charge_once", "newest", "paid", "read_call", "whole_calls"]
 
 cdef enum:
     VERSION = 1
@@ -55,9 +55,12 @@ cdef class Tally:
 
     @property
     def size(self):
+        return self.bytes_held()
+
+    cdef Py_ssize_t bytes_held(self) noexcept:
         return (
-            OBJECT_BYTES + len(self.worker) + len(self.kind) + len(self.thread) + len(self.cells) + len(self.shown)
-            + len(self.body)
+            OBJECT_BYTES + PyBytes_GET_SIZE(self.worker) + PyBytes_GET_SIZE(self.kind) + PyBytes_GET_SIZE(self.thread)
+            + PyBytes_GET_SIZE(self.cells) + PyBytes_GET_SIZE(self.shown) + PyBytes_GET_SIZE(self.body)
         )
 
     @property
@@ -113,6 +116,81 @@ def whole_calls(bytes window, Py_ssize_t at, uint64_t epoch, uint64_t sequence, 
         sequence += 1
         most -= 1
     return found, at
+
+
+def newest(list found, Py_ssize_t most_bytes):
+    """How many of the last ones are no larger together."""
+    cdef Py_ssize_t at = len(found)
+    while at > 0:
+        one = found[at - 1]
+        most_bytes -= (<Tally>one).bytes_held() if type(one) is Tally else <Py_ssize_t>one.size
+        if most_bytes < 0:
+            break
+        at -= 1
+    return len(found) - at
+
+
+def alike(list found, bint by_thread):
+    """The calls among `found` that cost something, those together that budgets cannot tell apart."""
+    cdef dict groups = {}
+    cdef list group = None
+    cdef Tally call, before = None
+    for one in found:
+        if type(one) is not Tally:
+            continue
+        call = <Tally>one
+        if call.figures.cost_nano == 0:
+            continue
+        if before is None or not are_alike(call, before, by_thread):
+            what = (call.worker, call.kind, call.cells, call.thread if by_thread else None)
+            group = groups.get(what)
+            if group is None:
+                group = groups[what] = []
+        group.append(call)
+        before = call
+    return list(groups.values())
+
+
+cdef bint are_alike(Tally a, Tally b, bint by_thread) noexcept:
+    """Whether they are known to be: calls that follow one another share what they have in common."""
+    return (
+        a.kind is b.kind and a.worker is b.worker and a.cells is b.cells and (not by_thread or a.thread is b.thread)
+    )
+
+
+def paid(list calls, int64_t from_ns, int64_t last_ns):
+    """Number and cost of the first, and of those that began from `from_ns` to `last_ns` as well; and the rest."""
+    cdef Tally call
+    cdef list within = [], rest = []
+    for one in calls:
+        call = <Tally?>one
+        if not within or from_ns <= call.figures.at_ns <= last_ns:
+            within.append((call.figures.number, call.figures.cost_nano))
+        else:
+            rest.append(call)
+    return within, rest
+
+
+def charge_once(list calls, int64_t page_calls, page_of):
+    """What `calls` come to of which no page is marked; their pages are, from then on."""
+    cdef int64_t n, at = -1
+    cdef bytearray page = None
+    cdef char *marks = NULL
+    total = 0
+    for number, cost_nano in calls:
+        n = number
+        if n < 0:
+            raise ValueError(f"{n} is no call's number")
+        if page is None or n // page_calls != at:
+            at = n // page_calls
+            page = page_of(at)
+            if len(page) != page_calls:
+                raise ValueError(f"a page of {len(page)} calls, not {page_calls}")
+            marks = page
+        if cost_nano and not marks[n % page_calls]:
+            marks[n % page_calls] = 1
+            total += cost_nano
+    return total
 
 
 cdef Tally made(

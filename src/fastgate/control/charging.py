@@ -15,7 +15,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 
 from fastgate import clock
-from fastgate._core.tally import Tally
+from fastgate._core.tally import Tally, alike, paid
 from fastgate.control.feed import CallFeed, Odd
 from fastgate.control.history import History
 from fastgate.control.usage_rows import kind_of, session_of
@@ -60,26 +60,26 @@ class Unheld:
     """The budgets of one kind of calls that those name no cell of. Its cells are the same from one call to the next,
     until the first of their periods ends."""
 
-    __slots__ = ("_cells", "_from_ns", "_matches", "_until_ns")
+    __slots__ = ("_cells", "_from_ns", "_last_ns", "_matches")
 
     def __init__(self, matches: Sequence[Match]) -> None:
         self._matches = matches
         self._cells: tuple[CellKey, ...] = ()
-        self._from_ns, self._until_ns = (0, 0) if matches else (INT64_MIN, INT64_MAX + 1)
+        self._from_ns, self._last_ns = (0, -1) if matches else (INT64_MIN, INT64_MAX)
 
-    def at(self, at_ns: int) -> tuple[CellKey, ...]:
-        """The cells that a call begun at `at_ns` falls into."""
-        if not self._from_ns <= at_ns < self._until_ns:
+    def at(self, at_ns: int) -> tuple[tuple[CellKey, ...], int, int]:
+        """The cells that a call begun at `at_ns` falls into, and the first and last time at which one does."""
+        if not self._from_ns <= at_ns <= self._last_ns:
             steps = [step_of(row, at_ns) for row, _ in self._matches]
-            self._from_ns = max(start_ns for start_ns, _ in steps)
-            self._until_ns = min(end_ns for _, end_ns in steps)
+            self._from_ns = max(INT64_MIN, *(start_ns for start_ns, _ in steps))
+            self._last_ns = min(INT64_MAX, *(end_ns - 1 for _, end_ns in steps))
             self._cells = tuple(
                 [
                     CellKey(row.id, row.created_ns, cell, start_ns)
                     for (row, cell), (start_ns, _) in zip(self._matches, steps, strict=True)
                 ]
             )
-        return self._cells
+        return self._cells, self._from_ns, self._last_ns
 
 
 class Charging:
@@ -212,30 +212,28 @@ class Charging:
             self._taken[epoch] = extent
         return len(batch.found)
 
-    def _charges(self, found: Sequence[Tally | Odd]) -> list[Charge]:
+    def _charges(self, found: list[Tally | Odd]) -> list[Charge]:
         """What the calls of one batch come to, those together that are charged to the same cells."""
-        charges: dict[tuple[bytes, int, int], Charge] = {}
-        for call in found:
-            if isinstance(call, Odd):
-                if call.why:
-                    log.error("a record cannot be charged", sequence=call.sequence, why=call.why)
-                continue
-            cost_nano = call.cost_nano
-            if not cost_nano:
-                continue
+        charges: list[Charge] = []
+        for one in found:
+            if type(one) is Odd and one.why:
+                cannot_be_charged([one], one.why)
+        for calls in alike(found, self._selection.by_session):
             try:
-                cells, unheld = self._kind(call)
-                others = unheld.at(call.at_ns)
-                # Calls of a kind share these tuples, and a charge keeps them: no need to hash what they are of.
-                alike = call.worker, id(cells), id(others)
-                charge = charges.get(alike)
-                if charge is None:
-                    charge = charges[alike] = Charge(call.worker.decode(), cells, others, [])
+                epoch, (cells, unheld) = calls[0].worker.decode(), self._kind(calls[0])
             except (ValueError, msgspec.MsgspecError) as error:
-                log.error("a record cannot be charged", sequence=call.sequence, why=str(error))
+                cannot_be_charged(calls, error)
                 continue
-            charge.calls.append((call.number, cost_nano))
-        return list(charges.values())
+            while calls:
+                try:
+                    others, from_ns, last_ns = unheld.at(calls[0].at_ns)
+                except (ValueError, OverflowError) as error:  # of a time that no calendar has
+                    cannot_be_charged(calls[:1], error)
+                    calls = calls[1:]
+                    continue
+                costs, calls = paid(calls, from_ns, last_ns)
+                charges.append(Charge(epoch, cells, others, costs))
+        return charges
 
     def _kind(self, call: Tally) -> tuple[tuple[int, ...], Unheld]:
         """The cells that the call names, and the budgets that select it and that it names no cell of."""
@@ -339,3 +337,8 @@ class Charging:
 
 def _place(position: Position) -> Place:
     return position.segment, position.offset, position.sequence
+
+
+def cannot_be_charged(calls: Sequence[Tally | Odd], why: object) -> None:
+    for call in calls:
+        log.error("a record cannot be charged", sequence=call.sequence, why=str(why))

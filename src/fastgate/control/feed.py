@@ -12,14 +12,15 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from fastgate._core.tally import Tally, read_call, whole_calls
+from fastgate._core.tally import Tally, newest, read_call, whole_calls
 from fastgate.journal import KIND_CALL, START, Damage, JournalReader, Position, Record
 from fastgate.journal.format import call_number
 from fastgate.journal.reader import BATCH_RECORDS
 from fastgate.record import CallRecord
 
-KEPT_BYTES = 1 << 20
-"""Of each journal, the newest: some two thousand plain calls, a hundred of long conversations."""
+KEPT_BYTES = 4 << 20
+"""Of each journal, the newest: some six thousand plain calls, as many as a worker finishes between two looks and more;
+four hundred of long conversations. Fewer, and whoever looks second reads them again."""
 
 ODD_BYTES = 400
 
@@ -123,23 +124,14 @@ class CallFeed(JournalReader):
             found = [*known, *(one if type(one) is Tally else _slowly(one) for one in records)]
             # Where a journal is over and nothing of it was new, whoever else reads it has read that too.
             if not damage and (records or more or not closed):
-                self._keep(epoch, _newest([*before, *found]), position)
+                self._keep(epoch, [*before, *found], position)
             return CallBatch(found, position, damage, more)
 
     def _keep(self, epoch: str, found: list[Tally | Odd], position: Position) -> None:
+        """As many of the newest as KEPT_BYTES allow."""
         if len(self._kept) >= KEPT_EPOCHS:
             del self._kept[next(iter(self._kept))]
-        self._kept[epoch] = _Kept(found, position)
-
-
-def _newest(found: list[Tally | Odd]) -> list[Tally | Odd]:
-    """As many as KEPT_BYTES allow."""
-    left = KEPT_BYTES
-    for n, one in enumerate(reversed(found)):
-        left -= one.size
-        if left < 0:
-            return found[len(found) - n :]
-    return found
+        self._kept[epoch] = _Kept(found[len(found) - newest(found, KEPT_BYTES) :], position)
 
 
 def _place(one: Tally | Odd) -> Position:

@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Collection, Iterable, Sequence
+from functools import partial
 
+from fastgate._core.tally import charge_once
 from fastgate.stores.counters import PAGE_CALLS, Database, WorkerCounters, cell_of, leased_of
 from fastgate.stores.ledger_port import CellKey, CellRow, Charge, Figures, Place, WorkerState
 
@@ -183,15 +185,7 @@ class _Charged:
 
     def take(self, charge: Charge) -> int:
         """What the calls come to that were not charged before; from now on they are."""
-        nano, at, page = 0, -1, bytearray()
-        for n, cost_nano in charge.calls:
-            if n // PAGE_CALLS != at:
-                at = n // PAGE_CALLS
-                page = self._page(charge.epoch, at)
-            if cost_nano and not page[n % PAGE_CALLS]:
-                page[n % PAGE_CALLS] = 1
-                nano += cost_nano
-        return nano
+        return charge_once(charge.calls, PAGE_CALLS, partial(self._page, charge.epoch))
 
     def _page(self, epoch: str, at: int) -> bytearray:
         page = self._pages.get((epoch, at))
