@@ -93,9 +93,10 @@ def verdicts(found: list[Line]) -> Iterator[Goal]:
             )
         screened = by_name.get((row.name, "screened"))
         if screened and screened.to_plain:
+            goal = SCREENED[row.body]
             yield Goal(
-                f"{row.title}: with every guard on each call {screened.to_plain:.2f} of without (>= {SCREENED})",
-                screened.to_plain >= SCREENED,
+                f"{row.title}: with every guard on each call {screened.to_plain:.2f} of without (>= {goal})",
+                screened.to_plain >= goal,
                 f"{row.name}/screened",
             )
 

@@ -44,19 +44,23 @@ WORDS_OF_TEXT = """\
 """.split()  # noqa: SIM905  # a list of them would be pages
 """Words that prose and source are full of: to look for one of them is to look at everything."""
 
-PIECES = Counter(
-    piece[at : at + size].encode()
-    for piece in [f" {word} " for word in WORDS_OF_TEXT]
-    for size in range(2, WORD_BYTES + 1)
-    for at in range(len(piece) - size + 1)
-)
-
 OFTEN = 5e-5
 """How often a byte of text begins a given one of those words, roughly."""
 
 FREQUENCY = [2e-5] * 256
 for _rank, _byte in enumerate(COMMON):
     FREQUENCY[_byte] = max(0.1 * 0.9**_rank, 2e-4)
+
+
+@lru_cache(maxsize=1)
+def pieces() -> Counter[bytes]:
+    """How many of those words have a piece. Made where rules are planned, not in every worker."""
+    return Counter(
+        piece[at : at + size].encode()
+        for piece in [f" {word} " for word in WORDS_OF_TEXT]
+        for size in range(2, WORD_BYTES + 1)
+        for at in range(len(piece) - size + 1)
+    )
 
 
 @lru_cache(maxsize=65_536)
@@ -66,7 +70,8 @@ def frequency(window: Window) -> float:
     for given in window:
         often *= frequency_of_class(given)
     piece = bytes([letter_of(given) for given in window])
-    return max(often, OFTEN * PIECES[piece]) if piece in PIECES else often
+    words = pieces().get(piece, 0)
+    return max(often, OFTEN * words) if words else often
 
 
 @lru_cache(maxsize=4096)

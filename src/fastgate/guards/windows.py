@@ -313,6 +313,8 @@ def plan_of(rules: Iterable[Rule]) -> Plan | None:
         return None
     numbers = {given: number for number, given in enumerate(classes)}
     planned = sorted((gram_of(window), *(numbers[given] for given in window)) for window in windows)
+    rarest.cache_clear()  # some 20 MB, of no use until rules change
+    frequency.cache_clear()
     return Plan(tuple(given.to_bytes(32, "little") for given in classes), tuple(planned))
 
 
