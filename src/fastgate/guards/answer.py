@@ -40,6 +40,9 @@ WRAPPER = b'{"messages":['
 NO_MESSAGE = "the answer is no message"
 NOT_ALL = "a part of it was not looked at"
 
+ENDING = ("message_delta", "message_stop", "ping", "error")
+"""Events that may follow where an answer was stopped (Anthropic's API, streaming messages)."""
+
 _STOP_REASON = re.compile(rb'"stop_reason"\s*:\s*"[a-z_]+"')
 
 
@@ -105,8 +108,7 @@ class Watch:
 
     def hear(self, raw: bytes, what: str, index: int, text: bytes) -> bytes:
         """What goes on for one event."""
-        if what == "other" and index < 0 and raw.count(b"data:") > 1:
-            ((raw, what, index, text),) = events(on_one_line(raw))[0]
+        raw, what, index, text = told_at_once(raw, what, index, text)
         if self.stopped:
             return b"" if index >= 0 else ended(raw)
         if what == "text":
@@ -125,8 +127,7 @@ class Watch:
             return self.release(final=True) + self.unless_stopped(raw)
         if what == "json":
             return self.pass_unread(raw, "answer_tool_input")
-        data = raw.partition(b"data:")[2] if what == "other" and index < 0 else b""
-        return self.pass_unread(raw, "answer_text") if data and not said_of(data) else raw
+        return self.pass_unread(raw, "answer_text") if is_unreadable(raw, what, index) else raw
 
     def unless_stopped(self, raw: bytes) -> bytes:
         return b"" if self.stopped else raw
@@ -304,7 +305,11 @@ def notice(rule: str) -> str:
 
 
 def ended(raw: bytes) -> bytes:
-    """An event of an answer that was stopped: what says why it ended says that the turn did."""
+    """An event of no block, of an answer that was stopped: what says why it ended says that the turn did. Of any other
+    but those that end an answer nothing goes on."""
+    data = data_of(raw)
+    if data and said_of(data).get("type") not in ENDING:
+        return b""
     return _STOP_REASON.sub(b'"stop_reason":"end_turn"', raw, count=1)
 
 
@@ -359,6 +364,24 @@ def on_one_line(raw: bytes) -> bytes:
     lines = raw.splitlines()
     data = b" ".join([line[5:] for line in lines if line.startswith(b"data:")])
     return b"\n".join([*[line for line in lines if line and not line.startswith(b"data:")], b"data:" + data, b"", b""])
+
+
+def told_at_once(raw: bytes, what: str, index: int, text: bytes) -> tuple[bytes, str, int, bytes]:
+    """An event as `events` tells it, read again where its data stand on several lines."""
+    if what == "other" and index < 0 and raw.count(b"data:") > 1:
+        ((raw, what, index, text),) = events(on_one_line(raw))[0]
+    return raw, what, index, text
+
+
+def data_of(raw: bytes) -> bytes:
+    """What an event tells; empty for a comment."""
+    return raw.partition(b"data:")[2].strip()
+
+
+def is_unreadable(raw: bytes, what: str, index: int) -> bool:
+    """Whether an event has data that tell nothing: a client may read something in them that no guard has."""
+    data = data_of(raw) if what == "other" and index < 0 else b""
+    return bool(data) and not said_of(data)
 
 
 def said_of(block: bytes) -> dict[str, Any]:

@@ -21,6 +21,7 @@ from fastgate._core.restore import events, with_text
 from fastgate.clock import wall_ns
 from fastgate.guards.answer import (
     NO_MESSAGE,
+    NOT_ALL,
     UNKNOWING,
     WRAPPER,
     Seen,
@@ -30,12 +31,14 @@ from fastgate.guards.answer import (
     edited,
     edits_of,
     ended,
+    is_unreadable,
     last_events,
     notice,
     said_of,
     stop_event,
     stopped_message,
     text_block,
+    told_at_once,
 )
 from fastgate.guards.outside import WHY_CHARS, Outsider, around_own, flags_of, only_own, sendable
 from fastgate.guards.rule import KINDS, Kind
@@ -134,6 +137,7 @@ class Review:
             self._release()
             self._push(raw)
             return
+        raw, what, index, text = told_at_once(raw, what, index, text)
         if what == "text" and "answer_text" in self.kinds:
             self._text += text
             self._deltas.append((raw, len(self._text)))
@@ -156,6 +160,12 @@ class Review:
                 self._queue.append(_Item(raw, index))
                 self._hear(first, "text", index, begins)
                 return
+        if what == "json" and "answer_tool_input" in self.kinds:
+            self._pass_unread(raw, index, "answer_tool_input")
+            return
+        if is_unreadable(raw, what, index):
+            self._pass_unread(raw, index, "answer_text")
+            return
         if what == "stop":
             if self._parked is not None:
                 self._close_input(raw, index)
@@ -229,6 +239,12 @@ class Review:
         ruling: asyncio.Future[Ruling] = asyncio.get_running_loop().create_future()
         ruling.set_result(Ruling(stop=stop))
         self._queue.append(_Item(b"", index, ruling, lambda ruled: text_block(index, notice(ruled.stop))))
+
+    def _pass_unread(self, raw: bytes, index: int, kind: Kind) -> None:
+        """An event that nobody can be asked about: told, and dropped where a guard fails closed."""
+        guards = [guard for guard in self.guards if kind in guard.kinds]
+        if not self._unjudged_all(guards, kind, "", NOT_ALL):
+            self._queue.append(_Item(raw, index))
 
     def _task(self, asked: Coroutine[Any, Any, Ruling]) -> asyncio.Task[Ruling]:
         task = asyncio.get_running_loop().create_task(asked)

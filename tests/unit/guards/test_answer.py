@@ -205,11 +205,14 @@ def test_an_event_on_several_lines_is_looked_at_as_on_one() -> None:
             assert (texts, reason) == heard(through(watch(action)[0], raw, 4096)) and BAD not in str(texts)
 
 
-@pytest.mark.parametrize("lone", [
+LONE = [
     event("content_block_delta", index=1, delta={"type": "input_json_delta", "partial_json": f'{{"command":"{BAD}"}}'}),
     b'event: content_block_delta\ndata: {"type":"content_block_delta","delta":{"text":"%b\n\n' % BAD.encode(),
     b"event: content_block_delta\ndata: [7]\n\n",
-])  # fmt: skip
+]
+
+
+@pytest.mark.parametrize("lone", LONE)
 def test_an_event_that_cannot_be_looked_at_is_never_a_pass(lone: bytes) -> None:
     """A delta of a tool's input that no block began with, and what is no object: told, and dropped where a guard says
     so."""
@@ -223,6 +226,27 @@ def test_an_event_that_cannot_be_looked_at_is_never_a_pass(lone: bytes) -> None:
     tap, noted = watch("log", fail="closed")
     assert through(tap, raw.replace(begin, lone + begin), 4096) == through(watch("log")[0], raw, 4096)
     assert [verdict[:2] for verdict in noted] == [("links", "not_scanned")]
+
+
+@pytest.mark.parametrize("lone", [*LONE, event("message_start", message={"content": [{"type": "text", "text": BAD}]})])
+def test_nothing_but_its_end_follows_an_answer_that_was_stopped(lone: bytes) -> None:
+    raw = stream(f"see {BAD}", "{}", 100)
+    end = event("message_stop")
+    expected = through(watch("block")[0], raw, 4096)
+    assert through(watch("block")[0], raw.replace(end, lone + b": a comment\n\n" + end), 4096) == expected.replace(
+        end, b": a comment\n\n" + end
+    )
+
+
+@pytest.mark.parametrize("bad_first", [True, False])
+@pytest.mark.parametrize("action", ["redact", "block"])
+def test_each_of_two_contents_of_a_message_is_looked_at(action: str, bad_first: bool) -> None:
+    """Which of them a client takes is the client's to say."""
+    contents = [b'"content":[{"type":"text","text":"%b"}]' % text for text in (BAD.encode(), b"fine")]
+    body = b'{"role":"assistant",%b,"stop_reason":"end_turn"}' % b",".join(contents if bad_first else contents[::-1])
+    tap, noted = watch(action)
+    assert BAD.encode() not in tap.whole(body)
+    assert [verdict[:2] for verdict in noted] == [("bad-link", action)]
 
 
 def test_a_rule_that_fails_on_an_answer_leaves_it_unscanned(monkeypatch: pytest.MonkeyPatch) -> None:

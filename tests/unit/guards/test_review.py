@@ -23,7 +23,7 @@ from fastgate.guards.placeholders import Placeholders
 from fastgate.guards.review import AROUND_BYTES, WINDOW_BYTES, Review
 from fastgate.guards.rule import Kind
 from fastgate.snapshot import GuardRow, KeyRow
-from tests.unit.guards.test_answer import UNREAD, event, heard, stream
+from tests.unit.guards.test_answer import LONE, UNREAD, event, heard, stream
 
 WHO = KeyRow(b"", "key", "user", "team", "org", "", {}, (), 0)
 
@@ -284,3 +284,36 @@ async def test_the_pump_is_told_of_every_byte_that_went_out() -> None:
     await made.settled()
     assert b"".join(sent) == raw and made.bytes_out == len(raw)
     assert told + cast(int, send(b"")) == len(raw) and told > 5000
+
+
+@pytest.mark.parametrize("action", ["redact", "block"])
+async def test_an_event_on_several_lines_is_judged_as_on_one(action: str) -> None:
+    raw = stream("fine", json.dumps({"command": "greet Jo Doe"}), 100)
+    for between in (b'"index"', b'"delta"', b'"content_block"'):
+        cut = raw.replace(b", " + between, b",\ndata: " + between)
+        assert cut != raw
+        said = []
+        for form in (cut, raw):
+            made, _, out = review(Names(1), action, BOTH)
+            await through(made, form, 4096)
+            said.append(heard(b"".join(out)))
+        assert said[0] == said[1] and "Jo Doe" not in str(said[0])
+
+
+@pytest.mark.parametrize("fail", ["open", "closed"])
+@pytest.mark.parametrize("lone", LONE)
+async def test_an_event_that_cannot_be_judged_is_no_pass(lone: bytes, fail: str) -> None:
+    raw = stream("fine", "{}", 100)
+    end = event("message_delta", delta={"stop_reason": "tool_use"}, usage={"output_tokens": 7})
+    made, noted, out = review(Names(1), "log", BOTH, fail=fail)
+    await through(made, raw.replace(end, lone + end), 4096)
+    assert b"".join(out) == (raw if fail == "closed" else raw.replace(end, lone + end))
+    assert [verdict[1] for verdict in noted] == ["not_scanned"]
+
+
+@pytest.mark.parametrize("bad_first", [True, False])
+async def test_each_of_two_contents_of_a_message_is_judged(bad_first: bool) -> None:
+    contents = [b'"content":[{"type":"text","text":"%b"}]' % text for text in (b"Jo Doe", b"fine")]
+    body = b'{"role":"assistant",%b,"stop_reason":"end_turn"}' % b",".join(contents if bad_first else contents[::-1])
+    made, _, _ = review(Names(1), "redact", BOTH)
+    assert b"Jo Doe" not in await made.whole(body)
