@@ -70,6 +70,10 @@ TAIL = """## Known limits
 
 - A record is in the kernel's page cache when its call ends. It survives the death of any process; after a power loss
   the last records may be missing unless `journal.fsync` is `always`.
+- What the provider's own tools read is bounded for a hold by `limits.server_tool_tokens`; a call whose tools read more
+  may pass a hard ceiling by the difference.
+- Slow connections take CPU of the machine like others: what the latency of the rest becomes beside a thousand of them
+  is measured, not promised (bench/README.md).
 - TLS record overhead counts as acknowledged bytes, so a slow client over TLS is held to a slightly smaller window.
 - Requests whose lines end in bare line feeds are read as if they ended in CRLF, as most servers do; what is sent to the
   provider is always framed anew.
@@ -122,6 +126,19 @@ def marks(function: ast.FunctionDef | ast.AsyncFunctionDef) -> Iterator[tuple[st
             yield target.attr, call
 
 
+def has_long_rows(test: ast.FunctionDef | ast.AsyncFunctionDef, module: ast.Module) -> bool:
+    """Whether some of a test's parameters, beside it or in a constant of its module, are left to make faults."""
+    named = {word.id for mark in test.decorator_list for word in ast.walk(mark) if isinstance(word, ast.Name)}
+    tables = [
+        node.value
+        for node in module.body
+        if isinstance(node, ast.Assign)
+        and any(isinstance(target, ast.Name) and target.id in named for target in node.targets)
+    ]
+    inside = (word for tree in (*test.decorator_list, *tables) for word in ast.walk(tree))
+    return any(isinstance(word, ast.keyword) and word.arg == "marks" for word in inside)
+
+
 def proofs() -> list[Proof]:
     """Every marked test. SystemExit for a marker that cannot be read or names no promise."""
     known_ids = {name for promises in REGISTER.values() for name in promises}
@@ -135,6 +152,8 @@ def proofs() -> list[Proof]:
             marked = list(marks(node))
             names_of_marks = {name for name, _ in marked}
             suite = next((suite for mark, suite in SUITES.items() if mark in names_of_marks), "test")
+            if suite == "test" and has_long_rows(node, module):
+                suite = "test; in full: faults"
             where = f"{path.relative_to(ROOT)}::{node.name}"
             for name, call in marked:
                 if name != "promise" or call is None:

@@ -46,6 +46,7 @@ cdef class Call:
     cdef public object gate
 
     cdef public str guard
+    cdef public bint screened
     cdef public tuple verdicts
     cdef public tuple sightings
     cdef public object review

@@ -145,6 +145,8 @@ class Call:
 
     # guard, cache and money: what the rooms between policy and relay have to say of this call
     guard: str
+    screened: bool
+    """Guards have judged its body."""
     verdicts: tuple[tuple[str, str, str, str, str, str], ...]
     """What guards found, as the record lists it (record.Verdict)."""
     sightings: tuple[tuple[int, str, bytes], ...]
@@ -282,7 +284,7 @@ class Call:
         self.model_asked = ""
         self.model = self.home = self.reason = ""
         self.decision = None
-        self.decided = False
+        self.decided = self.screened = False
         self.ladder = self.placed = None
         self.routed = ""
         self.left_out = ()

@@ -298,7 +298,7 @@ class Snapshot:
     none.
     `guards` are fastgate.guards' (the worker builds them), None where nothing is to be looked for; `router` is
     fastgate.routing's, None where there is one endpoint and nothing to choose, `ladder` where no model ever changes.
-    `plain` is set where none of these and no cache can make a call wait.
+    `plain` is set where there is one endpoint, and neither a rule nor a cache says that a call goes another way.
     """
 
     __slots__ = (

@@ -18,6 +18,8 @@ PREFIXES = ("x-fastgate-cache", "x-agentcc-cache")
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:-]{0,63}")
 
 TTL = re.compile(r"(\d{1,9})([smhd]?)")
+TTL_MAX_S = 10 * 366 * 86_400
+"""Ten years: longer than any store keeps an answer, and in nanoseconds still a number of 64 bits."""
 SECONDS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86_400}
 
 MODES = ("no-store", "no-cache", "bypass")
@@ -78,6 +80,7 @@ def duration_ns(text: str) -> int:
     if not text:
         return 0
     found = TTL.fullmatch(text)
-    if found is None or int(found[1]) == 0:
-        raise ValueError(f"x-fastgate-cache-ttl: {text!r} is no time; write 300, 300s, 5m, 2h or 1d")
-    return int(found[1]) * SECONDS[found[2]] * SECOND_NS
+    seconds = int(found[1]) * SECONDS[found[2]] if found is not None else 0
+    if not 0 < seconds <= TTL_MAX_S:
+        raise ValueError(f"x-fastgate-cache-ttl: {text!r} is no time, or over ten years; write 300, 300s, 5m, 2h or 1d")
+    return seconds * SECOND_NS

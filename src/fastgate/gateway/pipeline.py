@@ -51,7 +51,7 @@ async def run(call: Call, worker: Worker, items: Items | None) -> None:
         if call.request is None:
             call.body = await body.receive(call, call.snapshot.limits.body_bytes)
             proceed(call, worker)
-        if call.snapshot.guards is not None:
+        if call.snapshot.guards is not None and not call.screened:
             await guard.screen(call)
         if call.snapshot.cache is not None:
             transport = await cache.lookup(call, worker.cached, worker.locate)

@@ -2,8 +2,8 @@
 
 The server's thread opens it; the loop takes it through the rooms once its body is there, and to its end once the answer
 is. These are callbacks, compiled (plain.pxd), made of the same steps and rooms as the task's way. Which goes on where
-something has to wait (a guard, a cache, money, a connection) or the provider did not just answer: `pipeline.go_on`
-takes the call from the room that it has come to. Must not know rules of its own.
+something has to wait (a vendor's guard, a cache, money, a connection) or the provider did not just answer:
+`pipeline.go_on` takes the call from the room that it has come to. Must not know rules of its own.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from fastgate.gateway.drawing import at_once
 from fastgate.gateway.exchange import accepted, begin, choose, claim, conclude
 from fastgate.gateway.hits import recall
 from fastgate.gateway.pipeline import go_on
+from fastgate.gateway.rooms import guard
 from fastgate.gateway.rooms.route import plan
 from fastgate.gateway.steps import enter, failed, finish, proceed
 
@@ -80,7 +81,9 @@ class Plain:
             call.reading = None
             call.body = body
             proceed(call, self.worker)
-            if self.recall():
+            if call.snapshot.guards is not None and not guard.at_once(call):
+                self.hand_over()
+            elif self.recall():
                 self.end(None)
             elif not self.send():
                 self.hand_over()
@@ -88,9 +91,8 @@ class Plain:
             self.end(failed(call, exc))
 
     def recall(self) -> bool:
-        """Answer the call with what the cache has at hand. Guards come first, and may take their time."""
-        snapshot = self.call.snapshot
-        return snapshot.cache is not None and snapshot.guards is None and recall(self.call, self.worker.cached)
+        """Answer the call with what the cache has at hand."""
+        return self.call.snapshot.cache is not None and recall(self.call, self.worker.cached)
 
     def send(self) -> bool:
         """Send the call, where nothing has to wait for that; False with nothing sent."""
@@ -109,20 +111,23 @@ class Plain:
         pump = pool.take()
         if pump is None:
             return False
-        choose(call, candidate)
         try:
+            choose(call, candidate)
             head, body = pool.wire.request(call)
+            claim(call, worker.flight)
         except GatewayError:
             pool.give(pump)
-            return False
-        claim(call, worker.flight)
+            return False  # the task meets it again, and knows what to do
+        except BaseException:
+            pool.give(pump)
+            raise
         begin(call, pool, pump, head, body, worker.flight, self.answered)
         return True
 
     def answered(self) -> None:
         """The exchange is over."""
         if self.over:
-            return  # a defect of ours, after it was sent
+            return  # a defect of ours, after it was sent: the connection was dropped
         call = self.call
         pump = call.pump
         assert pump is not None
@@ -145,6 +150,8 @@ class Plain:
         """Finish it and tell the server."""
         call, worker, watcher = self.call, self.worker, self.watcher
         self.over = True
+        if error is not None and call.pump is not None and not call.pump.over:
+            call.pump.abort()
         try:
             try:
                 finish(call, worker, error, None)

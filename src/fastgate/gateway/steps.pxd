@@ -1,3 +1,5 @@
+cimport cython
+
 from fastgate.call cimport Call
 from fastgate.gateway.answer cimport send_whole
 from fastgate.gateway.rooms.edge cimport open_body, open_call
@@ -16,4 +18,11 @@ cpdef object proceed(Call call, worker)
 cpdef object failed(Call call, cause)
 
 
+@cython.locals(record=bytes)
 cpdef object finish(Call call, worker, error, transport)
+
+
+cpdef object give_back(Call call, worker)
+
+
+cpdef object round_off(Call call, worker, error, transport)

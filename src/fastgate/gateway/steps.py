@@ -53,7 +53,38 @@ def failed(call: Call, cause: Exception) -> GatewayError:
 
 
 def finish(call: Call, worker: Worker, error: GatewayError | None, transport: Any) -> None:
-    """Charge, answer, record. Runs once for every call and never awaits."""
+    """Charge, answer, record. Runs once for every call and never awaits. Whatever fails on the way, nothing that others
+    wait for stays with the call."""
+    try:
+        round_off(call, worker, error, transport)
+        record = encode(call)
+    except BaseException:
+        give_back(call, worker)
+        raise
+    worker.close_call(call, record)
+
+
+def give_back(call: Call, worker: Worker) -> None:
+    """After a defect in its end: the call has no record, so its slot stays taken and tells the charge when the worker
+    ends; all else that it has is free again."""
+    if call.hold is not None:
+        call.hold.settle(call.cost_nano or (call.bound_nano if call.sent else 0))
+    if call.gate is not None:
+        policy.leave(call)
+    if call.key_gate is not None:
+        relay.leave(call)
+    if call.watched is not None:
+        call.watched.cancel()
+    if call.pump is not None:
+        call.pump.abort()
+        call.pump = None
+    call.tap = call.review = None
+    if call.asked is not None:
+        cache.end(call, worker.cached)
+
+
+def round_off(call: Call, worker: Worker, error: GatewayError | None, transport: Any) -> None:
+    """Charge and answer."""
     settle(call)
     release(call)
     if call.hold is not None:
@@ -75,4 +106,3 @@ def finish(call: Call, worker: Worker, error: GatewayError | None, transport: An
             send_whole(call, call.pump)
     if call.asked is not None:
         cache.end(call, worker.cached)
-    worker.close_call(call, encode(call))

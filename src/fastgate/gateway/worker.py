@@ -144,7 +144,8 @@ class Worker:
             fresh.ladder = Ladder(data)
         if len(fresh.endpoints) > 1 or fresh.ladder is not None or fresh.prompt is not None:
             fresh.router = self._router(fresh)
-        fresh.plain = fresh.guards is None and fresh.cache is None and fresh.router is None and fresh.ladder is None
+        choice = len(fresh.endpoints) > 1 or fresh.prompt is not None or bool(data.rules)
+        fresh.plain = not choice and fresh.cache is None
         self._adopt_cache(fresh.cache)  # may fail: before anything else is changed
         self.rates.adopt(fresh)
         self.upstreams.adopt(fresh, self.rates)

@@ -25,23 +25,25 @@ from fastgate.guards.answer import (
     UNKNOWING,
     WRAPPER,
     Seen,
-    begun_with_text,
     blocks_of,
-    delta_event,
     edited,
     edits_of,
     ended,
-    is_unreadable,
-    last_events,
     notice,
-    said_of,
-    stop_event,
     stopped_message,
-    text_block,
-    told_at_once,
 )
 from fastgate.guards.outside import WHY_CHARS, Outsider, around_own, flags_of, only_own, sendable
 from fastgate.guards.rule import KINDS, Kind
+from fastgate.guards.told import (
+    begun_with_text,
+    delta_event,
+    is_unreadable,
+    last_events,
+    said_of,
+    stop_event,
+    text_block,
+    told_at_once,
+)
 
 if TYPE_CHECKING:
     from fastgate._core.block import Block

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -20,9 +21,12 @@ from fastgate.call import Call
 from fastgate.gateway.app import App
 from fastgate.gateway.rooms import relay
 from fastgate.gateway.upstream import Pool
+from fastgate.guards.screen import Guards
 from fastgate.journal import JournalReader
 from fastgate.providers.wire import Wire
 from fastgate.record import CallRecord
+from fastgate.snapshot import GuardRow
+from tests.support.plane import CACHE
 from tests.unit.gateway.test_adopting import alone
 
 BODY = payloads.body("small", False)
@@ -81,7 +85,7 @@ class Provider(micro.Upstream):
 class House:
     """A worker whose provider follows a script, after one call that leaves it a connection."""
 
-    def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch, **changes: Any) -> None:
         self.script: list[bytes | None] = []
 
         async def dial(pool: Pool) -> Pump:
@@ -94,28 +98,32 @@ class House:
         monkeypatch.setattr(Pool, "dial", dial)
         monkeypatch.setattr(relay, "pause_s", lambda rounds, asked_s: 0.0)
         self.folder = folder
-        self.app: App = micro.make_app(folder, asyncio.get_running_loop())
+        self.app: App = micro.make_app(folder, asyncio.get_running_loop(), **changes)
         self.worker = self.app.worker
 
     async def warm(self) -> None:
         self.script[:] = [OK]
         await self.app.__rsgi__(micro.Scope(BODY), micro.Server(BODY))
 
-    def begin(self, way: str, server: micro.Server, script: list[bytes | None]) -> tuple[asyncio.Future[None], Any]:
+    def begin(
+        self, way: str, server: micro.Server, script: list[bytes | None], body: bytes = b""
+    ) -> tuple[asyncio.Future[None], Any]:
         """One call: what it ends with, and the client."""
         self.script[:] = script
-        scope, client = micro.Scope(BODY), micro.Client(micro.Scope(BODY), server, 1)
+        scope, client = micro.Scope(body or BODY), micro.Client(micro.Scope(body or BODY), server, 1)
         if way == PLAIN:
             return asyncio.ensure_future(micro.serve(self.app, [client], status=0)), client
         return asyncio.ensure_future(self.app.__rsgi__(scope, server)), client
 
     def records(self) -> list[dict[str, Any]]:
-        """What the journal says, without what differs from call to call."""
+        """What the journal says, without what differs from call to call or is keyed by the worker's own secret."""
         reader = JournalReader(self.folder / "state" / "journal")
         records = [msgspec.structs.asdict(decode(record.body)) for record in reader.records(self.worker.epoch)]
         for record in records:
             for name in ("id", "at_ns", "duration_us", "head_us"):
                 del record[name]
+            record["sightings"] = [msgspec.structs.replace(seen, marks=b"") for seen in record["sightings"]]
+            record["verdicts"] = [msgspec.structs.replace(verdict, match="") for verdict in record["verdicts"]]
             record["attempts"] = [msgspec.structs.replace(attempt, duration_us=0) for attempt in record["attempts"]]
         return records
 
@@ -125,8 +133,8 @@ class House:
 
 
 @contextmanager
-def house(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[House]:
-    made = House(folder, monkeypatch)
+def house(folder: Path, monkeypatch: pytest.MonkeyPatch, **changes: Any) -> Iterator[House]:
+    made = House(folder, monkeypatch, **changes)
     try:
         yield made
     finally:
@@ -139,13 +147,15 @@ def seen(server: micro.Server) -> tuple[Any, ...]:
     return server.status, [line for line in server.headers if not line[0].endswith(own)], ID.sub(b"", server.body_sent)
 
 
-def both(folder: Path, monkeypatch: pytest.MonkeyPatch, go: Callable[[House, str], Any]) -> tuple[Any, Any]:
+def both(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, go: Callable[[House, str], Any], **changes: Any
+) -> tuple[Any, Any]:
     """What `go` gives for each way."""
 
     async def run() -> Any:
         found = []
         for way in (TASK, PLAIN):
-            with house(folder / way.split()[0], monkeypatch) as of:
+            with house(folder / way.split()[0], monkeypatch, **changes) as of:
                 await of.warm()
                 found.append((await go(of, way), of.records(), of.left()))
         return found
@@ -168,6 +178,78 @@ def test_both_ways_come_to_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     assert plain == task
     assert len(plain[1]) == 2
     assert plain[2] == (0, 0)
+
+
+KEY_OF_A_CLOUD = "AKIA" + "Q3EGRTYUIOPASDF7"
+LEAKY = BODY.replace(b"hi", b"hi " + KEY_OF_A_CLOUD.encode(), 1)
+LEAKING = json.dumps({"type": "message", "content": [{"type": "text", "text": KEY_OF_A_CLOUD}]}).encode()
+
+GUARDED: dict[str, tuple[str, bytes, bytes, str]] = {
+    "nothing is found": ("block", BODY, OK, "pass"),
+    "a secret is refused": ("block", LEAKY, OK, "blocked"),
+    "a secret is replaced": ("redact", LEAKY, OK, "redacted"),
+    "a secret is told": ("log", LEAKY, OK, "pass"),
+    "the answer has one": ("redact", BODY, answer("200 OK", LEAKING), "pass"),
+}
+"""What is done with secrets, the body, the answer, and what the record says."""
+
+
+@pytest.mark.parametrize("name", GUARDED)
+def test_both_ways_are_guarded_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    action, body, reply, told = GUARDED[name]
+
+    async def go(of: House, way: str) -> Any:
+        server = micro.Server(body)
+        ended, client = of.begin(way, server, [reply], body)
+        await ended
+        if way == PLAIN:
+            assert client.task is None
+        assert of.records()[-1]["guard"] == told
+        return seen(server), list(of.script)
+
+    task, plain = both(tmp_path, monkeypatch, go, guards=(GuardRow("secrets", action),))
+    assert plain == task
+    assert plain[2] == (0, 0)
+
+
+@pytest.mark.parametrize("name", ["answered", "overloaded, then answered"])
+def test_a_call_is_guarded_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    """Also where a task takes over."""
+    judged: list[bytes] = []
+    screen = Guards.screen
+
+    def counting(self: Guards, body: bytes, *more: Any) -> Any:
+        judged.append(body)
+        return screen(self, body, *more)
+
+    async def go(of: House, way: str) -> Any:
+        judged.clear()
+        server = micro.Server(BODY)
+        ended, _ = of.begin(way, server, SCRIPTS[name])
+        await ended
+        assert judged == [BODY]
+        return seen(server)
+
+    monkeypatch.setattr(Guards, "screen", counting)
+    task, plain = both(tmp_path, monkeypatch, go, guards=(GuardRow("secrets", "block"),))
+    assert plain == task
+
+
+def test_a_connection_is_given_back_where_the_call_cannot_be_accounted_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def go(of: House, way: str) -> Any:
+        while of.worker.flight.claim(0, 0, b"") >= 0:
+            pass
+        server = micro.Server(BODY)
+        ended, _ = of.begin(way, server, [])
+        await ended
+        (pool,) = of.worker.upstreams._pools.values()
+        return seen(server), len(pool._idle)
+
+    task, quick = both(tmp_path, monkeypatch, go)
+    assert quick == task
+    assert quick[0][1] == 1
 
 
 DURING: dict[str, Callable[[Call], None]] = {
@@ -262,6 +344,37 @@ def test_a_defect_is_a_500_with_its_record_and_leaves_nothing(
             assert record["error"] == "internal"
             assert (record["cost_nano"] > 0) == (where == "recast")
             assert of.left() == (0, 0)
+
+    alone(run)
+
+
+@pytest.mark.parametrize("way", [TASK, PLAIN])
+@pytest.mark.parametrize("cached", [False, True])
+def test_what_others_wait_for_is_free_when_the_end_fails(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, way: str, cached: bool
+) -> None:
+    """The answer cannot be sent: its connection is closed, and who follows the call asks by himself."""
+
+    async def run() -> None:
+        with house(tmp_path, monkeypatch, cache=CACHE if cached else None) as of:
+            if not cached:
+                await of.warm()
+            server = micro.Server(BODY)
+
+            def fault(*_: Any) -> Any:
+                raise ZeroDivisionError("a defect")
+
+            monkeypatch.setattr(server, "response_bytes", fault)
+            ended, _ = of.begin(way, server, [OK, OK])
+            with pytest.raises(ZeroDivisionError):
+                await ended
+            assert of.worker.calls == {}
+            (pool,) = of.worker.upstreams._pools.values()
+            assert pool._idle == []
+            again = micro.Server(BODY)
+            ended, _ = of.begin(way, again, [OK])
+            await asyncio.wait_for(ended, 5)
+            assert again.status == 200
 
     alone(run)
 

@@ -23,23 +23,35 @@ VERDICTS_MAX = 64
 """As many as fastgate.guards.screen names of a request; the module itself is loaded only where there are guards."""
 
 
+def at_once(call: Call) -> bool:
+    """Judge a body that takes no thread of its own and that nobody outside is asked about: whether it was. Else as
+    `screen`."""
+    guards: Guards = call.snapshot.guards
+    who, request = call.principal, call.request
+    assert who is not None and request is not None
+    if guards.outside is not None or len(call.body) > INLINE_BYTES:
+        return False
+    take(call, guards.screen(call.body, who, wall_ns(), request.tools if guards.declared else ()))
+    return True
+
+
 async def screen(call: Call) -> None:
     """Judge the body; put what may be sent in its place. GatewayError where it must not leave."""
+    if at_once(call):
+        return
     guards: Guards = call.snapshot.guards
     who, request = call.principal, call.request
     assert who is not None and request is not None
     body, now_ns = call.body, wall_ns()
     tools = request.tools if guards.declared else ()
-    if len(body) <= INLINE_BYTES:
-        screened = guards.screen(body, who, now_ns, tools)
-    else:
-        screened = await beside(len(body), lambda: guards.screen(body, who, now_ns, tools))
+    screened = await beside(len(body), lambda: guards.screen(body, who, now_ns, tools))
     if guards.outside is not None:
         screened = await guards.outside.screen(screened, who, now_ns, guards.policy.actions(who).closed)
     take(call, screened)
 
 
 def take(call: Call, screened: Screened) -> None:
+    call.screened = True
     call.guard, call.verdicts, call.sightings = screened.state, screened.verdicts, screened.sightings
     if screened.refusal is not None:
         rule, title, kind, path, why = screened.refusal

@@ -83,6 +83,7 @@ ELSEWHERE = (
         ("die Tabelle hat keine Regeln", "un formulaire sans limite", "没有限制", "es un archivo sin filtros"),
         opens=ELSEWHERE_OPENS,
         kinds=ANYWHERE,
+        severity="low",
         before=160,
     ),
 )

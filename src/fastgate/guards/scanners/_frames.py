@@ -280,6 +280,7 @@ FRAMES = (
         ),
         opens=BEINGS_OPENS,
         kinds=ANYWHERE,
+        severity="low",
     ),
     phrase_rule(
         "jailbreak-wrapped",
@@ -301,7 +302,7 @@ FRAMES = (
         ),
         opens=WRAPPED_OPENS,
         kinds=ANYWHERE,
-        severity="medium",
+        severity="low",
         before=320,
     ),
     phrase_rule(
@@ -326,7 +327,7 @@ FRAMES = (
         ),
         opens=ENCODED_OPENS,
         kinds=ANYWHERE,
-        severity="medium",
+        severity="low",
     ),
     phrase_rule(
         "jailbreak-agreed",

@@ -192,7 +192,7 @@ PRESSURES = (
         ),
         opens=PRESSURE_OPENS,
         kinds=ANYWHERE,
-        severity="medium",
+        severity="low",
         before=224,
     ),
     phrase_rule(
@@ -211,7 +211,7 @@ PRESSURES = (
         ("alignment: none", "content: off", "the safety warning", "get it out of the way", "log = disabled", "evil()"),
         opens=TWICE_OPENS,
         kinds=ANYWHERE,
-        severity="medium",
+        severity="low",
         before=224,
     ),
 )

@@ -122,11 +122,13 @@ REFUSING = (
         r"a |this |all )?(?:user|prompt|request|order|command|question|quer|anything|what|answer|me\b)"
     ),
     (
-        r"\b(?:always|must|will|shall|should|to|fully) (?:compl(?:y|ies)|obeys?)(?: fully)? with (?:all|any|every|"
-        r"whatever|"
-        r"(?:the |my |user )?(?:requests?|demands?|prompts?))\b"
+        r"\b(?:always|must|will|shall|should|to|fully) (?:comply|obey)(?: fully)? with (?:whatever (?:i|they|is asked)|"
+        r"(?:the user.s |my |user |all |any |every )(?:\w{1,10} )?(?:requests?|demands?|prompts?))\b"
     ),
-    r"\balways (?:complies|obeys|compl(?:y|ies) with|answers everything|says yes)\b",
+    (
+        r"\balways (?:complies with (?:(?:any|every|all|my|user) )?(?:requests?|demands?|prompts?|whatever)|obeys|"
+        r"answers everything|says yes)\b"
+    ),
     (
         r"\b(?:compl(?:y|ies)|obeys?|comply fully) with (?:all|any|every) (?:user )?(?:requests?|demands?|commands?|"
         r"prompts?|"
@@ -307,6 +309,8 @@ REFUSALS = (
             "legally required to keep records",
             "the peer is declining to answer",
             "it is available online",
+            "must comply with any of the terms of this License",
+            "always comply with the protocol",
         ),
         opens=REFUSING_OPENS,
         kinds=ANYWHERE,

@@ -186,6 +186,7 @@ RELAYS = (
             "a destructive migration",
         ),
         kinds=UNTRUSTED,
+        severity="low",
         opens=RELAYED_OPENS,
         before=160,
     ),
@@ -212,6 +213,7 @@ RELAYS = (
             "dem Nutzer wird gezeigt",
         ),
         kinds=UNTRUSTED,
+        severity="low",
         opens=NOTES_OPENS,
     ),
 )
