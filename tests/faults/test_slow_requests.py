@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from fastgate.gateway.deadlines import BODY_GRACE_S
 from fastgate.gateway.serve import HEADER_READ_MS
-from fastgate.gateway.worker import BODY_GRACE_S
 from tests.support.plane import KEY, Plane, endpoint
 from tests.support.sim import running
 
