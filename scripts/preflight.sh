@@ -40,15 +40,17 @@ if [ -z "$python" ]; then
         name=python3
     fi
     need "Python 3.11 or newer" "$name" "$name-venv" "$name-dev"
-    command -v "${CC:-gcc}" >/dev/null 2>&1 || need "a C compiler (${CC:-gcc})" build-essential
+    compiler=${CC:-gcc}
+    command -v "${compiler%% *}" >/dev/null 2>&1 || need "a C compiler ($compiler)" build-essential
 else
     name=$(package_prefix "$(basename "$python")")
     "$python" -c 'import venv, ensurepip' 2>/dev/null || need "Python's venv module" "$name-venv"
     compiler=${CC:-$("$python" -c 'import sysconfig; print((sysconfig.get_config_var("CC") or "gcc").split()[0])')}
     include=$("$python" -c 'import sysconfig; print(sysconfig.get_path("include"))')
-    if ! command -v "$compiler" >/dev/null 2>&1; then
+    # $CC may be a command with words after it: a compiler cache, a flag.
+    if ! command -v "${compiler%% *}" >/dev/null 2>&1; then
         need "a C compiler ($compiler)" build-essential
-    elif ! printf '#include <stdio.h>\n' | "$compiler" -fsyntax-only -x c - 2>/dev/null; then
+    elif ! printf '#include <stdio.h>\n' | $compiler -fsyntax-only -x c - 2>/dev/null; then
         need "the C library's headers (stdio.h)" build-essential
     fi
     [ -e "$include/Python.h" ] || need "Python's headers ($include/Python.h)" "$name-dev"

@@ -56,6 +56,13 @@ def test_a_complete_machine_yields_its_python(machine: Path) -> None:
     assert (done.returncode, done.stdout) == (0, f"{machine}/python3\n"), done.stderr
 
 
+def test_a_compiler_that_is_called_through_another_command(machine: Path) -> None:
+    put(machine, "python3", PYTHON)
+    put(machine, "cache", 'test "$1" = gcc')
+    done = look(machine, CC="cache gcc")
+    assert (done.returncode, done.stdout) == (0, f"{machine}/python3\n"), done.stderr
+
+
 def test_nothing_there(machine: Path) -> None:
     wanted = f"{SUDO}apt-get install -y python3 python3-venv python3-dev build-essential"
     assert asked_for(look(machine)) == wanted
