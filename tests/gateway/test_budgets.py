@@ -71,7 +71,6 @@ budgets:
     usd: 0.00001
     models: [haiku]
     {PAUSE}
-  - {{id: outcomes, level: tag, of: "session=outcomes", org: acme, period: day, usd: 50, {PAUSE}}}
 """
 
 
@@ -342,22 +341,6 @@ def test_a_soft_budget_takes_no_new_calls_past_its_pause(house: House) -> None:
     assert "Budget soft" in message
     assert "paused" in message
     assert house.settled("soft", billed(house.upstream("soft", 1)))
-
-
-OUTCOMES = (
-    Behaviour(tokens=30),
-    Behaviour(status=500),
-    Behaviour(status=400),
-)
-
-
-def test_every_outcome_ends_its_hold_with_what_it_cost(house: House) -> None:
-    for outcome in OUTCOMES:
-        for stream in (False, True):
-            house.simulator.script(outcome, session="outcomes", n=1)
-            house.send("outcomes", stream=stream)
-    house.send("outcomes", text="[[sim:text tokens=50]]", stream=True)
-    assert house.settled("outcomes", billed(house.upstream("outcomes", 7))) > 0
 
 
 def test_a_client_that_leaves_while_it_waits_leaves_nothing_behind(house: House) -> None:

@@ -14,10 +14,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from fastgate._core.money import PriceRow
 from fastgate._core.usage import Usage
 from fastgate.prices.book import PriceBook
 from fastgate.prices.catalog import compile_prices
 from fastgate.prices.settings import PriceSettings
+from fastgate.sim import usage as sim
 from tests.support.gateway import KEY
 from tests.support.sim import Call
 
@@ -77,21 +79,26 @@ async def until_decided(port: int, body: bytes, key: str = KEY, within_s: float 
         await asyncio.sleep(0.2)
 
 
-def billed(calls: list[Call], row_of: str = MODEL) -> int:
-    """What the upstream's own log comes to, in nano-dollars."""
-    total = 0
-    for call in calls:
-        if call.started.status != 200:
-            continue
-        used = call.started.usage
-        usage = Usage.of(
+def cost_of(row: PriceRow, used: sim.Usage) -> int:
+    """What tokens of the upstream's log cost at a price, in nano-dollars."""
+    return row.cost(
+        Usage.of(
             input_tokens=used.input_tokens,
             output_tokens=used.output_tokens,
             cache_write_5m_tokens=used.cache_write_5m_tokens,
             cache_write_1h_tokens=used.cache_write_1h_tokens,
             cache_read_tokens=used.cache_read_tokens,
         )
-        total += BOOK.row("anthropic", call.started.model or row_of).cost(usage)
+    )
+
+
+def billed(calls: list[Call], row_of: str = MODEL) -> int:
+    """What the upstream's own log comes to, in nano-dollars."""
+    total = 0
+    for call in calls:
+        if call.started.status != 200:
+            continue
+        total += cost_of(BOOK.row("anthropic", call.started.model or row_of), call.started.usage)
     return total
 
 

@@ -1,5 +1,4 @@
-"""What a gateway's counters say, for tests that hold them against the upstream's own log (`tests.support.burst.billed`).
-"""
+"""What a gateway's counters say, for tests that hold them against the upstream's own log (`burst.billed`)."""
 
 from __future__ import annotations
 
@@ -51,6 +50,10 @@ class Ledger:
     def spent(self) -> dict[str, int]:
         """What is spent, by budget."""
         return dict(self.rows("SELECT budget, sum(spent) FROM cells GROUP BY budget"))
+
+    def cells(self, budget: str) -> dict[str, int]:
+        """What is spent of a budget that has a cell for each member or value, by cell."""
+        return dict(self.rows("SELECT cell, sum(spent) FROM cells WHERE budget = ? GROUP BY cell", budget))
 
     def leased(self, budget: str = "%") -> int:
         """What is leased of the budgets whose id is LIKE this, calls in flight and slices ahead of need."""
