@@ -69,6 +69,15 @@ class Usage:
         if node is None or node.kind == "null":
             return
         self.seen = True
+        base, extra, was_final = dict(self.base), dict(self.extra), self.final
+        self.take(node, final=final)
+        for names in (["output"], ["input", "write_5m", "write_1h", "read"]):
+            if sum(self.base[n] + self.extra[n] for n in names) < sum(base[n] + extra[n] for n in names):
+                self.base |= {name: base[name] for name in names}
+                self.extra |= {name: extra[name] for name in names}
+                self.malformed |= was_final
+
+    def take(self, node: Node, *, final: bool) -> None:
         stated = self.counts(node)
         apply(stated, self.base)
         self.final |= final and stated.output is not None

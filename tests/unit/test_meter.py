@@ -157,9 +157,26 @@ def test_compaction_is_added_and_an_advisor_is_told() -> None:
     assert (meter.usage.input_tokens, meter.usage.output_tokens) == (203_000, 4_500)
     assert (meter.usage.cache_write_1h_tokens, meter.usage.cache_read_tokens) == (1_007, 18_010)
     assert not meter.usage.other_model and meter.floor() == meter.usage
-    usage["iterations"] = [message, {"type": "advisor_message", "input_tokens": 5, "output_tokens": 6}]
+    advisor = {"type": "advisor_message", "input_tokens": 5, "output_tokens": 6}
+    usage["iterations"] = [compaction, message, advisor]
     meter.feed_bytes(event("message_delta", delta={}, usage=usage))
-    assert (meter.usage.input_tokens, meter.usage.output_tokens, meter.usage.other_model) == (23_005, 1_006, True)
+    assert (meter.usage.input_tokens, meter.usage.output_tokens, meter.usage.other_model) == (203_005, 4_506, True)
+    assert not meter.usage.malformed
+
+
+def test_what_was_seen_does_not_fall() -> None:
+    """Below the guess that a stream opens with a final count may fall; below a final one it is a contradiction."""
+    opened = start({"input_tokens": 4, "cache_read_input_tokens": 100, "output_tokens": 30})
+    meter = metered(opened, event("message_delta", delta={}, usage={"output_tokens": 20, "input_tokens": 1}))
+    assert (meter.usage.output_tokens, meter.usage.input_tokens, meter.usage.malformed) == (30, 4, False)
+    meter.feed_bytes(event("message_delta", delta={}, usage={"output_tokens": 29}))
+    assert (meter.usage.output_tokens, meter.usage.malformed) == (30, True)
+    meter = metered(opened, event("message_delta", delta={}, usage={"output_tokens": 40}))
+    moved = {"output_tokens": 40, "input_tokens": 104, "cache_read_input_tokens": 0}
+    meter.feed_bytes(event("message_delta", delta={}, usage=moved))
+    assert (meter.usage.input_tokens, meter.usage.cache_read_tokens, meter.usage.malformed) == (104, 0, False)
+    meter.feed_bytes(event("message_delta", delta={}, usage=moved | {"input_tokens": 103}))
+    assert (meter.usage.input_tokens, meter.usage.malformed) == (104, True)
 
 
 @pytest.mark.parametrize(
@@ -169,7 +186,14 @@ def test_compaction_is_added_and_an_advisor_is_told() -> None:
         ([{"cache_creation": {"ephemeral_1h_input_tokens": 60}, "cache_creation_input_tokens": 100}], 40, 60),
         ([{"cache_creation": {"ephemeral_5m_input_tokens": 30, "ephemeral_1h_input_tokens": 60}}], 30, 60),
         ([{"cache_creation": {"ephemeral_1h_input_tokens": 60}}, {"cache_creation_input_tokens": 80}], 20, 60),
-        ([{"cache_creation": {"ephemeral_1h_input_tokens": 60}}, {"cache_creation_input_tokens": 50}], 0, 50),
+        ([{"cache_creation": {"ephemeral_1h_input_tokens": 60}}, {"cache_creation_input_tokens": 50}], 0, 60),
+        (
+            [
+                {"cache_creation": {"ephemeral_1h_input_tokens": 60}},
+                {"cache_creation_input_tokens": 50, "input_tokens": 10},
+            ],
+            0, 50,
+        ),
         ([{"cache_creation_input_tokens": 100}, {"cache_creation": {"ephemeral_1h_input_tokens": 100}}], 100, 100),
     ],
 )  # fmt: skip

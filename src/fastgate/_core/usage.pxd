@@ -8,6 +8,12 @@ from libc.stdint cimport int64_t
 
 from fastgate._core.span cimport Span
 
+# A Usage's figures before an object is merged.
+cdef struct Sums:
+    int64_t base[5]
+    int64_t extra[5]
+    bint final
+
 
 cdef class Usage:
     # Disjoint classes, in tokens. `input_tokens` is the uncached part only; output includes thinking.
@@ -41,7 +47,8 @@ cdef class Usage:
 
     cdef Usage copy(self)
 
-    # Takes one usage object (checked JSON), cumulative: what is present replaces, what is absent stays.
+    # Takes one usage object (checked JSON), cumulative: what is present replaces, what is absent stays; sums
+    # never fall.
     cdef void merge(self, Span value, bint is_final) noexcept
 
     # Raises the output class to at least `tokens`.
@@ -49,5 +56,7 @@ cdef class Usage:
     cdef void take_uses(self, Span value) noexcept
     cdef void take_iterations(self, Span value) noexcept
     cdef void take_word(self, Span value, const char* word, Py_ssize_t n, bint* flag) noexcept
+    cdef Sums sums(self) noexcept
+    cdef void keep_larger(self, const Sums* before) noexcept
     cdef void settle_classes(self) noexcept
     cdef tuple public_fields(self)

@@ -4,6 +4,10 @@ Knows nothing of streams or prices: `meter` finds the objects, `money` prices th
 so a field that is present replaces the earlier figure and an absent (or null) one keeps it. Nothing is ever added, with
 one exception: the provider bills compaction and advisor iterations but leaves them out of its top-level sums.
 
+Cumulative figures do not fall. Where an object states less output, or a smaller prompt in all its classes together,
+than an earlier one, the larger figure stays: what was seen is charged. Below the count that a stream opens with a final
+one may fall, for the first is a guess; final figures that fall are `malformed`.
+
 A field that is present but unusable (negative, fractional, a string, beyond 2^53) is never taken as zero: it is left as
 it was and the whole is marked `malformed`.
 """
@@ -246,8 +250,10 @@ cdef class Usage:
         cdef Text key
         cdef Span member
         cdef Stated stated
+        cdef Sums before
         if is_null(value):
             return
+        before = self.sums()
         self.seen = True
         stated = read_counts(value)
         if stated.unusable:
@@ -270,7 +276,31 @@ cdef class Usage:
                 self.take_word(member, "us", 2, &self.us_geo)
             elif text_is(key, "service_tier", 12):
                 self.take_word(member, "priority", 8, &self.priority)
+        self.keep_larger(&before)
         self.settle_classes()
+
+    cdef Sums sums(self) noexcept:
+        cdef Sums sums
+        cdef int i
+        sums.final = self.final
+        for i in range(CLASS_COUNT):
+            sums.base[i], sums.extra[i] = self.base[i], self.extra[i]
+        return sums
+
+    cdef void keep_larger(self, const Sums* before) noexcept:
+        """Output and prompt as they were before an object that states less of them."""
+        cdef int64_t output = 0, prompt = 0
+        cdef int i
+        for i in range(CLASS_COUNT):
+            if i == CLASS_OUTPUT:
+                output += self.base[i] + self.extra[i] - before.base[i] - before.extra[i]
+            else:
+                prompt += self.base[i] + self.extra[i] - before.base[i] - before.extra[i]
+        for i in range(CLASS_COUNT):
+            if (output if i == CLASS_OUTPUT else prompt) < 0:
+                self.base[i], self.extra[i] = before.base[i], before.extra[i]
+        if before.final and (output < 0 or prompt < 0):
+            self.malformed = True
 
     cdef void take_word(self, Span value, const char* word, Py_ssize_t n, bint* flag) noexcept:
         """A string that changes the price when it is `word`."""

@@ -18,7 +18,7 @@ Framing = Literal["", "chunked", "length", "close"]
 Cut = Literal["", "rst", "fin", "clean"]
 """rst: the socket is reset. fin: it is closed in the middle of the framing. clean: the framing ends properly, early."""
 Garbage = Literal["", "binary", "text", "comments", "unterminated", "utf8", "json", "chunk", "html"]
-UsageForm = Literal["", "missing", "start-only", "delta-only", "twice", "decreasing"]
+UsageForm = Literal["", "missing", "start-only", "delta-only", "twice", "decreasing", "falling"]
 
 DIRECTIVE = re.compile(r"\[\[sim:([^\]]*)\]\]")
 

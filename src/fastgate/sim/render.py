@@ -116,8 +116,9 @@ class Answer:
     def _message_deltas(self) -> Iterator[bytes]:
         form, final = self.behaviour.usage_form, at_the_end(self.usage)
         delta: dict[str, Any] = {"stop_reason": self.stop_reason, "stop_sequence": None, **self._verdicts()}
+        half = sse("message_delta", {"delta": {}, "usage": final | {"output_tokens": final["output_tokens"] // 2}})
         if form == "twice":
-            yield sse("message_delta", {"delta": {}, "usage": final | {"output_tokens": final["output_tokens"] // 2}})
+            yield half
         fields: dict[str, Any] = {"delta": delta}
         if self.behaviour.usage_raw:
             fields["usage"] = msgspec.Raw(self.behaviour.usage_raw.encode())
@@ -126,6 +127,8 @@ class Answer:
         if self.conversation.request.context_management:
             fields["context_management"] = {"applied_edits": []}
         yield sse("message_delta", fields)
+        if form == "falling":
+            yield half
 
     def _verdicts(self) -> dict[str, Any]:
         """Auto mode's safeguard results: a test double of the provider's classifier that flags nothing."""

@@ -199,6 +199,7 @@ async def test_forms_of_usage(sim: Simulator) -> None:
     assert stated(await ask(sim, f"{dictated} usage_form=delta-only")) == ["none", 20]
     assert stated(await ask(sim, f"{dictated} usage_form=twice")) == [1, 10, 20]
     assert stated(await ask(sim, f"{dictated} usage_form=decreasing")) == [40, 20]
+    assert stated(await ask(sim, f"{dictated} usage_form=falling")) == [1, 20, 10]
     raw = await ask(sim, """usage 'usage_raw={"output_tokens":1e30,"input_tokens":-5}'""")
     assert b'"usage":{"output_tokens":1e30,"input_tokens":-5}' in raw.data
     whole = await ask(sim, """usage 'usage_raw="lots"'""", stream=False)
