@@ -70,12 +70,12 @@ def verdicts(found: list[Line]) -> Iterator[Goal]:
         if mock and nginx:
             ratio = mock.requests_per_s / nginx.requests_per_s
             yield Goal(f"{row.title}: the upstream alone does {ratio:.2f} of nginx (>= {CEILING})", ratio >= CEILING)
-        if ours and row.goal:
-            yield Goal(
-                f"{row.title}: fastgate does {ours.ratio:.2f} of nginx (>= {row.goal})",
-                ours.ratio >= row.goal,
-                f"{row.name}/fastgate",
-            )
+        told = False
+        for goal in row.goals if ours else ():
+            met = ours.ratio >= goal
+            text = f"{row.title}: fastgate does {ours.ratio:.2f} of nginx (>= {goal})"
+            yield Goal(text, met, "" if told else f"{row.name}/fastgate")  # once is enough for where its time goes
+            told = told or not met
         if ours and row.p99_ms:
             mean_ms = row.connections / ours.requests_per_s * 1e3
             yield Goal(

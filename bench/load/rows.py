@@ -21,6 +21,9 @@ SCREENED: dict[Body, float] = {"small": 0.9, "large": 0.6}
 """The same with every built-in guard of requests and no budget. Each body is the same in every call, so that of a
 request its blocks are told by their marks, as those of a conversation's next turn are; answers are looked at anew."""
 
+SMALL, LARGE = (0.50, 0.55), (0.65, 0.70)
+"""Of nginx's rate, by the size of the body."""
+
 CEILING = 1.5
 """The upstream alone must serve this many times what nginx proxies to it, or the row measures the upstream."""
 
@@ -30,8 +33,9 @@ HEADLINE_REQUESTS_PER_S, HEADLINE_P99_MS = 29_000, 21
 
 @dataclass(frozen=True)
 class Row:
-    """One line of the report. `goal` is the least ratio of fastgate to nginx's rate, `p99_ms` the most that its p99 may
-    be; 0 where none is set."""
+    """One line of the report. `goals` are the least ratios of fastgate to nginx's rate, the older first: that of the
+    relay alone and that of the hardened edge, both with everything that a plain call does. `p99_ms` is the most that
+    its p99 may be; 0 where none is set."""
 
     name: str
     title: str
@@ -39,7 +43,7 @@ class Row:
     connections: int
     stream: bool
     mock: Mock
-    goal: float
+    goals: tuple[float, ...] = ()
     targets: tuple[Target, ...] = ("mock", "nginx", "fastgate")
     p99_ms: float = 0.0
     open: str = ""
@@ -54,8 +58,8 @@ PLAIN: tuple[Target, ...] = ("mock", "nginx", "bare", "fastgate")
 SCREENED_TOO: tuple[Target, ...] = ("mock", "nginx", "fastgate", "screened")
 
 ROWS = (
-    Row("small-64", "small body, 64 connections", "small", 64, False, "nginx", 0.50, PLAIN),
-    Row("tls-64", "small body over TLS, 64 connections", "small", 64, False, "nginx", 0.0, open="small-64"),
+    Row("small-64", "small body, 64 connections", "small", 64, False, "nginx", SMALL, PLAIN),
+    Row("tls-64", "small body over TLS, 64 connections", "small", 64, False, "nginx", open="small-64"),
     Row(
         "small-200",
         "small body, 200 connections",
@@ -63,13 +67,13 @@ ROWS = (
         200,
         False,
         "nginx",
-        0.50,
+        SMALL,
         ("mock", "nginx", *GATEWAYS),
         15.0,
     ),
-    Row("large-4", "730 KB conversation, 4 connections", "large", 4, False, "nginx", 0.65, SCREENED_TOO),
-    Row("tls-large-4", "730 KB conversation over TLS, 4 connections", "large", 4, False, "nginx", 0.0, open="large-4"),
-    Row("stream-64", "streamed answer, 64 connections", "small", 64, True, "simulate", 0.0),
+    Row("large-4", "730 KB conversation, 4 connections", "large", 4, False, "nginx", LARGE, SCREENED_TOO),
+    Row("tls-large-4", "730 KB conversation over TLS, 4 connections", "large", 4, False, "nginx", open="large-4"),
+    Row("stream-64", "streamed answer, 64 connections", "small", 64, True, "simulate"),
     Row(
         "tls-stream-64",
         "streamed answer over TLS, 64 connections",
@@ -77,7 +81,6 @@ ROWS = (
         64,
         True,
         "simulate",
-        0.0,
         open="stream-64",
     ),
 )

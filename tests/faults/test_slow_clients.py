@@ -14,9 +14,10 @@ from tests.support.plane import KEY, Plane, body, endpoint
 from tests.support.sim import running
 from tests.support.tls import certificate
 
-CLIENTS = 100
 STREAM_BYTES = 50 << 20
-PER_CLIENT_BYTES = 1 << 20
+PER_CLIENT_BYTES = 256 << 10
+"""One read of upstream's; what was sent and not acknowledged is the kernel's. 40 to 80 KiB when this was written."""
+
 SLACK_BYTES = 20 << 20
 """What the worker's own heap grows by under any hundred connections."""
 
@@ -43,15 +44,22 @@ def resident_bytes(plane: Plane) -> int:
 
 
 @pytest.mark.faults
-@pytest.mark.promise("P-11", bound="1 MiB a client and what the kernel holds")
-@pytest.mark.parametrize("tls", [False, pytest.param(True, marks=pytest.mark.slow)], ids=["plain", "tls"])
-def test_memory_per_stalled_client_is_bounded(tmp_path: Path, tls: bool) -> None:
+@pytest.mark.promise("P-11", bound="200 clients: 256 KiB each and 20 MiB for all")
+@pytest.mark.parametrize(
+    ("stalled", "tls"),
+    [
+        pytest.param(50, False, id="plain"),
+        pytest.param(200, False, id="200-plain", marks=pytest.mark.slow),
+        pytest.param(200, True, id="200-tls", marks=pytest.mark.slow),
+    ],
+)
+def test_memory_per_stalled_client_is_bounded(tmp_path: Path, stalled: int, tls: bool) -> None:
     with running(tmp_path / "sim", "--no-memory-log") as simulator:
         plane = Plane(tmp_path, (endpoint(simulator.url),), tls=certificate(tmp_path) if tls else None).start()
         try:
             plane.message("warm up", stream=True)
             before = resident_bytes(plane)
-            clients = [begin(plane) for _ in range(CLIENTS)]
+            clients = [begin(plane) for _ in range(stalled)]
             peak, still = 0, 0
             deadline = time.monotonic() + 30
             while still < 10 and time.monotonic() < deadline:  # a second without growth: every upstream is paused
@@ -60,17 +68,17 @@ def test_memory_per_stalled_client_is_bounded(tmp_path: Path, tls: bool) -> None
                 peak = max(peak, now)
                 time.sleep(0.1)
             assert still >= 10, "memory was still growing after 30 s"
-            assert peak - before <= CLIENTS * PER_CLIENT_BYTES + SLACK_BYTES
+            assert peak - before <= stalled * PER_CLIENT_BYTES + SLACK_BYTES
             assert plane.message("healthy").status == 200
             assert plane.message("healthy", stream=True).status == 200
             for client in clients:
                 client.close()
-            records = plane.settled(CLIENTS + 3, within_s=20)
-            assert sum(record.outcome == "client_gone" for record in records) == CLIENTS
+            records = plane.settled(stalled + 3, within_s=20)
+            assert sum(record.outcome == "client_gone" for record in records) == stalled
             assert all(record.cost_nano > 0 for record in records)
         finally:
             plane.stop()
-        print(f"per stalled client: {(peak - before) / CLIENTS / 1024:.0f} KiB")
+        print(f"per stalled client: {(peak - before) / stalled / 1024:.0f} KiB")
 
 
 @pytest.mark.faults
