@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import ast
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -63,7 +63,8 @@ HEAD = """# Promises
 
 Generated from the tests by `python scripts/promises.py`; do not edit here. Each line is a promise that a test proves,
 with the measured bound where it has one. A promise without a test does not appear. *Suite* is where it runs: `test` is
-`make test`, `faults` is `make faults` and `soak` is `make soak` only, for forms that take longer.
+`make test`, `faults` is `make faults` and `soak` is `make soak` only, for forms that take longer. Where `make test`
+runs a short form, or some rows of a table, the bound is that of the full form, which `make faults` runs.
 """
 
 TAIL = """## Known limits
@@ -78,9 +79,6 @@ TAIL = """## Known limits
 - Requests whose lines end in bare line feeds are read as if they ended in CRLF, as most servers do; what is sent to the
   provider is always framed anew.
 """
-
-SUITES = {"soak": "soak", "slow": "faults"}
-"""Marks by the suite they leave a test to; `make test` runs what has neither."""
 
 
 @dataclass(frozen=True, order=True)
@@ -117,26 +115,52 @@ def value_of(node: ast.expr, known: dict[str, Any]) -> Any:
     return ast.literal_eval(node)
 
 
-def marks(function: ast.FunctionDef | ast.AsyncFunctionDef) -> Iterator[tuple[str, ast.Call | None]]:
-    """The pytest marks of a function: name, and the call if it is one."""
-    for decorator in function.decorator_list:
-        call = decorator if isinstance(decorator, ast.Call) else None
-        target = call.func if call is not None else decorator
-        if isinstance(target, ast.Attribute) and ast.unparse(target.value) == "pytest.mark":
-            yield target.attr, call
+def marks(marked: Iterable[ast.expr]) -> Iterator[tuple[str, ast.Call | None]]:
+    """The pytest marks in decorators, or in what a `marks=` or a `pytestmark` is: name, and the call if it is one."""
+    for expression in marked:
+        for node in ast.walk(expression):
+            call = node if isinstance(node, ast.Call) else None
+            target = call.func if call is not None else node
+            if isinstance(target, ast.Attribute) and ast.unparse(target.value) == "pytest.mark":
+                yield target.attr, call
 
 
-def has_long_rows(test: ast.FunctionDef | ast.AsyncFunctionDef, module: ast.Module) -> bool:
-    """Whether some of a test's parameters, beside it or in a constant of its module, are left to make faults."""
+def suite_of(names: set[str], where: str) -> str:
+    """Where a test with these marks runs. SystemExit for a long form that no target of the Makefile takes."""
+    if "soak" in names:
+        return "soak"
+    if "slow" not in names:
+        return "test"
+    if "faults" not in names:
+        raise SystemExit(f"{where}: slow, and in neither make faults nor make soak: mark it faults or soak")
+    return "faults"
+
+
+def marks_of_rows(test: ast.FunctionDef | ast.AsyncFunctionDef, module: ast.Module) -> list[set[str]]:
+    """The marks of each of a test's parameters that has its own, beside it or in a constant of its module."""
     named = {word.id for mark in test.decorator_list for word in ast.walk(mark) if isinstance(word, ast.Name)}
-    tables = [
-        node.value
-        for node in module.body
-        if isinstance(node, ast.Assign)
-        and any(isinstance(target, ast.Name) and target.id in named for target in node.targets)
-    ]
+    tables = [node.value for node in module.body if isinstance(node, ast.Assign) and names_of(node) & named]
     inside = (word for tree in (*test.decorator_list, *tables) for word in ast.walk(tree))
-    return any(isinstance(word, ast.keyword) and word.arg == "marks" for word in inside)
+    found = [word.value for word in inside if isinstance(word, ast.keyword) and word.arg == "marks"]
+    return [{name for name, _ in marks([value])} for value in found]
+
+
+def names_of(node: ast.Assign) -> set[str]:
+    return {target.id for target in node.targets if isinstance(target, ast.Name)}
+
+
+def suite(test: ast.FunctionDef | ast.AsyncFunctionDef, module: ast.Module, where: str) -> str:
+    """Where a test runs, by its own marks, those of its module and those of its rows."""
+    of_module = [node.value for node in module.body if isinstance(node, ast.Assign) and "pytestmark" in names_of(node)]
+    own = {name for name, _ in marks([*of_module, *unparameterized(test)])}
+    whole = suite_of(own, where)
+    longer = {suite_of(own | row, where) for row in marks_of_rows(test, module)} - {whole}
+    return f"{whole}; in full: {', '.join(sorted(longer))}" if longer else whole
+
+
+def unparameterized(test: ast.FunctionDef | ast.AsyncFunctionDef) -> list[ast.expr]:
+    """A test's decorators but those whose marks are those of rows."""
+    return [mark for mark in test.decorator_list if not ast.unparse(mark).startswith("pytest.mark.parametrize(")]
 
 
 def proofs() -> list[Proof]:
@@ -149,13 +173,8 @@ def proofs() -> list[Proof]:
         for node in ast.walk(module):
             if not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
                 continue
-            marked = list(marks(node))
-            names_of_marks = {name for name, _ in marked}
-            suite = next((suite for mark, suite in SUITES.items() if mark in names_of_marks), "test")
-            if suite == "test" and has_long_rows(node, module):
-                suite = "test; in full: faults"
             where = f"{path.relative_to(ROOT)}::{node.name}"
-            for name, call in marked:
+            for name, call in marks(unparameterized(node)):
                 if name != "promise" or call is None:
                     continue
                 try:
@@ -165,7 +184,7 @@ def proofs() -> list[Proof]:
                     raise SystemExit(f"{where}: a promise is a literal or an f-string of constants ({error})") from None
                 if promise not in known_ids:
                     raise SystemExit(f"{where}: {promise} is not in the register of scripts/promises.py")
-                found.append(Proof(promise, suite, bound, where))
+                found.append(Proof(promise, suite(node, module, where), bound, where))
     return sorted(found)
 
 
