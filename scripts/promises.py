@@ -73,8 +73,8 @@ TAIL = """## Known limits
   the last records may be missing unless `journal.fsync` is `always`.
 - What the provider's own tools read is bounded for a hold by `limits.server_tool_tokens`; a call whose tools read more
   may pass a hard ceiling by the difference.
-- Slow connections take CPU of the machine like others: what the latency of the rest becomes beside a thousand of them
-  is measured, not promised (bench/README.md).
+- Slow connections take CPU of the machine like others: P-12 holds them against the same connections to another server
+  on it (bench/README.md).
 - TLS record overhead counts as acknowledged bytes, so a slow client over TLS is held to a slightly smaller window.
 - Requests whose lines end in bare line feeds are read as if they ended in CRLF, as most servers do; what is sent to the
   provider is always framed anew.

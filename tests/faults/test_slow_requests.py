@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import shutil
+import statistics
 import subprocess
 import time
 from collections.abc import Iterator
@@ -11,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from bench import steady
 from fastgate.gateway.deadlines import BODY_GRACE_S
 from fastgate.gateway.serve import HEADER_READ_MS
 from tests.support.plane import KEY, Plane, endpoint
@@ -21,6 +23,19 @@ SLACK_S = 8.0
 
 LONGEST_S = 60.0
 """What is kept longer was not ended: its test fails instead of waiting for ever."""
+
+SLOW_CONNECTIONS = 1_000
+CALLS_PER_S = 60
+ROUND_S = 4.0
+OPENING_S = 1.5
+"""slowhttptest opens its connections at a thousand a second; they are all there after this."""
+
+TIMES = 1.2
+MARGIN_MS = 5
+"""The page's figure (bench.slow), and a time slice of a neighbour on the same core, which two runs may differ by."""
+
+FEWEST_ROUNDS, ROUNDS = 2, 6
+"""Interleaved, medians are compared. A machine that others keep busy gets more rounds, never a wider bound."""
 
 ATTACKS = {
     "heads": ["-H", "-i", "5"],
@@ -80,31 +95,45 @@ async def test_what_trickles_is_ended_on_time(plane: Plane) -> None:
 
 @pytest.mark.faults
 @pytest.mark.slow
-@pytest.mark.promise("P-12", bound="1,000 slow connections: every other call is served")
+@pytest.mark.promise(
+    "P-12",
+    bound=f"{SLOW_CONNECTIONS} slow connections: every other call is served, with a p99 of at most {TIMES} of what the "
+    f"same attack on another server leaves it, and {MARGIN_MS} ms",
+)
 @pytest.mark.parametrize("attack", ATTACKS)
-def test_slow_connections_slow_nobody_else(plane: Plane, attack: str) -> None:
-    tool = shutil.which("slowhttptest")
-    if tool is None:
+def test_slow_connections_slow_nobody_else(tmp_path: Path, plane: Plane, attack: str) -> None:
+    """The attacker itself keeps a core busy, so being alone is no measure: its control is the same attack at a second
+    plane, which has nothing to do with the calls."""
+    if shutil.which("slowhttptest") is None:
         pytest.skip("slowhttptest is not installed (make peers)")
-    alone = [healthy(plane) for _ in range(60)]
-    url = f"{plane.url}/v1/messages"
-    command = [tool, *ATTACKS[attack], "-c", "1000", "-r", "400", "-l", "12", "-p", "3", "-u", url]
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    bystander = Plane(tmp_path / "bystander", plane.endpoints).start()
+    p99_ms: dict[str, list[float]] = {"beside": [], "control": []}
     try:
-        beside = []
-        while process.poll() is None:
-            beside.append(healthy(plane))
-            time.sleep(0.05)
+        for done in range(1, ROUNDS + 1):
+            for name, victim in (("control", bystander), ("beside", plane)):
+                p99_ms[name].append(p99_while_attacked(plane, victim, attack))
+            beside, control = (statistics.median(p99_ms[name]) for name in p99_ms)
+            print(
+                f"{attack}: p99 beside {beside:.1f} ms, beside the same at a bystander {control:.1f} ms ({done} rounds)"
+            )
+            held = beside <= TIMES * control + MARGIN_MS
+            if done >= FEWEST_ROUNDS and held:
+                break
     finally:
-        process.kill()
-        process.wait()
-    p95 = {name: sorted(times)[int(0.95 * len(times))] * 1e3 for name, times in (("alone", alone), ("beside", beside))}
-    print(f"{attack}: a healthy call takes {p95['alone']:.1f} ms alone and {p95['beside']:.1f} ms beside (p95)")
-    assert len(beside) > 40
+        bystander.stop()
+    assert held, p99_ms
 
 
-def healthy(plane: Plane) -> float:
-    """Seconds that one good call takes."""
-    begun = time.monotonic()
-    assert plane.message().status == 200
-    return time.monotonic() - begun
+def p99_while_attacked(plane: Plane, victim: Plane, attack: str) -> float:
+    """Of steady calls through `plane`, every one of which is served, in ms."""
+    count = str(SLOW_CONNECTIONS)
+    options = [*ATTACKS[attack], "-c", count, "-r", count, "-l", "60", "-p", "3", "-u", f"{victim.url}/v1/messages"]
+    attacker = subprocess.Popen(["slowhttptest", *options], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        time.sleep(OPENING_S)
+        times = steady.times_of(plane.port, CALLS_PER_S, ROUND_S, KEY)
+        assert attacker.poll() is None, "the attack was over before the calls were"
+    finally:
+        attacker.kill()
+        attacker.wait()
+    return statistics.quantiles(times, n=100)[98]
