@@ -71,7 +71,8 @@ class Usage:
         self.seen = True
         base, extra, was_final = dict(self.base), dict(self.extra), self.final
         self.take(node, final=final)
-        for names in (["output"], ["input", "write_5m", "write_1h", "read"]):
+        prompt = ["input", "write_5m", "write_1h", "read"]
+        for names in (prompt, ["output"]) if was_final else (prompt,):
             if sum(self.base[n] + self.extra[n] for n in names) < sum(base[n] + extra[n] for n in names):
                 self.base |= {name: base[name] for name in names}
                 self.extra |= {name: extra[name] for name in names}

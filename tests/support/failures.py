@@ -11,7 +11,7 @@ from fastgate.sim.behaviour import Behaviour
 from fastgate.sim.faultproxy import Faults
 
 Client = Literal["529", "502", "as it came", "next endpoint", "whole", "cut", "ends early", "error event"]
-Charge = Literal["nothing", "stated", "most", "seen", "estimate"]
+Charge = Literal["nothing", "stated", "seen", "estimate"]
 Retry = Literal["elsewhere", "client", "never", "none"]
 
 CLIENT: dict[Client, str] = {
@@ -28,7 +28,6 @@ CLIENT: dict[Client, str] = {
 CHARGE: dict[Charge, str] = {
     "nothing": "nothing",
     "stated": "the usage that was stated",
-    "most": "the most that was stated",
     "seen": "at least what was seen",
     "estimate": "an estimate from sizes",
 }
@@ -184,7 +183,7 @@ WHAT_IT_SAYS = [
             do=Behaviour(usage_form="start-only")),
     Failure("usage at the end only", FINE["stream"], None, retry="none", do=Behaviour(usage_form="delta-only")),
     Failure("usage twice", FINE["stream"], None, retry="none", do=Behaviour(usage_form="twice")),
-    Failure("less output at the end than it opened with", Outcome("", "whole", "most"), None, retry="none",
+    Failure("less output at the end than it opened with", FINE["stream"], None, retry="none",
             do=Behaviour(usage_form="decreasing")),
     Failure("less output at its end than just before", Outcome("", "whole", "seen"), None, retry="none",
             do=Behaviour(usage_form="falling")),

@@ -165,12 +165,12 @@ def test_compaction_is_added_and_an_advisor_is_told() -> None:
 
 
 def test_what_was_seen_does_not_fall() -> None:
-    """Below the guess that a stream opens with a final count may fall; below a final one it is a contradiction."""
+    """A final count replaces the guess that a stream opens with; one below an earlier final one is a contradiction."""
     opened = start({"input_tokens": 4, "cache_read_input_tokens": 100, "output_tokens": 30})
     meter = metered(opened, event("message_delta", delta={}, usage={"output_tokens": 20, "input_tokens": 1}))
-    assert (meter.usage.output_tokens, meter.usage.input_tokens, meter.usage.malformed) == (30, 4, False)
-    meter.feed_bytes(event("message_delta", delta={}, usage={"output_tokens": 29}))
-    assert (meter.usage.output_tokens, meter.usage.malformed) == (30, True)
+    assert (meter.usage.output_tokens, meter.usage.input_tokens, meter.usage.malformed) == (20, 4, False)
+    meter.feed_bytes(event("message_delta", delta={}, usage={"output_tokens": 19}))
+    assert (meter.usage.output_tokens, meter.usage.malformed) == (20, True)
     meter = metered(opened, event("message_delta", delta={}, usage={"output_tokens": 40}))
     moved = {"output_tokens": 40, "input_tokens": 104, "cache_read_input_tokens": 0}
     meter.feed_bytes(event("message_delta", delta={}, usage=moved))

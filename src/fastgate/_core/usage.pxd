@@ -47,8 +47,8 @@ cdef class Usage:
 
     cdef Usage copy(self)
 
-    # Takes one usage object (checked JSON), cumulative: what is present replaces, what is absent stays; sums
-    # never fall.
+    # Takes one usage object (checked JSON), cumulative: what is present replaces, what is absent stays; prompts and
+    # final output never fall.
     cdef void merge(self, Span value, bint is_final) noexcept
 
     # Raises the output class to at least `tokens`.

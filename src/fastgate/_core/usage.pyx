@@ -4,9 +4,9 @@ Knows nothing of streams or prices: `meter` finds the objects, `money` prices th
 so a field that is present replaces the earlier figure and an absent (or null) one keeps it. Nothing is ever added, with
 one exception: the provider bills compaction and advisor iterations but leaves them out of its top-level sums.
 
-Cumulative figures do not fall. Where an object states less output, or a smaller prompt in all its classes together,
-than an earlier one, the larger figure stays: what was seen is charged. Below the count that a stream opens with a final
-one may fall, for the first is a guess; final figures that fall are `malformed`.
+Cumulative figures do not fall. Where an object states a smaller prompt in all its classes together than an earlier one,
+or less output than an earlier final one, the larger figure stays: what was seen is charged. The output that a stream
+opens with is a guess, which the first final count replaces; final figures that fall are `malformed`.
 
 A field that is present but unusable (negative, fractional, a string, beyond 2^53) is never taken as zero: it is left as
 it was and the whole is marked `malformed`.
@@ -296,6 +296,8 @@ cdef class Usage:
                 output += self.base[i] + self.extra[i] - before.base[i] - before.extra[i]
             else:
                 prompt += self.base[i] + self.extra[i] - before.base[i] - before.extra[i]
+        if not before.final:
+            output = 0
         for i in range(CLASS_COUNT):
             if (output if i == CLASS_OUTPUT else prompt) < 0:
                 self.base[i], self.extra[i] = before.base[i], before.extra[i]
