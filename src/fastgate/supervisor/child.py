@@ -1,7 +1,9 @@
 """One child process: how it is started, seen to be dead, restarted with growing pauses, and stopped for certain.
 
-Each child leads a session of its own, so that Ctrl-C in a terminal reaches the supervisor alone and the drain stays
-orderly; and so that everything it started can be killed with it.
+Each child leads a process group of its own, so that Ctrl-C in a terminal reaches the supervisor alone and the drain
+stays orderly; and so that everything it started can be killed with it. Not a session: where Linux shares processors out
+by session (sched(7), autogroups), each would weigh as much as the other, however many workers one has, and niceness
+would mean nothing between them.
 """
 
 from __future__ import annotations
@@ -79,7 +81,7 @@ class Child:
             stdout=2,  # what children say is log; standard output is the command's own (`demo --json` prints there)
             env={**os.environ, **self._environ, PARENT_ENV: str(os.getpid())},
             pass_fds=fds,
-            start_new_session=True,
+            process_group=0,
         )
         self.starts += 1
         self.restart_at_ns = 0

@@ -15,6 +15,9 @@ STOP = frozenset((signal.SIGTERM, signal.SIGINT))
 RELOAD = signal.SIGHUP
 HEARD = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCHLD)
 
+IGNORED = (signal.SIGTTOU,)
+"""Children inherit it: a terminal that stops what prints in its background (`stty tostop`) must not stop them."""
+
 
 def _nothing(_number: int, _frame: FrameType | None) -> None:
     """A handler must exist for the wake-up pipe to be written, and for the child's to be the default again."""
@@ -28,6 +31,7 @@ class Signals:
         self._write_fd = write_fd
         self._before_fd = signal.set_wakeup_fd(write_fd, warn_on_full_buffer=False)
         self._before = {number: signal.signal(number, _nothing) for number in HEARD}
+        self._before |= {number: signal.signal(number, signal.SIG_IGN) for number in IGNORED}
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:

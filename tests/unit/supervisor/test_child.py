@@ -72,19 +72,58 @@ def test_what_a_dead_child_started_is_killed() -> None:
         time.sleep(0.01)
 
 
-def test_a_child_leads_its_own_session_and_gets_what_it_is_given() -> None:
+def test_a_child_leads_its_own_group_in_our_session_and_gets_what_it_is_given() -> None:
     code = (
         "import os, sys\n"
-        "print(os.getsid(0) == os.getpid(), os.environ['FASTGATE_PARENT_PID'], os.environ['EXTRA'], sys.argv[1:],"
-        " sys.stdin.read() == '', file=open(int(sys.argv[1]), 'w'))"
+        "print(os.getpgid(0) == os.getpid(), os.getsid(0), os.environ['FASTGATE_PARENT_PID'], os.environ['EXTRA'],"
+        " sys.argv[1:], sys.stdin.read() == '', file=open(int(sys.argv[1]), 'w'))"
     )
     read_fd, write_fd = os.pipe()
     child = Child("x", [sys.executable, "-c", code], environ={"EXTRA": "yes"})
     child.start(str(write_fd), pass_fds=[write_fd])
     os.close(write_fd)
     with os.fdopen(read_fd) as pipe:
-        assert pipe.read() == f"True {os.getpid()} yes ['{write_fd}'] True\n"
+        assert pipe.read() == f"True {os.getsid(0)} {os.getpid()} yes ['{write_fd}'] True\n"
     assert wait_for(child) == 0
+
+
+ON_A_TERMINAL = """
+import os, pty, sys, termios
+pid, leader = pty.fork()
+if pid == 0:
+    from fastgate.supervisor.child import Child
+    from fastgate.supervisor.signals import Signals
+    settings = termios.tcgetattr(0)
+    settings[3] |= termios.TOSTOP
+    termios.tcsetattr(0, termios.TCSANOW, settings)
+    with Signals() as signals:
+        child = Child("x", [sys.executable, "-c", "print('printed', flush=True)"])
+        child.start()
+        code = None
+        while code is None:
+            signals.wait(5)
+            code = child.reap()
+    os._exit(code)
+said = b""
+try:
+    while more := os.read(leader, 4096):
+        said += more
+except OSError:
+    pass
+print(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]), said)
+"""
+
+
+def test_a_child_prints_on_a_terminal_that_stops_what_prints_in_its_background() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", ON_A_TERMINAL],
+        env={**os.environ, "PYTHONPATH": "src"},
+        check=True,
+        capture_output=True,
+        timeout=20,
+        text=True,
+    )
+    assert done.stdout.startswith("0 b'printed"), done
 
 
 def test_a_lock_that_is_passed_on_outlives_its_owner(tmp_path: Path) -> None:
