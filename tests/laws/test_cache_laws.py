@@ -9,24 +9,27 @@ import time
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
 
 from fastgate._core.digest import read_canonical
+from fastgate._core.request import read_request
 from fastgate.caching import key as keys
 from fastgate.caching.answers import Answers
 from fastgate.caching.entry import Entry, Head
 from fastgate.caching.forms import message_of, stream_of
-from fastgate.caching.key import Key, key_of, scope_of, whose
-from fastgate.caching.known import Known, read
+from fastgate.caching.key import Key, key_of, scope_of
+from fastgate.caching.known import Known
 from fastgate.caching.purge import Purge
 from fastgate.snapshot import KeyRow
+from fastgate.snapshot_cache import CachePolicy
 from tests.support.plane import CACHE
 
 TENANTS = {
-    name: KeyRow(b"", f"{name}-key", f"{name}-user", team, org, "", {}, (), 0)
+    name: KeyRow(name.encode(), f"{name}-key", f"{name}-user", team, org, "", {}, (), 0)
     for name, team, org in (("alice", "platform", "acme"), ("bob", "data", "acme"), ("mallory", "platform", "evil"))
 }
 """Two teams of one org, and a team of the same name elsewhere."""
@@ -38,6 +41,9 @@ MODELS = st.sampled_from(["claude-opus-5-5", "claude-haiku-5-5"])
 LINES = st.sampled_from(
     [b"anthropic-beta: a,b\r\nx-app: cli\r\n", b"anthropic-beta: b,a\r\n", b"anthropic-beta: a\r\n"]
 )
+POLICIES: dict[tuple[str, str], CachePolicy] = {}
+"""By width and the guards' version; one object each, as a snapshot has it."""
+
 HOUR_NS = 3600 * 1_000_000_000
 
 
@@ -70,9 +76,10 @@ class Tenants(RuleBasedStateMachine):
     ) -> None:
         scope = scope_of(width, TENANTS[who], session)
         assert scope is not None
-        body = json.dumps({"messages": [{"role": "user", "content": text}]}).encode()
-        of = whose(scope, named, "messages", model, lines, rules)
-        key = self.answers.known.question(scope, named, of, body).key
+        body = json.dumps({"model": model, "messages": [{"role": "user", "content": text}]}).encode()
+        policy = POLICIES.setdefault((width, rules), msgspec.structs.replace(CACHE, width=width, rules=rules))
+        asker = self.answers.known.asker(policy, TENANTS[who], "messages", model, lines, session, named)
+        key = self.answers.known.question(asker, body, read_request(body)).key
         assert key is not None
         betas = b",".join(sorted(lines.partition(b"\r\n")[0].removeprefix(b"anthropic-beta: ").split(b",")))
         same = (scope, named, model, betas, text, rules)
@@ -141,11 +148,13 @@ def test_what_is_known_is_what_is_read(asked: list[tuple[str, bytes, str, Any]])
     for width, lines, text, heat in asked:
         scope = scope_of(width, TENANTS["alice"], "")
         assert scope is not None
-        fields = {"messages": [{"role": "user", "content": text}], "temperature": heat, "safeguards": heat or None}
+        message = {"role": "user", "content": text}
+        fields = {"model": "m", "messages": [message], "temperature": heat, "safeguards": heat or None}
         body = json.dumps(fields, indent=heat if isinstance(heat, int) else None).encode()
-        of = whose(scope, "", "messages", "m", lines, "")
-        found, expected = known.question(scope, "", of, body), read(scope, "", of, body)
-        assert (found.key is None, found.temperature) == (bool(heat), expected.temperature)
+        policy = POLICIES.setdefault((width, ""), msgspec.structs.replace(CACHE, width=width))
+        asker = known.asker(policy, TENANTS["alice"], "messages", "m", lines, "", "")
+        found = known.question(asker, body, read_request(body))
+        assert (found.key is None) == bool(heat)
         if found.key is not None:
             key = key_of(scope, "", "messages", "m", lines, "", read_canonical(body).data)
             assert (found.key.find, found.key.proof) == (key.find, key.proof)

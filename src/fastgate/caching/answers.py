@@ -16,7 +16,7 @@ import lmdb
 from fastgate.caching.disk import Disk
 from fastgate.caching.entry import Entry, EntryError
 from fastgate.caching.known import Known
-from fastgate.caching.memory import Memory
+from fastgate.caching.memory import Memory, alive
 from fastgate.caching.neighbours import Neighbours
 from fastgate.caching.reopening import Reopening
 from fastgate.caching.resp import Redis, RedisUrl
@@ -305,9 +305,3 @@ def tiers_of(policy: CachePolicy) -> tuple[object, ...]:
     semantic = policy.semantic
     found = (semantic.embedder, semantic.store, semantic.entries, semantic.max_wrong) if semantic is not None else None
     return policy.store, policy.in_flight, policy.memory_bytes, policy.disk_bytes, found
-
-
-def alive(entry: Entry, key: Key | Ref, now_ns: int, oldest_ns: int) -> bool:
-    """Whether the entry answers this request: found is not enough, the proof must agree."""
-    head = entry.head
-    return head.expires_ns > now_ns and head.started_ns >= oldest_ns and head.proof == key.proof

@@ -10,8 +10,7 @@ from __future__ import annotations
 
 from functools import lru_cache
 from hashlib import sha256
-from itertools import count
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import msgspec
 import xxhash
@@ -62,23 +61,12 @@ def found(first: bytes, second: bytes) -> bytes:
 def key_of(scope: Scope, namespace: str, route: str, model: str, lines: bytes, rules: str, canonical: bytes) -> Key:
     """`model` is the one that is sent, `lines` the forwarded request headers, `rules` the version of the guards' policy
     under which the answer was let through."""
-    return Key(scope, namespace, whose(scope, namespace, route, model, lines, rules).data, canonical)
+    return Key(scope, namespace, whose(scope, namespace, route, model, lines, rules), canonical)
 
 
-class Whose(NamedTuple):
-    """All of a key but the question itself, and a number that stands for it in this process."""
-
-    data: bytes
-    number: int
-
-
-_numbers = count(1)
-
-
-@lru_cache(LINES_KEPT)
-def whose(scope: Scope, namespace: str, route: str, model: str, lines: bytes, rules: str) -> Whose:
-    """All of a key but the question itself. One that was forgotten gets another number."""
-    return Whose(_encode((FORM, scope, namespace, route, model, asked_of(lines), rules)), next(_numbers))
+def whose(scope: Scope, namespace: str, route: str, model: str, lines: bytes, rules: str) -> bytes:
+    """All of a key but the question itself."""
+    return _encode((FORM, scope, namespace, route, model, asked_of(lines), rules))
 
 
 def scope_of(width: str, who: KeyRow, session: str) -> Scope | None:

@@ -1,11 +1,18 @@
-"""The memory tier: a worker's own entries, least recently used out first, bounded in bytes. Not shared, not kept."""
+"""The memory tier: a worker's own entries, least recently used out first, bounded in bytes. Not shared, not kept.
+
+Compiled with types (memory.pxd)."""
 
 from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from fastgate.caching.entry import Entry, Head
+
+if TYPE_CHECKING:
+    from fastgate.caching.key import Key
+    from fastgate.caching.semantic.finder import Ref
 
 SHARE_OF_ONE = 8
 """The largest entry that is kept is this fraction of the whole, so that one answer does not empty the tier."""
@@ -13,8 +20,6 @@ SHARE_OF_ONE = 8
 
 class Memory:
     """Entries by what finds them."""
-
-    __slots__ = ("_entries", "bytes", "limit")
 
     def __init__(self, limit: int) -> None:
         self.limit = limit
@@ -51,3 +56,9 @@ class Memory:
         for find in gone:
             self.drop(find)
         return len(gone)
+
+
+def alive(entry: Entry, key: Key | Ref, now_ns: int, oldest_ns: int) -> bool:
+    """Whether the entry answers this request: found is not enough, the proof must agree."""
+    head = entry.head
+    return head.expires_ns > now_ns and head.started_ns >= oldest_ns and head.proof == key.proof

@@ -1,18 +1,31 @@
 cimport cython
+from libc.stdint cimport int64_t
 
 from fastgate._core.request cimport RequestView
 from fastgate.caching.asked cimport Asked
-from fastgate.caching.key cimport scope_of
-from fastgate.caching.known cimport Known, Question
+from fastgate.caching.key cimport Key
+from fastgate.caching.known cimport Asker, Known, Question
+from fastgate.caching.memory cimport Memory, alive
 from fastgate.call cimport Call
 
 
-@cython.locals(asked=Asked)
+@cython.locals(key=Key, oldest_ns=int64_t, memory=Memory)
 cpdef bint recall(Call call, answers) except *
 
 
-@cython.locals(request=RequestView, scope=tuple, model=str, known=Known, question=Question)
+@cython.locals(key=Key)
 cpdef bint ask(Call call, policy, answers) except *
+
+
+@cython.locals(request=RequestView, known=Known, asker=Asker, question=Question)
+cpdef Key key_of(Call call, policy, answers, said)
+
+
+@cython.locals(ttl_ns=int64_t, oldest_ns=int64_t)
+cpdef Asked asked_of(Call call, policy, said, Key key)
+
+
+cpdef int64_t oldest_of(Call call, said) except? -1
 
 
 cpdef object overrides(Call call, policy)

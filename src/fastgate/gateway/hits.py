@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING
 from fastgate.caching.asked import Asked
 from fastgate.caching.entry import Entry, Form, Head, usage_of
 from fastgate.caching.forms import FormError, message_of, stream_of
-from fastgate.caching.key import scope_of, whose
+from fastgate.caching.key import Key
+from fastgate.caching.memory import Memory, alive
 from fastgate.caching.overrides import NONE, Overrides, read_overrides
-from fastgate.caching.rules import may_be_asked
 from fastgate.call import Call
 from fastgate.errors import invalid_request
 
@@ -30,21 +30,39 @@ def recall(call: Call, answers: Answers) -> bool:
     its time: the room cache goes on from what was found out here."""
     policy = call.snapshot.cache
     assert policy is not None
-    if not ask(call, policy, answers) or call.asked.refresh:
+    said = overrides(call, policy)
+    key = key_of(call, policy, answers, said)
+    if key is None:
         return False
-    entry = answers.look(call.asked.key, call.at_ns, call.asked.oldest_ns)
-    if entry is None:
-        call.cache = "miss"
-        return False
-    if (entry.pace and policy.paced) or not give(call, entry, "hit"):
-        return False
-    call.asked = None
-    return True
+    if not said.refresh:
+        oldest_ns = oldest_of(call, said)
+        memory: Memory = answers.memory
+        entry = memory.get(key.find)
+        if entry is None:
+            entry = answers.look(key, call.at_ns, oldest_ns)  # it asks the memory again; these are few
+        elif not alive(entry, key, call.at_ns, oldest_ns):
+            entry = None
+        if entry is None:
+            call.cache = "miss"
+        elif not (entry.pace and policy.paced) and give(call, entry, "hit"):
+            return True
+    call.asked = asked_of(call, policy, said, key)
+    return False
 
 
 def ask(call: Call, policy: CachePolicy, answers: Answers) -> bool:
     """Fill `call.asked` with what the call asks of the cache; False for a call that it has nothing to do with."""
-    who, request, said = call.principal, call.request, overrides(call, policy)
+    said = overrides(call, policy)
+    key = key_of(call, policy, answers, said)
+    if key is None:
+        return False
+    call.asked = asked_of(call, policy, said, key)
+    return True
+
+
+def key_of(call: Call, policy: CachePolicy, answers: Answers, said: Overrides) -> Key | None:
+    """By what an answer is found, and `call.namespace`; None for a call that the cache has nothing to do with."""
+    who, request = call.principal, call.request
     assert who is not None
     assert request is not None
     if (
@@ -53,20 +71,25 @@ def ask(call: Call, policy: CachePolicy, answers: Answers) -> bool:
         or call.review is not None
         or (call.route == "count_tokens" and not policy.count_tokens)
     ):
-        return False
-    scope = scope_of(policy.width, who, call.session)
-    if scope is None:
-        return False
-    model = call.model_used
-    of = whose(scope, said.namespace, call.route, model, call.lines, policy.rules)
-    question = answers.known.question(scope, said.namespace, of, call.body)
-    if question.key is None or not may_be_asked(request, question.temperature, policy):
-        return False
-    oldest_ns = call.at_ns - said.ttl_ns if said.ttl_ns else 0
+        return None
+    known = answers.known
+    asker = known.asker(policy, who, call.route, call.model_used, call.lines, call.session, said.namespace)
+    question = known.question(asker, call.body, request)
+    if question.key is not None:
+        call.namespace = said.namespace
+    return question.key
+
+
+def asked_of(call: Call, policy: CachePolicy, said: Overrides, key: Key) -> Asked:
+    assert call.request is not None
     ttl_ns = said.ttl_ns or policy.ttl_ns
-    call.asked = Asked(question.key, model, request.max_tokens, ttl_ns, oldest_ns, not said.no_store, said.refresh)
-    call.namespace = said.namespace
-    return True
+    oldest_ns = oldest_of(call, said)
+    return Asked(key, call.model_used, call.request.max_tokens, ttl_ns, oldest_ns, not said.no_store, said.refresh)
+
+
+def oldest_of(call: Call, said: Overrides) -> int:
+    """When an answer may have begun at the earliest."""
+    return call.at_ns - said.ttl_ns if said.ttl_ns else 0
 
 
 def overrides(call: Call, policy: CachePolicy) -> Overrides:
