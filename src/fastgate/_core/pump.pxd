@@ -13,9 +13,8 @@ cdef class Pump(AnswerHead):
     cdef object parser
     cdef object send                # the client's push, while a stream is attached
     cdef object locate
-    cdef object waiter              # future of the head or the whole answer
-    cdef object told                # called once that answer is over, in the waiter's place
-    cdef object ended               # future of a stream's end
+    cdef object waiter              # future of the whole answer, a stream's content, and then of its end
+    cdef object told                # called in its place
     cdef Meter meter
     cdef FlightTable flight
     cdef Credit credit
@@ -54,6 +53,8 @@ cdef class Pump(AnswerHead):
     cdef bint surplus               # another answer has begun behind the one asked for
     cdef bint wants_stream
     cdef bint flowing               # the head of a stream has come
+    cdef bint ripe                  # its content has begun, or it is held no longer
+    cdef bint attached              # it is passed on
     cdef bint keep_alive
     cdef bint kept                  # others live on this stream
     cdef readonly bint client_gone
@@ -70,4 +71,5 @@ cdef class Pump(AnswerHead):
     cdef int note(self, bytes chunk) except -1
     cdef int check(self) except -1
     cdef int settle(self) except -1
+    cdef int tell(self) except -1
     cdef int drop(self) except -1

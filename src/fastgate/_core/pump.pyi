@@ -76,9 +76,22 @@ class Pump(AnswerHead):
         hold_ns: int,
         told: Callable[[], object],
     ) -> None: ...
+    @overload
     def attach(
-        self, send: Callable[[bytes], object], credit: Credit, locate: Callable[[Callable[[], None]], None]
+        self,
+        send: Callable[[bytes], object],
+        credit: Credit,
+        locate: Callable[[Callable[[], None]], None],
+        told: None = ...,
     ) -> Future[None]: ...
+    @overload
+    def attach(
+        self,
+        send: Callable[[bytes], object],
+        credit: Credit,
+        locate: Callable[[Callable[[], None]], None],
+        told: Callable[[], object],
+    ) -> None: ...
     def leave(self) -> None: ...
     def record(self, room: int, timed: bool = ...) -> None: ...
     def share(self, listener: Callable[[], object]) -> None: ...

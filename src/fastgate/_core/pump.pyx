@@ -12,8 +12,9 @@ come to its content (STREAM), or when the exchange failed; `failure` then names 
 is None. Until its first content block a stream is metered and held, at most for `hold_ns`: an error before it can
 still be another endpoint's chance. A Bedrock stream's frames are made events as they are read. The results stay
 readable until the next `start`; only the pool hands a pump out, so the relay reads them before it gives the pump back.
-After `attach`, every upstream read is one meter feed, one flight note and one push to the client; no task wakes up.
-`ended` is set when the stream is over. `tick`, called ten times a second, keeps deadlines, pings and pauses.
+After `attach`, every upstream read is one meter feed, one flight note and one push to the client; no task wakes up. Its
+future is set when the stream is over. `told`, where it is given, is called in a future's place. `tick`, called ten
+times a second, keeps deadlines, pings and pauses.
 
 Knows nothing of routes, prices, keys or journals. Never raises into the event loop.
 """
@@ -76,8 +77,7 @@ cdef class Pump(AnswerHead):
 
     def start(self, bytes head, bytes body, Meter meter, FlightTable flight, int slot, bint stream,
               int64_t first_byte_ns, int64_t idle_ns, int64_t ping_ns, int64_t hold_ns=0, object told=None):
-        """Send one request; returns the future to await, or None where `told` is given, which is called instead once
-        a whole answer is over. The connection must be idle."""
+        """Send one request; returns the future to await, None with `told`. The connection must be idle."""
         if self.state != IDLE or self.transport is None:
             raise RuntimeError("the connection is not idle")
         self.state = HEAD
@@ -85,14 +85,10 @@ cdef class Pump(AnswerHead):
         self.status = 0
         self.forget()
         self.pieces = []
-        self.collected = 0
-        self.received = self.flowing = self.surplus = False
+        self.collected = self.held_bytes = self.head_bytes = self.informational = self.bytes_out = 0
+        self.received = self.flowing = self.surplus = self.ripe = self.attached = False
         self.held = []
-        self.held_bytes = 0
-        self.frames = self.failure = None
         self.hold_ns = hold_ns
-        self.informational = 0
-        self.head_bytes = 0
         self.left = -1
         self.meter = meter
         self.flight = flight
@@ -100,8 +96,7 @@ cdef class Pump(AnswerHead):
         self.wants_stream = stream
         self.send = self.credit = None
         self.paused = self.client_gone = self.kept = False
-        self.tape = self.tape_ns = self.listener = None
-        self.bytes_out = 0
+        self.tape = self.tape_ns = self.listener = self.frames = self.failure = None
         self.exchanges += 1
         self.idle_ns = idle_ns
         self.ping_ns = ping_ns
@@ -109,25 +104,26 @@ cdef class Pump(AnswerHead):
         self.deadline_ns = self.last_ns + first_byte_ns
         self.told = told
         self.waiter = self.loop.create_future() if told is None else None
-        self.ended = None
         if slot >= 0:  # sent, from here on: whatever was noted before is of another attempt
             flight.note(slot, meter.usage, 0)
         send_now(self.fd, self.transport, head, body)
         return self.waiter
 
-    def attach(self, object send, Credit credit, object locate):
+    def attach(self, object send, Credit credit, object locate, object told=None):
         """Pass the stream on from here: `send(bytes)` pushes to the client at once, `locate()` asks for its descriptor
-        to be looked up. Returns the future that is set when the stream has ended."""
+        to be looked up. Returns the future that is set when the stream has ended, None with `told`."""
+        self.attached = True
         self.send = send
         self.credit = credit
         self.locate = locate
-        self.ended = self.loop.create_future()
+        self.told = told
+        ended = self.waiter = self.loop.create_future() if told is None else None
         if self.held:
             held = self.held[0] if len(self.held) == 1 else b"".join(self.held)
             self.held = []
             self.deliver(held)
         self.settle()
-        return self.ended
+        return ended
 
     def leave(self):
         """The client has gone: stop the upstream at once, unless others share it. What was seen stays in the meter."""
@@ -208,7 +204,7 @@ cdef class Pump(AnswerHead):
             self.pinged_ns = now_ns
             self.push(PING)
         elif self.flowing and self.send is None and now_ns >= self.hold_until_ns:
-            wake(self.waiter)
+            self.tell()
 
     # -- asyncio protocol -------------------------------------------------------------------------------------------
 
@@ -330,8 +326,7 @@ cdef class Pump(AnswerHead):
             self.hold_until_ns = self.last_ns + self.hold_ns
             if self.in_frames:
                 self.frames = FrameReader.new()
-            if not self.hold_ns:
-                wake(self.waiter)
+            self.ripe = self.hold_ns == 0
         else:
             self.state = COLLECT
         return 0
@@ -381,7 +376,7 @@ cdef class Pump(AnswerHead):
         self.held.append(chunk)
         self.held_bytes += PyBytes_GET_SIZE(chunk)
         if self.meter.content_started or self.meter.errored or self.meter.stopped or self.held_bytes > HELD_MAX:
-            wake(self.waiter)
+            self.ripe = True
         return 0
 
     cdef bytes translate(self, bytes frames):
@@ -469,15 +464,14 @@ cdef class Pump(AnswerHead):
             self.loop.call_later(self.recheck_s, self.recheck)
 
     cdef int settle(self) except -1:
-        """Once the exchange is over: wake whoever waits, keep the connection if it can serve again."""
+        """What has been read is dealt with. Once the exchange is over: wake whoever waits, keep the connection if it
+        can serve again."""
         if self.outcome == RUNNING:
-            return 0
-        wake(self.waiter)
-        if self.ended is not None:
-            wake(self.ended)
+            return self.tell() if self.ripe else 0
+        if self.attached:
             self.send = self.locate = None  # the server ends a stream when nobody holds its transport any more
         elif self.state == STREAM:
-            return 0  # the relay attaches next and is told then
+            return self.tell()  # the relay attaches next and is told then
         if self.outcome != COMPLETE or not self.keep_alive or self.surplus or self.transport is None:
             self.drop()
         elif self.state != CLOSED:
@@ -485,8 +479,15 @@ cdef class Pump(AnswerHead):
             if self.paused:
                 self.paused = False
                 self.transport.resume_reading()
+        return self.tell()
+
+    cdef int tell(self) except -1:
+        """What is waited for is there. The last that is done: who is told may attach a stream, or give the connection
+        back, which may begin another exchange then."""
+        self.ripe = False
+        wake(self.waiter)
         told, self.told = self.told, None
-        if told is not None:  # last: the connection may begin another exchange from here on
+        if told is not None:
             told()
         return 0
 

@@ -84,15 +84,6 @@ def pause_s(rounds: int, asked_s: float) -> float:
     return max(asked_s, grown) * (1.0 + spread / 4)
 
 
-def early_error(call: Call, pump: Pump) -> bool:
-    """Whether a stream has failed before its content: an error event, or an end where there should be more."""
-    meter = call.meter
-    assert meter is not None
-    if not pump.streaming or meter.content_started:
-        return False
-    return meter.errored or (pump.over and not meter.stopped)
-
-
 def attempt_cost(call: Call, error: str) -> int:
     """What an attempt that failed may have cost: what it stated, or the input where the provider was at work on it."""
     meter, row, pump = call.meter, call.price, call.pump

@@ -38,4 +38,12 @@ cpdef object choose(Call call, tuple candidate)
 cpdef object accepted(Call call, object pool, str why)
 
 
+@cython.locals(meter=Meter)
+cpdef bint early_error(Call call, Pump pump) except *
+
+
+@cython.locals(pump=Pump, meter=Meter)
+cpdef bint passed_on(Call call, transport) except *
+
+
 cpdef object tell(Call call, str what)

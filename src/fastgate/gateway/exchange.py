@@ -35,6 +35,9 @@ FAILURES = {
     Kind.CANCELLED: "was still answering when this gateway had to stop",
 }
 
+LEFT = (Kind.CLIENT_GONE.value, Kind.CLIENT_STALLED.value)
+"""Failures after which nobody reads on."""
+
 
 def choose(call: Call, candidate: Candidate) -> None:
     """What the next attempt is made with, and what it is priced at."""
@@ -68,8 +71,8 @@ def begin(
     flight: FlightTable,
     told: Callable[[], object] | None = None,
 ) -> Any:
-    """Send the request on a connection; the future of its whole answer, or of a stream's head. With `told`, which is
-    for a whole answer, that is called in the future's place."""
+    """Send the request on a connection; the future of its whole answer, or of a stream's content. With `told` that is
+    called in the future's place."""
     request = call.request
     assert request is not None
     stream = request.stream and call.route == "messages"
@@ -96,6 +99,15 @@ def conclude(call: Call, pool: Pool, flight: FlightTable) -> None:
     if call.route == "messages" and pump.status == 200:
         meter.read_message(pump.body)
         flight.note_usage(call.slot, meter.usage, meter.output_bytes)
+
+
+def early_error(call: Call, pump: Pump) -> bool:
+    """Whether a stream has failed before its content: an error event, or an end where there should be more."""
+    meter = call.meter
+    assert meter is not None
+    if not pump.streaming or meter.content_started:
+        return False
+    return meter.errored or (pump.over and not meter.stopped)
 
 
 def broken_off(call: Call, pool: Pool) -> NoReturn:
@@ -131,6 +143,34 @@ def accepted(call: Call, pool: Pool, why: str) -> None:
         tell(call, f"hop;{call.home};{why or call.reason}")
     if call.left_out:
         tell(call, f"left-out;{','.join(call.left_out)}")
+
+
+def passed_on(call: Call, transport: Any) -> bool:
+    """Note how a stream that the client was given has ended. False where it broke off, and its client must see that it
+    did; one that has left sees nothing."""
+    pump, meter, review = call.pump, call.meter, call.review
+    assert pump is not None
+    assert meter is not None
+    call.response_bytes = pump.bytes_out if review is None else review.bytes_out
+    failure = pump.failure
+    if call.tap is not None and failure not in LEFT:
+        kept = call.tap.finish()
+        if kept:
+            transport.send_bytes(kept)
+    if failure is None:
+        if pump.client_gone:  # others lived on it to its end
+            call.outcome, call.error = "client_gone", Kind.CLIENT_GONE.value
+        elif meter.errored:
+            call.outcome, call.error = "upstream_error", Kind.STREAM_ERROR.value
+        elif not meter.stopped:
+            call.outcome, call.error = "upstream_error", Kind.TRUNCATED.value
+        return True
+    call.error = failure
+    if failure in LEFT:
+        call.outcome = "client_gone"
+    else:
+        call.outcome = "cancelled" if failure == "cancelled" else "upstream_error"
+    return False
 
 
 def tell(call: Call, what: str) -> None:

@@ -1,10 +1,11 @@
 cimport cython
 
+from fastgate._core.credit cimport Credit
 from fastgate._core.pump cimport Pump
 from fastgate._core.request cimport RequestView
 from fastgate.call cimport Call
 from fastgate.gateway.drawing cimport at_once
-from fastgate.gateway.exchange cimport accepted, begin, choose, claim, conclude
+from fastgate.gateway.exchange cimport accepted, begin, choose, claim, conclude, early_error, passed_on
 from fastgate.gateway.hits cimport recall
 from fastgate.gateway.rooms.route cimport plan
 from fastgate.gateway.steps cimport enter, failed, finish, proceed
@@ -23,6 +24,8 @@ cdef class Plain:
     cdef object worker
     cdef object watcher
     cdef public object reading
+    cdef object transport
+    cdef Credit credit
     cdef bint over
 
     @cython.locals(call=Call)
@@ -35,6 +38,16 @@ cdef class Plain:
 
     @cython.locals(call=Call, pump=Pump)
     cpdef object answered(self)
+
+    @cython.locals(call=Call)
+    cpdef object pass_on(self, Pump pump)
+
+    @cython.locals(call=Call, credit=Credit)
+    cpdef object passed(self)
+
+    cpdef object cut(self)
+
+    cpdef object drop(self)
 
     @cython.locals(call=Call)
     cpdef object end(self, error)

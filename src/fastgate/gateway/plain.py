@@ -1,20 +1,22 @@
 """The plain way of a call: one that has nothing to wait for but its body and its answer goes through without a task.
 
 The server's thread opens it; the loop takes it through the rooms once its body is there, and to its end once the answer
-is. These are callbacks, compiled (plain.pxd), made of the same steps and rooms as the task's way. Which goes on where
-something has to wait (a vendor's guard, a cache, money, a connection) or the provider did not just answer:
-`pipeline.go_on` takes the call from the room that it has come to. Must not know rules of its own.
+is, or a stream has been passed on. These are callbacks, compiled (plain.pxd), made of the same steps and rooms as the
+task's way. Which goes on where something has to wait (a vendor's guard, a cache, money, a connection) or the provider
+did not just answer: `pipeline.go_on` takes the call from the room that it has come to. Must not know rules of its own.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from fastgate._core.credit import Credit
 from fastgate.call import Call
-from fastgate.errors import GatewayError
+from fastgate.errors import GatewayError, Kind
+from fastgate.gateway.answer import begin_stream, sender
 from fastgate.gateway.arrivals import carry
 from fastgate.gateway.drawing import at_once
-from fastgate.gateway.exchange import accepted, begin, choose, claim, conclude
+from fastgate.gateway.exchange import accepted, begin, choose, claim, conclude, early_error, passed_on
 from fastgate.gateway.hits import recall
 from fastgate.gateway.pipeline import go_on
 from fastgate.gateway.rooms import guard
@@ -22,6 +24,7 @@ from fastgate.gateway.rooms.route import plan
 from fastgate.gateway.steps import enter, failed, finish, proceed
 
 if TYPE_CHECKING:
+    from fastgate._core.pump import Pump
     from fastgate.call import Route
     from fastgate.gateway.arrivals import Watcher
     from fastgate.gateway.worker import Worker
@@ -66,6 +69,9 @@ class Plain:
         self.worker = worker
         self.watcher = watcher
         self.reading = call.reading
+        self.transport: Any = None
+        """The server's end of a stream that is being passed on, which it ends when nobody holds it any more."""
+        self.credit: Credit | None = None
         self.over = False
 
     def begin(self, reading: Any) -> None:
@@ -99,7 +105,7 @@ class Plain:
         call, worker = self.call, self.worker
         snapshot, request = call.snapshot, call.request
         assert request is not None
-        if request.stream or call.preferred or not snapshot.plain:
+        if call.preferred or not snapshot.plain:
             return False
         candidates = plan(call)
         if snapshot.budgets is not None and not at_once(call, candidates, worker.lending.allowances):
@@ -125,7 +131,7 @@ class Plain:
         return True
 
     def answered(self) -> None:
-        """The exchange is over."""
+        """The exchange is over, or a stream has come to its content."""
         if self.over:
             return  # a defect of ours, after it was sent: the connection was dropped
         call = self.call
@@ -140,11 +146,53 @@ class Plain:
             except GatewayError:
                 self.hand_over()
                 return
+            if early_error(call, pump):
+                self.hand_over()
+                return
             accepted(call, call.pool, "")
+            if pump.streaming:
+                self.pass_on(pump)
+                return
         except Exception as exc:  # noqa: BLE001  # as above
             self.end(failed(call, exc))
         else:
             self.end(None)
+
+    def pass_on(self, pump: Pump) -> None:
+        """Stream the answer to the client from here."""
+        call = self.call
+        self.transport = begin_stream(call, pump)
+        self.credit = Credit(call.client)
+        pump.attach(sender(call, self.transport), self.credit, self.worker.locate, self.passed)
+
+    def passed(self) -> None:
+        """The stream has ended."""
+        if self.over:
+            return
+        call, credit = self.call, self.credit
+        assert call.pump is not None
+        assert credit is not None
+        try:
+            if passed_on(call, self.transport):
+                self.end(None)
+            elif call.pump.failure == Kind.CLIENT_GONE.value or credit.cut():
+                self.drop()
+            else:
+                self.worker.locate(self.cut)
+        except Exception as exc:  # noqa: BLE001  # as above
+            self.transport = None
+            self.end(failed(call, exc))
+
+    def cut(self) -> None:
+        """Where the client's connection is was not known: now it is."""
+        assert self.credit is not None
+        self.credit.cut()
+        self.drop()
+
+    def drop(self) -> None:
+        """A stream that broke off has no closing line."""
+        self.transport = None
+        self.end(None)
 
     def end(self, error: GatewayError | None) -> None:
         """Finish it and tell the server."""
@@ -154,8 +202,9 @@ class Plain:
             call.pump.abort()
         try:
             try:
-                finish(call, worker, error, None)
+                finish(call, worker, error, self.transport)
             finally:
+                self.transport = None
                 del worker.calls[call.n]
         except BaseException as exc:  # noqa: BLE001  # the server answers 500 and logs it
             watcher.err(exc)

@@ -12,7 +12,7 @@ import pytest
 from bench.micro import call as micro
 from fastgate.gateway.rooms import cache
 from tests.support.plane import CACHE
-from tests.unit.gateway.test_plain import BODY, OK, PLAIN, House, both, seen
+from tests.support.ways import BODY, OK, PLAIN, House, both, seen
 
 LONG = b'{"model":"claude-sonnet-4-5","max_tokens":9,"messages":[{"role":"user","content":"%b"}]}' % (b"again " * 9000)
 UNREADABLE = ("x-fastgate-cache-ttl", "soon")

@@ -19,21 +19,23 @@ from fastgate.gateway.attempts import (
     ELSEWHERE,
     UNSENT,
     attempt_cost,
-    early_error,
     pause_s,
     throttles,
     wait_of,
     worth_another,
 )
 from fastgate.gateway.exchange import (
+    LEFT,
     accepted,
     begin,
     broken_off,
     choose,
     claim,
     conclude,
+    early_error,
     is_ahead,
     note_attempt,
+    passed_on,
     renew,
 )
 
@@ -232,42 +234,23 @@ def closed_unread(pump: Pump) -> bool:
 async def pass_on(call: Call, locate: Callable[[Callable[[], None]], None]) -> object:
     """Stream the answer to the client until it ends; returns the server's transport for the closing line.
 
-    Sets the outcome. A stream that broke off is cut, so that the client sees a broken stream and not a short one.
+    A stream that broke off is cut, so that the client sees a broken stream and not a short one.
     """
-    pump, meter = call.pump, call.meter
-    assert pump is not None and meter is not None
+    pump = call.pump
+    assert pump is not None
     transport = answer.begin_stream(call, pump)
     credit = Credit(call.client)
     ended = pump.attach(answer.sender(call, transport), credit, locate)
     try:
         if not ended.done():
             await ended
-        call.response_bytes = pump.bytes_out
-        failure = pump.failure
-        if call.review is not None:
-            if failure not in ("client_gone", "client_stalled"):
-                await call.review.settled()
-            call.response_bytes = call.review.bytes_out
+        if call.review is not None and pump.failure not in LEFT:
+            await call.review.settled()
     finally:
         if call.review is not None:
             call.review.close()
-    if call.tap is not None and failure not in ("client_gone", "client_stalled"):
-        kept = call.tap.finish()
-        if kept:
-            transport.send_bytes(kept)
-    if failure is None:
-        if pump.client_gone:  # others lived on it to its end
-            call.outcome, call.error = "client_gone", Kind.CLIENT_GONE.value
-        elif meter.errored:
-            call.outcome, call.error = "upstream_error", Kind.STREAM_ERROR.value
-        elif not meter.stopped:
-            call.outcome, call.error = "upstream_error", Kind.TRUNCATED.value
+    if passed_on(call, transport):
         return transport
-    call.error = failure
-    if failure in ("client_gone", "client_stalled"):
-        call.outcome = "client_gone"
-    else:
-        call.outcome = "cancelled" if failure == "cancelled" else "upstream_error"
-    if failure != "client_gone":
+    if pump.failure != Kind.CLIENT_GONE.value:
         await answer.cut(credit, locate)
     return None
