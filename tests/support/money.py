@@ -60,6 +60,11 @@ class Ledger:
         query = "SELECT coalesce(sum(l.nano), 0) FROM leases l JOIN cells c ON c.id = l.cell WHERE c.budget LIKE ?"
         return int(self.rows(query, budget)[0][0])
 
+    def leased_by(self, epoch: str, budget: str) -> list[int]:
+        """What one worker has leased of a budget, by cell."""
+        query = "SELECT l.nano FROM leases l JOIN cells c ON c.id = l.cell WHERE l.epoch = ? AND c.budget = ?"
+        return [int(nano) for (nano,) in self.rows(query, epoch, budget)]
+
     def states(self) -> dict[str, str]:
         """Workers that have leases, by epoch: live, doubtful or reaped."""
         return dict(self.rows("SELECT epoch, state FROM workers"))
