@@ -28,6 +28,7 @@ REGISTER = {
         "P-08": "Money is exact: integers, rounded up once, refused before they overflow",
         "P-09": "Periods tile time in every zone",
         "P-10": "Money is conserved under any interleaving",
+        "P-33": "Budget stages, and pauses by hand, are in force at every worker within a second",
     },
     "Flow": {
         "P-11": "Memory per slow client is bounded",

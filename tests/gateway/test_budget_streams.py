@@ -42,7 +42,7 @@ def budget(name: str, usd: str, more: str = PAUSE) -> str:
 
 BUDGETS = "budgets:\n" + "".join(
     (
-        budget("used-up", "0.004"),
+        budget("used-up", "0.0007"),
         budget("by-stage", "0.0001", SOFT),
         budget("by-hand", "10"),
     )
