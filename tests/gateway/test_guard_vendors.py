@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from fastgate.gateway.rooms.guard import note
+from fastgate.gateway.judging import note
 from fastgate.guards.adapters.breaker import FAILURES
 from fastgate.guards.adapters.vendors import VENDORS
 from fastgate.guards.answer import NO_MESSAGE, notice

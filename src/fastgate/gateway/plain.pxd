@@ -7,6 +7,7 @@ from fastgate.call cimport Call
 from fastgate.gateway.drawing cimport at_once
 from fastgate.gateway.exchange cimport accepted, begin, choose, claim, conclude, early_error, passed_on
 from fastgate.gateway.hits cimport recall
+from fastgate.gateway.judging cimport judge
 from fastgate.gateway.rooms.route cimport plan
 from fastgate.gateway.steps cimport enter, failed, finish, proceed
 

@@ -18,8 +18,8 @@ from fastgate.gateway.arrivals import carry
 from fastgate.gateway.drawing import at_once
 from fastgate.gateway.exchange import accepted, begin, choose, claim, conclude, early_error, passed_on
 from fastgate.gateway.hits import recall
+from fastgate.gateway.judging import judge
 from fastgate.gateway.pipeline import go_on
-from fastgate.gateway.rooms import guard
 from fastgate.gateway.rooms.route import plan
 from fastgate.gateway.steps import enter, failed, finish, proceed
 
@@ -87,7 +87,7 @@ class Plain:
             call.reading = None
             call.body = body
             proceed(call, self.worker)
-            if call.snapshot.guards is not None and not guard.at_once(call):
+            if call.snapshot.guards is not None and not judge(call):
                 self.hand_over()
             elif self.recall():
                 self.end(None)

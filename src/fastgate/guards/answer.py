@@ -3,7 +3,7 @@
 Owns what of an answer goes on, and when. Text is held back only as far as a rule that may change it needs; tool input
 can be run by nobody before its block ends, so all of it waits. An answer that is stopped ends as answers end: a text
 says why, then `end_turn` with the provider's own usage; an error in mid-stream would make Claude Code ask again.
-Streams that no rule looks at never come here. Must not know calls or connections.
+Streams that no rule looks at never come here. Must not know calls or connections. Compiled with types (answer.pxd).
 """
 
 from __future__ import annotations
@@ -48,6 +48,8 @@ GROWING_BYTES_MAX = 65_536
 
 WRAPPER = b'{"messages":['
 
+TOOL_USE_INPUT = KINDS.index("tool_use_input")
+
 NO_MESSAGE = "the answer is no message"
 NOT_ALL = "a part of it was not looked at"
 
@@ -70,10 +72,24 @@ NOTHING = Seen((), None)
 class Watch:
     """One answer's tap. `note` gets each verdict."""
 
-    __slots__ = (
-        "actions", "context", "given", "gone", "guards", "hold", "note", "noted", "parked", "rest", "restorer",
-        "stopped", "template", "tool", "tools", "who", "window",
-    )  # fmt: skip
+    guards: Guards
+    who: KeyRow
+    actions: Actions
+    tools: tuple[str, ...]
+    note: Callable[[Verdict], object]
+    restorer: Tap | None
+    hold: int
+    rest: bytes
+    stopped: bool
+    context: bytes
+    window: bytes
+    gone: int
+    """Bytes of the block's text that went on."""
+    noted: set[tuple[int, int]]
+    template: bytes
+    parked: list[bytes] | None
+    given: bytes
+    tool: str
 
     def __init__(
         self,
@@ -81,7 +97,7 @@ class Watch:
         who: KeyRow,
         actions: Actions,
         tools: tuple[str, ...],
-        note: Callable[[Verdict], None],
+        note: Callable[[Verdict], object],
         restorer: Tap | None,
     ) -> None:
         self.guards, self.who, self.actions, self.tools = guards, who, actions, tools
@@ -92,11 +108,9 @@ class Watch:
         self.stopped = False
         self.context = self.window = b""
         self.gone = 0
-        """Bytes of the block's text that went on."""
-        self.noted: set[tuple[int, int]] = set()
-        self.template = b""
-        self.parked: list[bytes] | None = None
-        self.given = b""
+        self.noted = set()
+        self.template = self.given = b""
+        self.parked = None
         self.tool = ""
 
     @property
@@ -108,13 +122,14 @@ class Watch:
 
     def feed(self, chunk: bytes) -> bytes:
         found, self.rest = events(self.rest + chunk)
-        out = b"".join([self.hear(*event) for event in found])
+        out = b"".join([self.hear(raw, what, index, text) for raw, what, index, text in found])
         return out if self.restorer is None else self.restorer.feed(out)
 
     def finish(self) -> bytes:
         """The stream is over, or broke off: what was held back and not judged to its end is dropped with it."""
-        rest, self.rest = self.rest, b""
-        out = b"".join([self.hear(*event) for event in last_events(rest)]) + self.release(final=True)
+        found, self.rest = last_events(self.rest), b""
+        out = b"".join([self.hear(raw, what, index, text) for raw, what, index, text in found])
+        out += self.release(final=True)
         return out if self.restorer is None else self.restorer.feed(out) + self.restorer.finish()
 
     def hear(self, raw: bytes, what: str, index: int, text: bytes) -> bytes:
@@ -234,7 +249,7 @@ class Watch:
             return self.judge_unread(body)
         edits = []
         for block in blocks:
-            kind: Kind = "answer_tool_input" if KINDS[block.kind] == "tool_use_input" else "answer_text"
+            kind: Kind = "answer_tool_input" if block.kind == TOOL_USE_INPUT else "answer_text"
             self.noted.clear()
             seen = self.look(kind, block.text, 0, 0, block.tool)
             if seen.stop is not None:
@@ -301,7 +316,7 @@ def blocks_of(body: bytes) -> list[Block]:
     """The blocks of a whole answer. ValueError for what is no message: never a pass."""
     if not body.startswith(b"{") and not body.lstrip().startswith(b"{"):
         raise ValueError(NO_MESSAGE)
-    return read_blocks(WRAPPER + body + b"]}", UNKNOWING, checked=False).noted
+    return read_blocks(b"".join((WRAPPER, body, b"]}")), UNKNOWING, checked=False).noted
 
 
 def note_of(act: Act, exception: object) -> str:

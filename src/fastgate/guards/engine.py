@@ -70,7 +70,8 @@ class Database:
         about = repr([(rule.pattern, rule.caseless) for _, rule in rules]).encode() + windows.digest()
         path = cache_dir / f"{hashlib.sha256(about).hexdigest()[:32]}.windows"
         with contextlib.suppress(OSError, msgspec.MsgspecError, ValueError):
-            return msgspec.msgpack.decode(path.read_bytes(), type=windows.Plan | None)
+            kept: windows.Plan | None = msgspec.msgpack.decode(path.read_bytes(), type=windows.MAYBE)
+            return kept
         plan = windows.plan_of([rule for _, rule in rules])
         self._keep(path, msgspec.msgpack.encode(plan))
         return plan
@@ -171,16 +172,17 @@ class Engine:
     ) -> tuple[Finding, ...]:
         """What the rules of that kind find in the text, in the order of their places. `seam`: only what patterns find
         on both sides of that place, as each side was looked at by itself. `effort`: what is left of a request's."""
+        database = self._answer if kind in ANSWER else self._request
+        looks = self._looks[kind]
         found: dict[Finding, None]
-        if (self._answer if kind in ANSWER else self._request).may_match(text):
+        if database.may_match(text):
             found = self._matches(kind, role, text, Effort() if effort is None else effort)
-        elif seam >= 0 or not self._looks[kind]:
+        elif seam >= 0 or not looks:
             return ()
         else:
             found = {}
         if seam >= 0:
-            return tuple(sorted((f for f in found if f.start < seam < f.end or f.rule == UNSCANNED), key=_in_order))
-        looks = self._looks[kind]
+            return tuple(sorted([f for f in found if f.start < seam < f.end or f.rule == UNSCANNED], key=_in_order))
         if looks:
             block = Block(kind, role, text, tool, tools)
             for index, look_rule in looks:

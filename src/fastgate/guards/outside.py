@@ -193,7 +193,7 @@ class Outside:
         heard = list(zip(asked, said, strict=True))
         return await beside(size, lambda: self.outcome(screened, who, now_ns, media, closed, heard))
 
-    def review(self, who: KeyRow, note: Callable[[Verdict], None]) -> Review | None:
+    def review(self, who: KeyRow, note: Callable[[Verdict], object]) -> Review | None:
         """What asks the vendors about the answer to this caller; None where none of them looks at it."""
         asked = [
             guard

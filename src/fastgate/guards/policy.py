@@ -106,16 +106,9 @@ class Policy:
                 indexes.append(shared[id(rule)])
             self._indexes.append(tuple(indexes))
         self._known: dict[int, Actions] = {}
-        self._whose: dict[bytes, tuple[KeyRow, Actions]] = {}
 
     def actions(self, who: KeyRow) -> Actions:
         """What the caller is under. Callers that the same rows mean share one table."""
-        known = self._whose.get(who.digest)
-        if known is None or known[0] is not who:
-            known = self._whose[who.digest] = (who, self._actions(who))
-        return known[1]
-
-    def _actions(self, who: KeyRow) -> Actions:
         mask = 0
         for bit, row in enumerate(self.rows):
             if row.scope is None or in_scope(row.scope, who):

@@ -85,7 +85,7 @@ class Review:
     """One answer. `note` gets each verdict; `guards` are those that look at answers of this caller."""
 
     def __init__(
-        self, guards: Sequence[Outsider], placeholders: Placeholders, who: KeyRow, note: Callable[[Verdict], None]
+        self, guards: Sequence[Outsider], placeholders: Placeholders, who: KeyRow, note: Callable[[Verdict], object]
     ) -> None:
         self.guards, self.placeholders, self.who, self.note = guards, placeholders, who, note
         self.kinds = frozenset().union(*(guard.kinds for guard in guards))

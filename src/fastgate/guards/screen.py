@@ -1,6 +1,7 @@
 """Screening: one request body in, the body that may leave and what was found out.
 
-Owns the way from blocks over findings to redactions. Must not know calls, HTTP or the journal (gateway/rooms/guard.py).
+Owns the way from blocks over findings to redactions. Must not know calls, HTTP or the journal (gateway/judging.py).
+Compiled with types (screen.pxd).
 """
 
 from __future__ import annotations
@@ -87,8 +88,32 @@ class Screened(NamedTuple):
     """New blocks of this caller, as an auditor may ask for them."""
 
 
+class Caller:
+    """What the guards mean for one key: its actions, and as whose its blocks are known."""
+
+    who: KeyRow
+    actions: Actions
+    seed: int
+
+    def __init__(self, who: KeyRow, actions: Actions, seed: int) -> None:
+        self.who, self.actions, self.seed = who, actions, seed
+
+
 class Guards:
     """The guards of one snapshot: rules, policy, engine and the memo of judged blocks."""
+
+    policy: Policy
+    _callers: dict[bytes, Caller]
+    placeholders: Placeholders
+    sighting_key: bytes
+    engine: Engine
+    memo: Memo
+    declared: bool
+    """Some rule wants to know all tools that a request declares."""
+    watches: bool
+    """Some rule looks at answers."""
+    outside: Outside | None
+    """Vendors' guards, which are asked after these; None where there are none."""
 
     def __init__(
         self,
@@ -100,35 +125,49 @@ class Guards:
         before: Guards | None = None,
     ) -> None:
         """`before`: the guards of the snapshot that this one replaces; what it knows of the same rules is kept."""
+        self._callers = {}
         self.policy = Policy(rows, load_scanners() if scanners is None else scanners)
         self.placeholders = Placeholders(pepper)
         self.sighting_key = key_of(pepper)
-        self.engine: Engine
-        self.memo: Memo
         if before is not None and before.policy.rules == self.policy.rules:
             self.engine, self.memo = before.engine, before.memo
         else:
             self.engine = Engine(self.policy.rules, cache_dir)
             self.memo = Memo.of(secrets.token_bytes(MEMO_KEY_BYTES))
         self.declared = any(rule.declared for rule in self.policy.rules)
-        """Some rule wants to know all tools that a request declares."""
         self.watches = any(rule.kinds & ANSWER for rule in self.policy.rules)
-        self.outside: Outside | None = None
-        """Vendors' guards, which are asked after these; None where there are none."""
+        self.outside = None
 
     @property
     def rules(self) -> tuple[Rule, ...]:
         return self.engine.rules
 
-    def screen(self, body: bytes, who: KeyRow, now_ns: int, tools: tuple[str, ...] = ()) -> Screened:
-        """Judge a body that read_request has accepted. `tools`: the names that it declares; where a rule compares them,
+    def unknown(self, body: bytes, who: KeyRow, tools: tuple[str, ...] = ()) -> Blocks | None:
+        """What of a body that read_request has accepted is new for the caller, or had something found in it; None where
+        all of it was judged before, and nothing found. `tools`: the names that it declares; where a rule compares them,
         what was judged beside other tools is judged again."""
-        whose = (who.org, who.user or who.key, tools) if self.declared else (who.org, who.user or who.key)
-        blocks = read_blocks(body, self.memo, seed=hash(whose) & SEED_MASK, seams=True)
-        if not blocks.noted and not blocks.media:
-            return Screened(body, "pass")
-        actions = self.policy.actions(who)
-        screening = _Screening(self, body, who, actions, now_ns)
+        seed = self.caller(who).seed
+        if self.declared:
+            seed = hash((seed, tools)) & SEED_MASK
+        blocks = read_blocks(body, self.memo, seed=seed, seams=True)
+        return blocks if blocks.noted or blocks.media else None
+
+    def caller(self, who: KeyRow) -> Caller:
+        """What the guards of this snapshot mean for a key."""
+        known = self._callers.get(who.digest)
+        if known is None or known.who is not who:
+            seed = hash((who.org, who.user or who.key)) & SEED_MASK
+            known = self._callers[who.digest] = Caller(who, self.policy.actions(who), seed)
+        return known
+
+    def screen(self, body: bytes, who: KeyRow, now_ns: int, tools: tuple[str, ...] = ()) -> Screened:
+        """Judge such a body."""
+        blocks = self.unknown(body, who, tools)
+        return Screened(body, "pass") if blocks is None else self.judged(blocks, body, who, now_ns, tools)
+
+    def judged(self, blocks: Blocks, body: bytes, who: KeyRow, now_ns: int, tools: tuple[str, ...] = ()) -> Screened:
+        """Judge the blocks of a body that `unknown` gave."""
+        screening = _Screening(self, body, who, self.caller(who).actions, now_ns)
         for block in blocks.noted:
             if block.found is None and block.seam < 0:
                 screening.see(blocks, block)
@@ -138,15 +177,14 @@ class Guards:
         return screening.done(blocks)
 
     def watch(
-        self,
-        who: KeyRow,
-        actions: Actions,
-        tools: tuple[str, ...],
-        note: Callable[[Verdict], None],
-        restorer: Tap | None,
-    ) -> Watch:
-        """The tap of one answer; `restorer`: what puts secrets back in what it lets pass."""
-        return Watch(self, who, actions, tools, note, restorer)
+        self, who: KeyRow, tools: tuple[str, ...], note: Callable[[Verdict], object], restorer: Tap | None
+    ) -> Tap | None:
+        """What the answer to this caller passes: rules that look at it, where some do, and then `restorer`, which puts
+        secrets back."""
+        if not self.watches:
+            return restorer
+        actions = self.caller(who).actions
+        return Watch(self, who, actions, tools, note, restorer) if actions.answers else restorer
 
     def judge(self, block: Block, tools: tuple[str, ...] = (), effort: Effort | None = None) -> tuple[Known, ...]:
         """What all rules find in a block, whoever asks: from the memo, or now. One for which a request's time did not

@@ -300,6 +300,10 @@ class Plan(msgspec.Struct, frozen=True):
     """Where the gram of each begins, and the class of each of its bytes, an index."""
 
 
+MAYBE: Any = Plan | None
+"""What may be kept of some rules, as a decoder is told it."""
+
+
 def plan_of(rules: Iterable[Rule]) -> Plan | None:
     """What to look for in place of all patterns; None where a rule is among them that has no windows, or too many."""
     windows: set[Window] = set()

@@ -13,7 +13,7 @@ from granian._granian import RSGIProtocolClosed
 
 from bench.micro import call as micro
 from fastgate.call import Call
-from fastgate.guards.screen import Guards
+from fastgate.guards import screen
 from fastgate.providers.wire import Wire
 from fastgate.snapshot import GuardRow
 from tests.support.plane import CACHE
@@ -91,11 +91,11 @@ def test_both_ways_are_guarded_the_same(tmp_path: Path, monkeypatch: pytest.Monk
 def test_a_call_is_guarded_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     """Also where a task takes over."""
     judged: list[bytes] = []
-    screen = Guards.screen
+    read_blocks = screen.read_blocks
 
-    def counting(self: Guards, body: bytes, *more: Any) -> Any:
+    def counting(body: bytes, *more: Any, **named: Any) -> Any:
         judged.append(body)
-        return screen(self, body, *more)
+        return read_blocks(body, *more, **named)
 
     async def go(of: House, way: str) -> Any:
         judged.clear()
@@ -105,7 +105,7 @@ def test_a_call_is_guarded_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
         assert judged == [BODY]
         return seen(server)
 
-    monkeypatch.setattr(Guards, "screen", counting)
+    monkeypatch.setattr(screen, "read_blocks", counting)
     task, plain = both(tmp_path, monkeypatch, go, guards=(GuardRow("secrets", "block"),))
     assert plain == task
 

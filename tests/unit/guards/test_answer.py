@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import random
 import re
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -22,15 +23,15 @@ LINK = Rule(
     id="bad-link", title="a bad link", pattern="https://evil\\.example/[a-z]{1}", exact="https://evil\\.example/[a-z]+",
     kinds=frozenset({"answer_text", "answer_tool_input"}), hold=40, samples=("https://evil.example/x",),
 )  # fmt: skip
-SCANNERS = {"links": Scanner(name="links", title="links", rules=(LINK,))}
 WHO = KeyRow(b"", "k", "u", "t", "acme", "", {}, (), 0)
 BAD = "https://evil.example/abc"
 HIDDEN = PREFIX.decode() + "a" * 20
 SECRET = b"AKIA0123456789ABCDEF"
 
 
-def watch(action: str, **more: Any) -> tuple[Watch, list[Any]]:
-    guards = Guards([GuardRow("links", action, **more)], b"p" * 32, scanners=SCANNERS)
+def watch(action: str, rule: Rule = LINK, **more: Any) -> tuple[Watch, list[Any]]:
+    scanners = {"links": Scanner(name="links", title="links", rules=(rule,))}
+    guards = Guards([GuardRow("links", action, **more)], b"p" * 32, scanners=scanners)
     noted: list[Any] = []
     restorer = Restorer.of({HIDDEN.encode(): SECRET})
     return Watch(guards, WHO, guards.policy.actions(WHO), (), noted.append, restorer), noted
@@ -249,10 +250,9 @@ def test_each_of_two_contents_of_a_message_is_looked_at(action: str, bad_first: 
     assert [verdict[:2] for verdict in noted] == [("bad-link", action)]
 
 
-def test_a_rule_that_fails_on_an_answer_leaves_it_unscanned(monkeypatch: pytest.MonkeyPatch) -> None:
-    tap, noted = watch("log", fail="closed")
-    monkeypatch.setattr(tap.guards.engine, "examine", lambda *_: int("no"))
-    texts, reason = heard(through(tap, stream("fine", "{}", 100), 4096))
+def test_a_rule_that_fails_on_an_answer_leaves_it_unscanned() -> None:
+    tap, noted = watch("log", replace(LINK, check=lambda *_: bool(int("no"))), fail="closed")
+    texts, reason = heard(through(tap, stream(BAD, "{}", 100), 4096))
     assert (texts, reason) == ({0: f"\n\n{notice('links')}"}, "end_turn")
     assert [verdict[:2] for verdict in noted] == [("links", "not_scanned")]
 
