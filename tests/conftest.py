@@ -29,8 +29,8 @@ settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "suite"))
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    assert config.cache is not None
-    patterns.keep_in(config.cache.mkdir("guard-patterns"))
+    if config.pluginmanager.hasplugin("cacheprovider") and config.cache is not None:
+        patterns.keep_in(config.cache.mkdir("guard-patterns"))
 
 
 def pytest_sessionstart(session: pytest.Session) -> None:
