@@ -1,7 +1,8 @@
 """Notes of one worker: an index for each tenant and namespace, filled from the log that all workers write.
 
-What is found is bounded: the oldest notes make room. The log is read in a thread when the worker starts, and the
-indexes are handed over whole; later rows are taken in between calls, a millisecond at a time.
+What is found is bounded: the oldest notes make room. Saved graphs are loaded before the worker serves, the log is read
+in a thread when it does, and the indexes are handed over whole; later rows are taken in between calls, a millisecond at
+a time.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import lmdb
 
 from fastgate.caching.semantic.note import Note, Row, Verdict, pack, unpack
-from fastgate.caching.semantic.replay import CHECKSUM, READ_AT_ONCE, replay
+from fastgate.caching.semantic.replay import CHECKSUM, READ_AT_ONCE, begin, replay
 from fastgate.caching.semantic.shelf import At
 from fastgate.clock import mono_ns, wall_ns
 from fastgate.log import Log
@@ -60,6 +61,8 @@ class LocalStore:
         self._taking = self._closing = False
         self._writing = ThreadPoolExecutor(1, "cache-notes")
         self._replaying = ThreadPoolExecutor(1, "cache-replay")
+        # Nobody waits for a loop that does not run yet: the time to do what would keep one from running.
+        self._begun = None if loop.is_running() else begin(notes, graphs)
         self._reading: asyncio.Future[Any] = loop.run_in_executor(self._replaying, self._replay)
         self._reading.add_done_callback(self._replayed)
 
@@ -90,6 +93,8 @@ class LocalStore:
 
     def obey(self, sentences: Iterable[Purge]) -> None:
         said = list(sentences)
+        if not said:
+            return  # nothing to look at every note for
         if not self.ready:
             self._said += said  # rows that the thread has read already may be among what it matches
         self._waiting = deque(each for each in self._waiting if not any(purge.matches(each[0]) for purge in said))
@@ -146,8 +151,9 @@ class LocalStore:
 
     def _replay(self) -> tuple[Notes, Any]:
         """What the log holds, in indexes of their own: in the thread."""
+        begun, self._begun = self._begun, None
         with self._journal.reading() as reader:
-            return replay(reader, self.notes, self._graphs, lambda: self._closing)
+            return replay(reader, self.notes, self._graphs, lambda: self._closing, begun)
 
     def _replayed(self, told: asyncio.Future[tuple[Notes, Any]]) -> None:
         if told.cancelled() or told.exception() is not None:

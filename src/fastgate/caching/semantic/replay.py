@@ -64,17 +64,41 @@ class Journal(Protocol):
     def reading(self) -> AbstractContextManager[Reader]: ...
 
 
-def replay(reader: Reader, like: Notes, graphs: Graphs | None, stopping: Callable[[], bool]) -> tuple[Notes, Place]:
-    """What the log holds, as notes of the same kind, and the place of the last row that was read."""
-    if graphs is not None:
-        notes = like.empty()
-        try:
-            return notes, read_on(reader, notes, graphs.load(notes), stopping)
-        except StaleError as error:
-            log.warning("saved graphs of remembered questions are dropped, and built again", why=error)
-            graphs.drop()
+Begun = tuple["Notes", Loaded | None]
+"""Notes, with what was loaded into them."""
+
+
+def begin(like: Notes, graphs: Graphs | None) -> Begun:
+    """Notes of the same kind with the graphs that were saved, or none. hnswlib keeps the interpreter's lock while it
+    reads one: 0.3 s for 100,000 points, in which nothing else of this process runs, on whatever thread this is."""
+    notes = like.empty()
+    if graphs is None:
+        return notes, None
+    try:
+        return notes, graphs.load(notes)
+    except StaleError as error:
+        drop(graphs, error)
+        return like.empty(), None
+
+
+def replay(
+    reader: Reader, like: Notes, graphs: Graphs | None, stopping: Callable[[], bool], begun: Begun | None = None
+) -> tuple[Notes, Place]:
+    """What the log holds, as notes of the same kind, and the place of the last row that was read. `begun` is what
+    `begin` gave, where it was called before."""
+    notes, loaded = begun or begin(like, graphs)
+    try:
+        return notes, read_on(reader, notes, loaded, stopping)
+    except StaleError as error:
+        assert graphs is not None
+        drop(graphs, error)
     notes = like.empty()
     return notes, read_on(reader, notes, None, stopping)
+
+
+def drop(graphs: Graphs, why: StaleError) -> None:
+    log.warning("saved graphs of remembered questions are dropped, and built again", why=why)
+    graphs.drop()
 
 
 def read_on(reader: Reader, notes: Notes, loaded: Loaded | None, stopping: Callable[[], bool]) -> Place:

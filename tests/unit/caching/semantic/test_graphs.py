@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import random
 import tempfile
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,11 +19,12 @@ from fastgate.caching.semantic import replay as replaying
 from fastgate.caching.semantic import shelf as shelves
 from fastgate.caching.semantic.folder import MANIFEST
 from fastgate.caching.semantic.graphs import SUFFIX, Graphs
+from fastgate.caching.semantic.local import LocalStore
 from fastgate.caching.semantic.log_disk import DiskLog
 from fastgate.caching.semantic.log_redis import RedisReader
 from fastgate.caching.semantic.note import Verdict, pack
 from fastgate.caching.semantic.notes import Notes
-from fastgate.caching.semantic.replay import replay, save_where_due
+from fastgate.caching.semantic.replay import begin, replay, save_where_due
 from tests.support.redis import redis_server
 from tests.unit.caching.semantic.test_notes import DIM, HOUR_NS, note, notes, spoken, vector
 from tests.unit.caching.test_tiers import blocking
@@ -124,6 +127,44 @@ def test_what_a_graph_has_is_not_added_again(tmp_path: Path, monkeypatch: pytest
     made = read(log, graphs)
     assert (len(made), len(added)) == (61, 1)
     assert all(finds(made, n, "acme") is not None for n in range(60))
+    log.close()
+
+
+@pytest.mark.parametrize("serves", [False, True])
+def test_a_worker_loads_them_before_it_serves(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, serves: bool) -> None:
+    """hnswlib keeps the interpreter's lock meanwhile, so a thread would be no help; where calls are waited for
+    already, it is a thread of its own all the same, for the bytes are proven first."""
+    log, graphs = filled(tmp_path)
+    loaded: list[int] = []
+    load = Graphs.load
+    monkeypatch.setattr(Graphs, "load", lambda *all: (loaded.append(threading.get_ident()), load(*all))[1])
+
+    async def filled_store(store: LocalStore | None) -> None:
+        store = store or LocalStore(notes(), log, asyncio.get_running_loop(), graphs)
+        while not store.ready:
+            await asyncio.sleep(0.005)
+        assert all(finds(store.notes, n, "acme") is not None for n in range(60))
+        store.close()
+
+    loop = asyncio.new_event_loop()
+    store = None if serves else LocalStore(notes(), log, loop, graphs)
+    assert loaded == ([] if serves else [threading.get_ident()])
+    loop.run_until_complete(asyncio.wait_for(filled_store(store), 20))
+    loop.close()
+    assert [by == threading.get_ident() for by in loaded] == [not serves]
+    log.close()
+
+
+def test_a_graph_of_another_log_that_was_loaded_early_is_built_again(tmp_path: Path) -> None:
+    log, graphs = filled(tmp_path)
+    log.close()
+    log = DiskLog(tmp_path / "anew", 1000, DIM)
+    for n in range(50):
+        log.append([pack(note(n + 500))])
+    begun = begin(notes(), graphs)
+    assert begun[1] is not None
+    assert held(replay(log, notes(), graphs, never, begun)[0]) == held(read(log, None))
+    assert not (graphs.directory / MANIFEST).exists()
     log.close()
 
 
