@@ -35,4 +35,8 @@ cpdef object overrides(Call call, policy)
 cpdef bint give(Call call, entry, str how) except *
 
 
+@cython.locals(terms=tuple, passed=tuple, out=bytes)
+cpdef bytes through(tap, Call call, entry, str form, bytes body)
+
+
 cpdef object worth_of(Call call, entry)
