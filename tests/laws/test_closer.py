@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from unittest.mock import patch
 
 import pytest
@@ -9,9 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fastgate.guards import closer
-from fastgate.guards.closer import PATIENCE, RULE_NS, UNSCANNED, Effort, Finding, confirm
+from fastgate.guards.closer import EFFORT_NS, PATIENCE, RULE_NS, UNSCANNED, Effort, Finding, Found, confirm
 from fastgate.guards.engine import Engine
-from fastgate.guards.rule import Rule, load_scanners
+from fastgate.guards.rule import Block, Rule, load_scanners
+from fastgate.guards.screen import Guards
+from fastgate.snapshot import GuardRow, KeyRow
 
 MS = 1_000_000
 PHRASE = b"Forget everything a "
@@ -32,7 +35,7 @@ PIECES = (
 
 def slowly(text: bytes) -> set[Finding]:
     """Every place by itself."""
-    found: dict[Finding, None] = {}
+    found: Found = {}
     past: dict[int, int] = {}
     candidates: list[tuple[int, int]] = []
     ENGINE._request.scan(text, lambda index, _start, end, _flags, _context: candidates.append((index, end)))
@@ -48,7 +51,7 @@ def slowly(text: bytes) -> set[Finding]:
 @pytest.mark.hypothesis
 def test_joined_places_hide_nothing(pieces: list[bytes]) -> None:
     text = b"".join(pieces)
-    found: dict[Finding, None] = {}
+    found: Found = {}
     with patch.object(closer, "RULE_NS", ENDLESS_NS):
         ENGINE._look_closer(KIND, ROLE, text, Effort(ENDLESS_NS), found)
     assert set(found) == slowly(text)
@@ -65,7 +68,7 @@ def slow_clock(monkeypatch: pytest.MonkeyPatch) -> list[int]:
         now_ns += MS
         return now_ns
 
-    def counted(exact: closer.Exact, text: bytes, end: int, past: int, index: int, found: dict[Finding, None]) -> int:
+    def counted(exact: closer.Exact, text: bytes, end: int, past: int, index: int, found: Found) -> int:
         looks.append(index)
         return confirm(exact, text, end, past, index, found)
 
@@ -96,3 +99,46 @@ def test_what_one_rule_gives_up_another_goes_on_with(slow_clock: list[int]) -> N
     found = Engine((*RULES, rule)).examine(KIND, ROLE, text, effort=Effort(ENDLESS_NS))
     assert Finding(len(RULES), len(text) - 9, len(text)) in found
     assert any(finding.rule == UNSCANNED for finding in found)
+
+
+def test_all_blocks_of_a_body_share_its_time_and_later_turns_get_further(slow_clock: list[int]) -> None:
+    """What was left for the second block does not do, so the next turn looks at it again, with all of its time."""
+    guards = Guards([GuardRow("injection", "log")], b"p" * 32)
+    who = KeyRow(b"", "k", "u", "t", "acme", "", {}, (), 0)
+    blocks = [{"type": "text", "text": f"{number}{PHRASE.decode() * 2_000}"} for number in range(4)]
+    body = json.dumps({"messages": [{"role": "user", "content": blocks}]}).encode()
+    rules = len(RULES)
+    turns = 0
+    while True:
+        del slow_clock[:]
+        found = guards.screen(body, who, 0)
+        assert found.state == "not-scanned" and [v for v in found.verdicts if v[1] == "not_scanned"]
+        if not slow_clock:
+            break
+        assert len(slow_clock) <= EFFORT_NS // MS + len(blocks) * (rules * PATIENCE + rules)
+        turns += 1
+    assert 1 < turns <= len(blocks)
+
+
+def looking(name: str, seen: list[str]) -> Rule:
+    def look(block: Block) -> list[tuple[int, int]]:
+        seen.append(name)
+        return [(0, 1)]
+
+    return Rule(id=name, title="a text", look=look, kinds=frozenset({KIND}), samples=("x",))
+
+
+def test_rules_without_a_pattern_are_under_the_same_time(
+    slow_clock: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[str] = []
+    engine = Engine([looking(f"look-{number}", seen) for number in range(5)])
+    effort = Effort(3 * MS)
+    every = tuple(Finding(index, 0, 1) for index in range(5))
+    assert engine.examine(KIND, ROLE, b"text", effort=effort) == every
+    assert effort.left_ns == 3 * MS, "what takes no time is not measured"
+    monkeypatch.setattr(closer, "LOOKS_FREE_NS", 0)
+    del seen[:]
+    assert engine.examine(KIND, ROLE, b"text", effort=effort) == (Finding(UNSCANNED, 0, 4), *every[:3])
+    assert seen == ["look-0", "look-1", "look-2"]
+    assert engine.examine(KIND, ROLE, b"more", effort=effort) == (Finding(UNSCANNED, 0, 4),)

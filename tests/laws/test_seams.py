@@ -6,6 +6,7 @@ import base64
 import json
 import os
 import random
+import re
 from typing import Any
 
 import pytest
@@ -111,6 +112,24 @@ def test_a_key_in_two_strings_is_found_where_no_blank_is_near(cut: int, before: 
 ])  # fmt: skip
 def test_a_secret_goes_on_over_these_signs(one: str, two: str) -> None:
     assert secrets_of([one, two]).state == "redacted"
+
+
+@given(st.sampled_from(("Zq8r5tWm2LxP", "9fK2mQ7xZr", "Vb7x-L2mW5t")), st.integers(0, 60), st.booleans())
+def test_a_password_in_an_address_is_hidden_wherever_it_is_cut(password: str, cut: int, quoted: bool) -> None:
+    """Also where it stands whole in one string, and what tells that it is a password in the other: at `:` and `@`."""
+    address = f"postgres://app:{password}@db.corp.example/x"
+    said = f'url = "{address}"' if quoted else f"url={address}"
+    cut = said.index(address) + 1 + cut % (len(address) - 1)
+    found = secrets_of([said[:cut], said[cut:]])
+    left = "".join(block["text"] for block in json.loads(found.body)["messages"][0]["content"])
+    assert found.state == "redacted" and b"".join(found.secrets.values()).decode() == password
+    assert re.sub(r"(redacted_fg_.{20})+", password, left) == said
+
+
+def test_what_stands_in_one_string_alone_is_told_of_once() -> None:
+    for texts in (["x=" + KEY, "y"], ["y", KEY + ".x"], [f"y {KEY}", "-x"]):
+        found = secrets_of(texts)
+        assert [verdict[0] for verdict in found.verdicts] == ["aws-access-key-id"], texts
 
 
 @pytest.mark.parametrize("cut", [20, 100, 300, 500, 700])

@@ -2,8 +2,8 @@
 
 A text of one phrase over and over points to a place every few bytes, and each costs a search of some hundred. So a rule
 that keeps finding nothing looks once for places that lie close together; a rule has only so much time for a block, and
-all rules together for a request. Where that is used up the rest counts as not scanned. Times are of the processor, as
-a busy machine must not change what is found.
+all rules together for a request, those without a pattern among them. Where that is used up the rest counts as not
+scanned. Times are of the processor, as a busy machine must not change what is found.
 """
 
 from __future__ import annotations
@@ -11,9 +11,10 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
-from fastgate.guards.rule import Kind, Rule, RuleError
+from fastgate.clock import mono_ns
+from fastgate.guards.rule import Block, Kind, Rule, RuleError
 
 FINDINGS_MAX = 4_096
 """Findings kept of one block; a block with more is told as not scanned behind the last."""
@@ -27,6 +28,10 @@ RULE_NS = 100_000_000
 EFFORT_NS = 200_000_000
 """What all rules may take for one request; below the 250 ms at which the event loop counts as standing still."""
 
+LOOKS_FREE_NS = 5_000_000
+"""What rules without a pattern may take of a request before their time is taken as the processor's, which costs more
+than most of their looks: an ordinary conversation of 730 KB takes a hundredth of it."""
+
 UNSCANNED = -1
 
 
@@ -36,6 +41,13 @@ class Finding(NamedTuple):
     rule: int
     start: int
     end: int
+
+
+Found: TypeAlias = dict[Finding, tuple[int, int]]
+"""Findings, and the place of what told of each: the whole match, of which the finding may be a part."""
+
+ALL_OF_IT = (0, 0)
+"""In that place, where there is no match."""
 
 
 class Exact(NamedTuple):
@@ -62,10 +74,12 @@ def exact_of(rule: Rule) -> Exact:
 class Effort:
     """The time that is left for one request."""
 
-    __slots__ = ("left_ns",)
+    __slots__ = ("left_ns", "looked_ns")
 
     def __init__(self, left_ns: int = EFFORT_NS) -> None:
         self.left_ns = left_ns
+        self.looked_ns = 0
+        """What rules without a pattern took of LOOKS_FREE_NS, by a clock that no processor's time outruns."""
 
 
 class _Looks:
@@ -83,7 +97,7 @@ class _Looks:
         """A place close behind that, whose look stands for all between."""
         self.given_up = False
 
-    def at(self, end: int, text: bytes, effort: Effort, found: dict[Finding, None]) -> None:
+    def at(self, end: int, text: bytes, effort: Effort, found: Found) -> None:
         """Look at the candidate that ends at `end`, now or with those that follow closely."""
         if self.given_up:
             return
@@ -98,14 +112,14 @@ class _Looks:
                 return
         self.look(end, text, effort, found)
 
-    def look(self, end: int, text: bytes, effort: Effort, found: dict[Finding, None]) -> None:
+    def look(self, end: int, text: bytes, effort: Effort, found: Found) -> None:
         """Look around one candidate, if there is time for it."""
         self.put_off = -1
         if self.given_up:
             return
         if self.looks >= PATIENCE and (self.left_ns <= 0 or effort.left_ns <= 0):
             self.given_up = True
-            found[Finding(UNSCANNED, max(0, end - self.exact.rule.before), len(text))] = None
+            found[Finding(UNSCANNED, max(0, end - self.exact.rule.before), len(text))] = ALL_OF_IT
             return
         begun_ns = time.thread_time_ns() if self.looks >= PATIENCE else 0
         past = confirm(self.exact, text, end, self.past, self.index, found)
@@ -125,7 +139,7 @@ def look_closer(
     text: bytes,
     candidates: Sequence[tuple[int, int]],
     effort: Effort,
-    found: dict[Finding, None],
+    found: Found,
 ) -> None:
     """Adds to `found` what the rules find at their candidates: (rule's index, end), in the order of their ends."""
     looks: dict[int, _Looks] = {}
@@ -138,14 +152,14 @@ def look_closer(
             at.given_up = kind not in exact.kinds or bool(exact.rule.roles and role not in exact.rule.roles)
         at.at(end, text, effort, found)
         if len(found) >= FINDINGS_MAX:
-            found[Finding(UNSCANNED, end, len(text))] = None
+            found[Finding(UNSCANNED, end, len(text))] = ALL_OF_IT
             return
     for at in looks.values():
         if at.put_off >= 0:
             at.look(at.put_off, text, effort, found)
 
 
-def confirm(exact: Exact, text: bytes, end: int, past: int, index: int, found: dict[Finding, None]) -> int:
+def confirm(exact: Exact, text: bytes, end: int, past: int, index: int, found: Found) -> int:
     """Look closely around a candidate that ends at `end`; returns the place up to which the rule has looked."""
     rule = exact.rule
     for match in exact.search.finditer(text, max(0, end - rule.before), min(len(text), end + rule.after)):
@@ -156,5 +170,33 @@ def confirm(exact: Exact, text: bytes, end: int, past: int, index: int, found: d
         past = match.end()
         start, stop = match.span(exact.group)
         if start < stop and (rule.check is None or rule.check(text, start, stop)):
-            found[Finding(index, start, stop)] = None
+            found[Finding(index, start, stop)] = match.span()
     return past
+
+
+def crosses(exact: Exact | None, text: bytes, seam: int, span: tuple[int, int]) -> bool:
+    """Whether it takes both sides of a seam to find what was found by that span: what stands on one side alone was
+    found there, unless it is what follows that tells."""
+    start, end = span
+    if end != seam or exact is None:
+        return start < seam < end
+    alone = exact.search.match(text, start, seam)
+    return alone is None or alone.end() != end
+
+
+def look_at(looks: Sequence[tuple[int, Rule]], block: Block, effort: Effort, found: Found) -> None:
+    """Adds what rules without a pattern find in the block, while there is time for it."""
+    for index, rule in looks:
+        if rule.look is None or (rule.roles and block.role not in rule.roles):
+            continue
+        if effort.left_ns <= 0:
+            found[Finding(UNSCANNED, 0, len(block.text))] = ALL_OF_IT
+            return
+        timed = effort.looked_ns >= LOOKS_FREE_NS
+        begun_ns = time.thread_time_ns() if timed else mono_ns()
+        for start, end in rule.look(block):
+            found[Finding(index, start, end)] = ALL_OF_IT
+        if timed:
+            effort.left_ns -= time.thread_time_ns() - begun_ns
+        else:
+            effort.looked_ns += mono_ns() - begun_ns

@@ -23,7 +23,7 @@ import msgspec
 from fastgate._core.peel import peel
 from fastgate._core.prefilter import Prefilter
 from fastgate.guards import windows
-from fastgate.guards.closer import UNSCANNED, Effort, Finding, exact_of, look_closer
+from fastgate.guards.closer import ALL_OF_IT, UNSCANNED, Effort, Finding, Found, crosses, exact_of, look_at, look_closer
 from fastgate.guards.rule import ANSWER, KINDS, Block, Kind, Rule, RuleError
 
 log = logging.getLogger("fastgate.guards")
@@ -171,41 +171,39 @@ class Engine:
         effort: Effort | None = None,
     ) -> tuple[Finding, ...]:
         """What the rules of that kind find in the text, in the order of their places. `seam`: only what patterns find
-        on both sides of that place, as each side was looked at by itself. `effort`: what is left of a request's."""
+        by both sides of that place, as each side was looked at by itself. `effort`: what is left of a request's."""
         database = self._answer if kind in ANSWER else self._request
         looks = self._looks[kind]
-        found: dict[Finding, None]
+        found: Found = {}
         if database.may_match(text):
-            found = self._matches(kind, role, text, Effort() if effort is None else effort)
+            effort = Effort() if effort is None else effort
+            found = self._matches(kind, role, text, effort)
         elif seam >= 0 or not looks:
             return ()
-        else:
-            found = {}
         if seam >= 0:
-            return tuple(sorted([f for f in found if f.start < seam < f.end or f.rule == UNSCANNED], key=_in_order))
+            told = [f for f, span in found.items() if f.rule == UNSCANNED or self._crosses(f.rule, text, seam, span)]
+            return tuple(sorted(told, key=_in_order))
         if looks:
-            block = Block(kind, role, text, tool, tools)
-            for index, look_rule in looks:
-                assert look_rule.look is not None
-                if not look_rule.roles or role in look_rule.roles:
-                    for start, end in look_rule.look(block):
-                        found[Finding(index, start, end)] = None
+            look_at(looks, Block(kind, role, text, tool, tools), Effort() if effort is None else effort, found)
         return tuple(sorted(found, key=_in_order)) if found else ()
 
-    def _matches(self, kind: Kind, role: str, text: bytes, effort: Effort) -> dict[Finding, None]:
+    def _crosses(self, rule: int, text: bytes, seam: int, span: tuple[int, int]) -> bool:
+        return crosses(self._exact[rule], text, seam, span)
+
+    def _matches(self, kind: Kind, role: str, text: bytes, effort: Effort) -> Found:
         """What the patterns find in the text, and in the text within it."""
-        found: dict[Finding, None] = {}
+        found: Found = {}
         self._look_closer(kind, role, text, effort, found)
         peeled = peel(text)
         if peeled is not None:
             # As tools print it: strings that are escaped once more, words over two lines.
-            inner: dict[Finding, None] = {}
+            inner: Found = {}
             self._look_closer(kind, role, peeled.text, effort, inner)
-            for rule, start, end in inner:
-                found[Finding(rule, *peeled.place(start, end))] = None
+            for (rule, start, end), span in inner.items():
+                found[Finding(rule, *peeled.place(start, end))] = peeled.place(*span)
         return found
 
-    def _look_closer(self, kind: Kind, role: str, text: bytes, effort: Effort, found: dict[Finding, None]) -> None:
+    def _look_closer(self, kind: Kind, role: str, text: bytes, effort: Effort, found: Found) -> None:
         candidates: list[tuple[int, int]] = []
         add = candidates.append
 
@@ -218,4 +216,4 @@ class Engine:
             return
         look_closer(self._exact, kind, role, text, candidates, effort, found)
         if len(candidates) >= CANDIDATES_MAX:
-            found[Finding(UNSCANNED, candidates[-1][1], len(text))] = None
+            found[Finding(UNSCANNED, candidates[-1][1], len(text))] = ALL_OF_IT

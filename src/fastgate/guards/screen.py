@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from fastgate._core.blocks import Blocks, read_blocks, replace
 from fastgate._core.memo import Memo
 from fastgate.guards.answer import Watch
-from fastgate.guards.closer import UNSCANNED, Effort, Finding
+from fastgate.guards.closer import EFFORT_NS, UNSCANNED, Effort, Finding
 from fastgate.guards.engine import Engine
 from fastgate.guards.placeholders import HASH_CHARS, PREFIX, Placeholders, merged, pieces
 from fastgate.guards.policy import Actions, Policy
@@ -168,10 +168,11 @@ class Guards:
     def judged(self, blocks: Blocks, body: bytes, who: KeyRow, now_ns: int, tools: tuple[str, ...] = ()) -> Screened:
         """Judge the blocks of a body that `unknown` gave."""
         screening = _Screening(self, body, who, self.caller(who).actions, now_ns)
+        effort = Effort()
         for block in blocks.noted:
             if block.found is None and block.seam < 0:
                 screening.see(blocks, block)
-            found = self.judge(block, tools)
+            found = self.judge(block, tools, effort)
             if found:
                 screening.take(block, found)
         return screening.done(blocks)
@@ -187,12 +188,13 @@ class Guards:
         return Watch(self, who, actions, tools, note, restorer) if actions.answers else restorer
 
     def judge(self, block: Block, tools: tuple[str, ...] = (), effort: Effort | None = None) -> tuple[Known, ...]:
-        """What all rules find in a block, whoever asks: from the memo, or now. One for which a request's time did not
-        do is judged again with the next."""
+        """What all rules find in a block, whoever asks: from the memo, or now. One for which what was left of a
+        request's time did not do is judged again with the next; one that had all of it would get no further."""
         found = block.found
         if found is None:
             text = block.text
             effort = Effort() if effort is None else effort
+            had_ns = effort.left_ns
             found = self.examine(KINDS[block.kind], block.role, text, block.tool, tools, block, effort)
             if found:
                 found = tuple(
@@ -201,7 +203,7 @@ class Guards:
                     )
                     for rule, start, end in found
                 )
-            if effort.left_ns > 0:
+            if effort.left_ns > 0 or had_ns >= EFFORT_NS:
                 self.memo.note(block.mark, found)
         return tuple(found)
 
