@@ -89,20 +89,23 @@ def test_a_session_that_reads_a_key_is_refused_by_name(
 def test_a_session_goes_on_while_no_form_of_a_key_ever_leaves(
     upstream: SimProcess, gateway: Gateway, tmp_path: Path
 ) -> None:
-    """Each form in a file of its own, read and edited in turns of one session, which carries all of them on."""
+    """Every form, two to a file, read and edited in turns of one session, which carries all of them on."""
     upstream.fresh()
     claude = Claude(tmp_path, gateway.url, {"ANTHROPIC_API_KEY": gateway.key})
     session = "0f0e0d0c-0b0a-4908-8706-05040302019a"
-    forms = ["wrapped", "put together", "in hexadecimal"]
-    for turn, how in enumerate(forms):
+    forms = sorted(DISGUISES)
+    files = [DISGUISES[one] + DISGUISES[other] for one, other in zip(forms[::2], forms[1::2], strict=True)]
+    for turn, held in enumerate(files):
         name = f"settings{turn}.ini"
-        (claude.project / name).write_text(f"first line\n{DISGUISES[how]}")
+        (claude.project / name).write_text(f"first line\n{held}")
         run = claude.run(f"please edit {name}", "--resume" if turn else "--session-id", session)
         assert run.code == 0, run
-        assert (claude.project / name).read_text() == f"first line{EDIT_MARK}\n{DISGUISES[how]}"
-    calls = upstream.settled(3 * len(forms))
+        assert (claude.project / name).read_text() == f"first line{EDIT_MARK}\n{held}"
+    calls = upstream.settled(3 * len(files))
     sent = [unescaped(upstream.body(call)) for call in calls]
-    assert sum("redacted_fg_" in said for said in sent) >= 2 * len(forms)
+    assert sum("redacted_fg_" in said for said in sent) >= 2 * len(files)
+    hidden = [len(re.findall("redacted_fg_[a-z0-9]{20}", said)) for said in sent]
+    assert hidden[-1] == max(hidden) >= len(forms), "the last turn carries every form on"
     for said in sent:
         assert AWS not in said and HALVES[0] not in said and HALVES[1] not in said
 
