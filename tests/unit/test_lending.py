@@ -10,7 +10,7 @@ import pytest
 from fastgate._core.escrow import Hold
 from fastgate.call import NO_CELLS
 from fastgate.gateway.allowance import IDLE_SCANS, SCAN_NS, Allowances
-from fastgate.gateway.lending import LEASE_NS, Lending
+from fastgate.gateway.lending import LEASE_NS, SLICE_CALLS_MAX, Lending
 from fastgate.snapshot import BudgetRow, KeyRow
 from fastgate.stores.ledger_port import Answer
 from tests.model.counters import Counters
@@ -86,6 +86,23 @@ async def test_many_calls_at_once_are_served_ahead_of_need() -> None:
         if n % 4 == 0:
             await house.tick()
     assert sum(asked) < 10, "the slices grow with what is asked of them"
+
+
+@pytest.mark.asyncio
+async def test_slices_grow_up_to_a_limit() -> None:
+    """What a worker has leased and not spent stays counted while it is stopped: that must not be half of a budget."""
+    house = House(budget("month", 40_000))
+    most = n = 0
+    while n < 8 * SLICE_CALLS_MAX:
+        n += 1
+        (await house.hold(n, 1000)).settle(1000)
+        if n % 512 == 0:
+            await house.tick()
+            (cell,) = house.store.cells("month", 1)
+            most = max(most, cell.figures.leased_nano - n * 1000)
+    limit = SLICE_CALLS_MAX * 1000
+    assert limit / 2 <= most <= limit * 2, "what is left of the last when the next comes is in it"
+    assert house.lending.exchanges < n / 200, "and are large enough"
 
 
 @pytest.mark.asyncio

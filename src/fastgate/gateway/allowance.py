@@ -46,7 +46,7 @@ class Account:
 
     __slots__ = (
         "ceiling_nano", "end_ns", "extra_nano", "figures", "gone", "idle", "key", "number", "row", "since_ns", "slot",
-        "until_ns", "uses", "waiting", "wanted",
+        "step_nano", "until_ns", "uses", "waiting", "wanted",
     )  # fmt: skip
 
     def __init__(self, row: BudgetRow, cell: str, slot: int, step: tuple[int, int], until_ns: int) -> None:
@@ -59,7 +59,7 @@ class Account:
         self.until_ns = until_ns
         self.ceiling_nano = min(ceiling_nano(row, wall_ns(), cell) or 0, MAX_NANO)
         self.figures = Figures()
-        self.number = self.extra_nano = self.uses = self.idle = self.waiting = 0
+        self.number = self.extra_nano = self.step_nano = self.uses = self.idle = self.waiting = 0
         self.wanted = self.gone = False
 
 
