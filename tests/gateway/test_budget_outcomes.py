@@ -23,7 +23,7 @@ from tests.support.burst import BOOK, billed, cost_of
 from tests.support.gateway import PROVIDER_KEY, Gateway, serving
 from tests.support.money import Ledger, session_request
 from tests.support.plane import LIMITS
-from tests.support.raw import dechunk
+from tests.support.raw import dechunk, exchange
 from tests.support.raw import post as head_and_body
 from tests.support.sim import Call, SimProcess, running
 
@@ -231,3 +231,24 @@ def test_counting_tokens_is_free_and_goes_on_under_a_budget_that_pays_for_nothin
         assert (status, headers["x-fastgate-cost"]) == (200, "0.000000000"), data
         assert json.loads(data)["input_tokens"] > 0
     assert house.ledger.spent() == before
+
+
+def test_a_call_that_is_sent_again_with_its_idempotency_key_is_another_call(house: House) -> None:
+    """The key is the provider's: it travels, and what the provider bills twice is charged twice, also at once."""
+    session = "again"
+    body = head_and_body(
+        json.loads(session_request(session, "again", MAX_TOKENS, MODEL)),
+        x_api_key=house.gateway.key,
+        idempotency_key="key-1",
+        x_fastgate_cache="bypass",
+    )
+
+    async def thrice() -> list[int]:
+        first = await exchange(house.port, body)
+        both = await asyncio.gather(exchange(house.port, body), exchange(house.port, body))
+        return [reply.status for reply in (first, *both)]
+
+    assert asyncio.run(thrice()) == [200] * 3
+    calls = house.calls(session)
+    assert [call.header("idempotency-key") for call in calls] == ["key-1"] * 3
+    until(lambda: house.ledger.cells("each").get(session) == billed(calls), 8, "each is charged")

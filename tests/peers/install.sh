@@ -16,7 +16,7 @@ debian() {
     local missing=()
     # command:package; wrk and friends for the load and fault suites, Chromium for the console.
     for pair in redis-server:redis-server wrk:wrk nginx:nginx-light haproxy:haproxy slowhttptest:slowhttptest \
-        chromium:chromium openssl:openssl node:nodejs npm:npm perf:linux-perf; do
+        chromium:chromium openssl:openssl node:nodejs npm:npm perf:linux-perf faketime:faketime; do
         command -v "${pair%%:*}" > /dev/null || [ -x "/usr/sbin/${pair%%:*}" ] || missing+=("${pair#*:}")
     done
     compgen -G '/usr/lib/postgresql/*/bin/initdb' > /dev/null || missing+=(postgresql)

@@ -12,7 +12,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -61,6 +61,7 @@ class Gateway:
         workers: int = 1,
         more: str = "",
         budgets: str = "",
+        env: Mapping[str, str] | None = None,
     ) -> None:
         self.directory = directory
         patterns.share(directory / "fastgate-data")
@@ -75,7 +76,7 @@ class Gateway:
         self.process = subprocess.Popen(
             [sys.executable, "-m", "fastgate.cli", "serve", "-c", "fastgate.yaml"],
             cwd=directory,
-            env=environment(),
+            env=environment(env),
             stdin=subprocess.DEVNULL,
             stdout=self._log,
             stderr=subprocess.STDOUT,
@@ -120,11 +121,18 @@ class Gateway:
 
 
 @contextmanager
-def serving(directory: Path, upstream: str, workers: int = 1, more: str = "", budgets: str = "") -> Iterator[Gateway]:
+def serving(
+    directory: Path,
+    upstream: str,
+    workers: int = 1,
+    more: str = "",
+    budgets: str = "",
+    env: Mapping[str, str] | None = None,
+) -> Iterator[Gateway]:
     """A ready gateway for the time of a with block; `more` is YAML that its configuration ends with, `budgets` what its
-    directory does."""
+    directory does, `env` what its processes have in their environment besides."""
     ports = {"listen": free_port(), "control": free_port()}
-    gateway = Gateway(directory, upstream, workers=workers, more=more, budgets=budgets, **ports)
+    gateway = Gateway(directory, upstream, workers=workers, more=more, budgets=budgets, env=env, **ports)
     try:
         gateway.wait_ready()
         yield gateway

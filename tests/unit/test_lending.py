@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from typing import Any
 
+import msgspec
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from fastgate._core.escrow import Hold
 from fastgate.call import NO_CELLS
 from fastgate.gateway.allowance import IDLE_SCANS, SCAN_NS, Allowances
 from fastgate.gateway.lending import LEASE_NS, SLICE_CALLS_MAX, Lending
+from fastgate.selection import step_of
 from fastgate.snapshot import BudgetRow, KeyRow
 from fastgate.stores.ledger_port import Answer
 from tests.model.counters import Counters
 
+DAY_S = 86_400
 USD = 1_000_000_000
 BOUND = 2_560_000_000
 """Of a call by Claude Code to Opus: 128,000 tokens of output."""
@@ -131,6 +137,36 @@ async def test_an_idle_account_goes_back_whole() -> None:
     (cell,) = house.store.cells("month", 1)
     assert cell.figures.leased_nano == 40_000_000, "only what was spent and is not charged yet stays leased"
     assert not house.allowances.accounts
+
+
+@settings(max_examples=40)
+@given(st.lists(st.tuples(st.integers(-3 * DAY_S, 3 * DAY_S), st.integers(0, DAY_S)), min_size=1, max_size=10))
+def test_a_period_has_its_money_once_wherever_the_wall_clock_is_put(moves: list[tuple[int, int]]) -> None:
+    """(seconds by which the clock is put, seconds that pass): each call is held on the day that the clock shows, and
+    of each day just what it has is spent, however often it is come back to."""
+    asyncio.run(moving(moves))
+
+
+async def moving(moves: list[tuple[int, int]]) -> None:
+    row = msgspec.structs.replace(budget("day", 3), period="day", usd_nano=3 * BOUND)
+    spent: Counter[int] = Counter()
+    wall = [1_790_000_000 * USD]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("fastgate.gateway.allowance.wall_ns", lambda: wall[0])
+        house = House(row)
+        for n, (put_s, passed_s) in enumerate(moves, 1):
+            wall[0] += (put_s + passed_s) * USD
+            house.now_ns += passed_s * USD
+            await house.tick()
+            draw = house.allowances.draw(ALICE, "", "claude-opus-5-5")
+            (account,) = draw.accounts
+            assert account.key.start_ns == step_of(row, wall[0])[0]
+            answer = await house.lending.obtain(n, draw, BOUND, BOUND, 0)
+            held = isinstance(answer, Hold)
+            assert held == (spent[account.key.start_ns] < 3), "given twice, or lost"
+            if isinstance(answer, Hold):
+                answer.settle(BOUND)
+                spent[account.key.start_ns] += 1
 
 
 @pytest.mark.asyncio

@@ -32,6 +32,7 @@ cdef class Allowances:
     cdef dict _draws
     cdef bint _by_session
     cdef int64_t _scan_ns
+    cdef int64_t _ahead_ns
 
     @cython.locals(draw=Draw, now_ns=int64_t)
     cpdef Draw draw(self, who, str session, str model)

@@ -32,6 +32,10 @@ IDLE_SCANS = 2
 """An account that was not used for so many looks is given back: then nothing is held where nothing happens, and a
 developer who thinks for a second pays one access to the store for the next call."""
 
+STEP_NS = 1_000_000_000
+"""By how much the wall clock must have moved against the machine's own for periods to be looked up anew: far more than
+a clock that is steered gains between two looks, and no more than anybody sees at the end of a day."""
+
 TEXT_NS = 100_000_000
 """How old the figures of the response header may be: writing them costs as much as a hold."""
 
@@ -127,6 +131,7 @@ class Allowances:
         self._draws = {}
         self._by_session = False
         self._scan_ns = 0
+        self._ahead_ns = wall_ns() - now()
 
     # -- configuration ----------------------------------------------------------------------------------------------
 
@@ -199,7 +204,7 @@ class Allowances:
             if slot < 0:
                 raise OverflowError("this worker has as many budget cells in use as it can account for")
             account = self.accounts[key] = self.by_slot[slot] = Account(row, cell, slot, step, until_ns)
-        elif account.until_ns < until_ns:  # the wall clock was put back: the same period goes on
+        elif abs(account.until_ns - until_ns) > STEP_NS:  # the wall clock was put: the same period ends at another time
             account.until_ns = until_ns
         return account
 
@@ -240,6 +245,9 @@ class Allowances:
             return
         self._scan_ns = now_ns + SCAN_NS
         wall = wall_ns()
+        if abs(wall - now_ns - self._ahead_ns) > STEP_NS:  # it may be another period now; cells of that are the store's
+            self._ahead_ns = wall - now_ns
+            self._draws.clear()
         for account in list(self.accounts.values()):
             ceiling = min(ceiling_nano(account.row, wall, account.key.cell) or 0, MAX_NANO)
             over = account.gone or account.until_ns <= now_ns
