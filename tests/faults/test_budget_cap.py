@@ -27,6 +27,8 @@ WORTH = 100
 LEAST = 95
 """Of them that have to be spent before anyone is refused for good."""
 MAX_TOKENS = 400
+SAMPLES_MIN = 100
+"""Of the counters, one every few milliseconds while the calls are decided."""
 
 BUDGET = """\
 budgets:
@@ -61,7 +63,8 @@ def one_run(gateway: Gateway, simulator: SimProcess) -> None:
     statuses = Counter(answer.status for answer in answers)
     print(f"{dict(statuses)}, spent {spent / BOUND:.2f} bounds, {len(probe.samples)} samples")
     assert set(statuses) <= {200, 429}, statuses
-    assert max(sum(sample) for sample in probe.samples) <= ceiling, "more was granted than there is"
+    assert len(probe.samples) >= SAMPLES_MIN
+    assert LEAST * BOUND <= max(sum(sample) for sample in probe.samples) <= ceiling, "more was granted than there is"
     assert spent <= ceiling
     calls = [call for call in simulator.settled(statuses[200]) if call.started.status == 200]
     assert len(calls) == statuses[200]
