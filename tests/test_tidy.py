@@ -20,7 +20,8 @@ MAX_LINES = {".py": 400, ".pyx": 500, ".pxd": 500}
 
 ANY_ERROR_ENDS_HERE = {
     "src/fastgate/control/background.py": "graphs that are not saved cost seconds, and must not end the control plane",
-    "src/fastgate/gateway/arrivals.py": "the server's thread can tell nobody, and what fails there is tried in a task",
+    "src/fastgate/gateway/arrivals.py": "it is the server's to answer and to log, as with its own tasks",
+    "src/fastgate/gateway/opening.py": "the server's thread can tell nobody, and what fails there is tried in a task",
     "src/fastgate/gateway/pipeline.py": "a defect of ours must still leave an answer and a record",
     "src/fastgate/gateway/plain.py": "the same, where no task would tell of it",
     "src/fastgate/guards/review.py": "a guard that raises gave no verdict, and the answer behind it must still go on",

@@ -20,7 +20,7 @@ from fastgate import snapshot as snapshots
 from fastgate._core.pump import Pump
 from fastgate.board import Board
 from fastgate.gateway.app import App
-from fastgate.gateway.arrivals import scheduling
+from fastgate.gateway.opening import scheduling
 from fastgate.gateway.upstream import Pool
 from fastgate.gateway.worker import Worker
 from fastgate.keys import digest, ensure_pepper

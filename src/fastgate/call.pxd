@@ -10,6 +10,7 @@ from fastgate._core.money cimport PriceRow
 from fastgate._core.pump cimport Pump
 from fastgate._core.request cimport RequestView
 from fastgate._core.usage cimport Usage
+from fastgate.snapshot cimport Snapshot
 
 
 cdef class Call:
@@ -17,7 +18,7 @@ cdef class Call:
 
     cdef public int64_t n
     cdef public str id
-    cdef public object snapshot
+    cdef public Snapshot snapshot
     cdef public str route
     cdef public object proto
     cdef public str client

@@ -21,7 +21,7 @@ from fastgate.gateway.worker import Worker, worker_from_environ
 from fastgate.proc import become_worker
 
 if TYPE_CHECKING:
-    from fastgate.gateway.arrivals import Watcher
+    from fastgate.gateway.opening import Watcher
 
 log = logging.getLogger("fastgate.app")
 

@@ -11,73 +11,14 @@ Leans on Granian's internals, as the relay's credit does: its version is pinned.
 from __future__ import annotations
 
 import asyncio
-import logging
-from collections.abc import Callable, Coroutine
-from contextvars import Context
-from typing import TYPE_CHECKING, Any, Protocol
+from collections.abc import Coroutine
+from typing import Any
 
 from granian._futures import _cbsched_aioschedule
 from granian._granian import CallbackScheduler
 from granian.server import mp
 
-if TYPE_CHECKING:
-    from fastgate.call import Downstream
-
-log = logging.getLogger("fastgate.arrivals")
-
-
-class Watcher(Protocol):
-    """Granian's own view of one request."""
-
-    scope: Any
-    proto: Downstream
-
-    def taskref(self, task: asyncio.Task[None]) -> None: ...
-    def done(self) -> None: ...
-    def err(self, error: BaseException) -> None: ...
-
-
-Run = Callable[[Watcher], Coroutine[Any, Any, None]]
-
-
-class Opened(Protocol):
-    """A call whose body was asked for: `reading` is the server's future of it, and `begin` is called with it on the
-    loop once it is over. That lets go of it: the future holds what it tells of, the call, and no collector sees through
-    it. The call tells the watcher of its end."""
-
-    reading: Any
-
-    def begin(self, reading: Any, /) -> object: ...
-
-
-class Plain(Protocol):
-    """What an application does with plain calls."""
-
-    def open(self, watcher: Any, /) -> Opened | None:
-        """Begin a call and ask for its body; None for a request that is no plain call."""
-
-
-def scheduling(
-    app: Plain, loop: asyncio.AbstractEventLoop, context: Context, otherwise: Callable[[Watcher], None]
-) -> Callable[[Watcher], None]:
-    """What the server's thread calls with each request. Plain ones begin when they are read, others by `otherwise`."""
-
-    def schedule(watcher: Watcher) -> None:
-        try:
-            call = app.open(watcher)
-            if call is not None:
-                reading, told = call.reading, call.begin
-                # One that is over would tell the loop as if from within; this thread alone ends one that is not.
-                if reading.done():
-                    loop.call_soon_threadsafe(told, reading, context=context)
-                else:
-                    reading.add_done_callback(told, context=context)
-                return
-        except Exception:
-            log.exception("a request could not be opened")
-        otherwise(watcher)
-
-    return schedule
+from fastgate.gateway.opening import Plain, Run, Watcher, scheduling
 
 
 async def carry(watcher: Watcher, call: Coroutine[Any, Any, None]) -> None:

@@ -4,6 +4,7 @@ from fastgate._core.meter cimport Meter
 from fastgate._core.pump cimport Pump
 from fastgate._core.request cimport RequestView
 from fastgate.call cimport Call
+from fastgate.gateway.connections cimport Connections
 
 
 cpdef object claim(Call call, FlightTable flight)
@@ -13,11 +14,11 @@ cpdef bint is_ahead(Call call) except *
 
 
 @cython.locals(request=RequestView, meter=Meter, stream=bint)
-cpdef object begin(Call call, object pool, Pump pump, bytes head, bytes body, FlightTable flight, told=*)
+cpdef object begin(Call call, Connections pool, Pump pump, bytes head, bytes body, FlightTable flight, told=*)
 
 
 @cython.locals(pump=Pump, meter=Meter)
-cpdef object conclude(Call call, object pool, FlightTable flight)
+cpdef object conclude(Call call, Connections pool, FlightTable flight)
 
 
 cpdef object check_status(Call call, Pump pump, object endpoint)
@@ -35,7 +36,7 @@ cpdef object choose(Call call, tuple candidate)
 
 
 @cython.locals(pump=Pump)
-cpdef object accepted(Call call, object pool, str why)
+cpdef object accepted(Call call, Connections pool, str why)
 
 
 @cython.locals(meter=Meter)

@@ -6,23 +6,26 @@ from fastgate._core.request cimport RequestView
 from fastgate.call cimport Call
 from fastgate.gateway.drawing cimport at_once
 from fastgate.gateway.exchange cimport accepted, begin, choose, claim, conclude, early_error, passed_on
+from fastgate.gateway.connections cimport Connections
 from fastgate.gateway.hits cimport recall
 from fastgate.gateway.judging cimport judge
 from fastgate.gateway.rooms.route cimport plan
 from fastgate.gateway.steps cimport enter, failed, finish, proceed
+from fastgate.gateway.worker cimport Worker
+from fastgate.snapshot cimport Snapshot
 
 
 @cython.locals(call=Call)
-cpdef Call new_call(worker, scope, proto, str route)
+cpdef Call new_call(Worker worker, scope, proto, str route)
 
 
 @cython.locals(call=Call)
-cpdef Plain open_call(worker, watcher)
+cpdef Plain open_call(Worker worker, watcher)
 
 
 cdef class Plain:
     cdef Call call
-    cdef object worker
+    cdef Worker worker
     cdef object watcher
     cdef public object reading
     cdef object transport
@@ -34,7 +37,7 @@ cdef class Plain:
 
     cpdef bint recall(self) except *
 
-    @cython.locals(call=Call, request=RequestView, pump=Pump)
+    @cython.locals(call=Call, worker=Worker, snapshot=Snapshot, request=RequestView, pool=Connections, pump=Pump)
     cpdef bint send(self) except *
 
     @cython.locals(call=Call, pump=Pump)
@@ -50,8 +53,8 @@ cdef class Plain:
 
     cpdef object drop(self)
 
-    @cython.locals(call=Call)
+    @cython.locals(call=Call, worker=Worker)
     cpdef object end(self, error)
 
-    @cython.locals(call=Call)
+    @cython.locals(call=Call, worker=Worker)
     cpdef object hand_over(self)

@@ -26,7 +26,7 @@ from fastgate.gateway.steps import enter, failed, finish, proceed
 if TYPE_CHECKING:
     from fastgate._core.pump import Pump
     from fastgate.call import Route
-    from fastgate.gateway.arrivals import Watcher
+    from fastgate.gateway.opening import Watcher
     from fastgate.gateway.worker import Worker
 
 BILLABLE: dict[str, Route] = {"/v1/messages": "messages", "/v1/messages/count_tokens": "count_tokens"}
@@ -111,8 +111,8 @@ class Plain:
         if snapshot.budgets is not None and not at_once(call, candidates, worker.lending.allowances):
             return False
         candidate = candidates[0]
-        pool = worker.upstreams.pool(candidate[0], snapshot.limits)
-        if pool.gate is not None or pool.wire.credential is not None:
+        pool = worker.upstreams.find(candidate[0])
+        if pool is None or pool.gate is not None or pool.wire.credential is not None:
             return False
         pump = pool.take()
         if pump is None:

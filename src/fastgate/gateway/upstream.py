@@ -1,4 +1,4 @@
-"""Connections to endpoints: a keep-alive pool each, dialling with deadlines and TLS.
+"""Connections to endpoints: a keep-alive pool each (connections.py), dialling with deadlines and TLS.
 
 What an endpoint wants on the wire is its `wire` (fastgate.providers). Knows nothing of callers, prices or retries.
 """
@@ -13,82 +13,35 @@ from urllib.parse import urlsplit
 from fastgate._core.pump import Pump
 from fastgate.clock import mono_ns
 from fastgate.errors import Kind, endpoint_down
+from fastgate.gateway.connections import Connections, Pools
 from fastgate.providers.kinds import wire_of
 from fastgate.routing.router import breaker_name, label_of, pace_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from fastgate._core.rates import Gate
     from fastgate.call import Candidate
     from fastgate.gateway.rates import Rates
-    from fastgate.routing.health import Breaker, HealthTable
+    from fastgate.routing.health import HealthTable
     from fastgate.snapshot import Endpoint, Limits, Snapshot
 
-IDLE_CONNECTIONS_MAX = 1024
-"""Idle connections kept to one endpoint and worker; what a full worker of short calls leaves behind."""
 
-
-class Pool:
-    """The idle connections of one endpoint, newest first, and how to make another."""
+class Pool(Connections):
+    """The connections of one endpoint, and how to make another."""
 
     def __init__(
         self, loop: asyncio.AbstractEventLoop, endpoint: Endpoint, limits: Limits, health: HealthTable
     ) -> None:
-        self.breaker: Breaker = health.breaker(breaker_name(endpoint))
-        self.pace = health.breaker(pace_name(endpoint)) if endpoint.key else self.breaker
-        self.gate: Gate | None = None
-        """The limits of the endpoint's key, where it has some."""
+        breaker = health.breaker(breaker_name(endpoint))
+        pace = health.breaker(pace_name(endpoint)) if endpoint.key else breaker
+        super().__init__(endpoint, limits, wire_of(endpoint), breaker, pace)
         self.loop = loop
-        self.endpoint = endpoint
-        self.label = label_of(endpoint)
         self.limits = limits
-        self.retired = False
-        self._idle: list[Pump] = []
         url = urlsplit(endpoint.base_url)
         tls = url.scheme == "https"
         self.host = url.hostname or ""
         self.port = url.port or (443 if tls else 80)
         self._ssl = ssl.create_default_context(cafile=endpoint.ca_file or None) if tls else None
-        self._keepalive_ns = int(limits.keepalive_s * 1e9)
-        self.first_byte_ns = int(limits.first_byte_s * 1e9)
-        self.idle_ns = int(limits.idle_s * 1e9)
-        self.ping_ns = int(limits.ping_s * 1e9)
-        self.hold_ns = int(limits.hold_s * 1e9)
-        self.wire = wire_of(endpoint)
-
-    def take(self) -> Pump | None:
-        """An idle connection that can serve, or None."""
-        oldest_ns = mono_ns() - self._keepalive_ns
-        while self._idle:
-            pump = self._idle.pop()
-            if pump.usable:
-                if pump.last_ns >= oldest_ns:
-                    return pump
-                pump.abort()
-        return None
-
-    def give(self, pump: Pump) -> None:
-        """Take a connection back after its exchange; one that cannot serve again is already closed."""
-        if not pump.usable:
-            return
-        if self.retired or len(self._idle) >= IDLE_CONNECTIONS_MAX:
-            pump.abort()
-        else:
-            self._idle.append(pump)
-
-    def sweep(self) -> None:
-        """Close connections that have been idle for longer than `limits.keepalive_s`."""
-        oldest_ns = mono_ns() - self._keepalive_ns
-        keep = []
-        for pump in self._idle:
-            if not pump.usable:
-                continue
-            if self.retired or pump.last_ns < oldest_ns:
-                pump.abort()
-            else:
-                keep.append(pump)
-        self._idle[:] = keep
 
     async def dial(self) -> Pump:
         """A new connection; GatewayError (connect, connect_timeout) when the endpoint cannot be reached in time."""
@@ -108,13 +61,13 @@ class Pool:
         return Pump(self.loop)
 
 
-class Upstreams:
+class Upstreams(Pools):
     """The pools of every endpoint in force. A pool outlives a reload when its endpoint did not change."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop, health: HealthTable) -> None:
+        super().__init__()
         self.loop = loop
         self.health = health
-        self._pools: dict[str, Pool] = {}
 
     def adopt(self, snapshot: Snapshot, rates: Rates) -> None:
         """Make pools for new endpoints; the idle connections of endpoints that are gone close."""
@@ -135,8 +88,8 @@ class Upstreams:
 
     def pool(self, endpoint: Endpoint, limits: Limits) -> Pool:
         """The endpoint's pool; a call that began under an older snapshot gets one of its own."""
-        pool = self._pools.get(label_of(endpoint) if endpoint.key else endpoint.name)
-        if pool is None or pool.endpoint is not endpoint:
+        pool = self.find(endpoint)
+        if pool is None:
             pool = Pool(self.loop, endpoint, limits, self.health)
             pool.retired = True
         return pool

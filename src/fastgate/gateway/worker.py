@@ -3,7 +3,8 @@
 While the journal cannot be written, records wait (records.py): the worker is unready, takes calls until the flight
 table is full and refuses the rest.
 
-Everything a call needs that outlives the call. Knows the rooms' tools, not their order.
+Everything a call needs that outlives the call. Knows the rooms' tools, not their order. Compiled with types
+(worker.pxd).
 """
 
 from __future__ import annotations
@@ -131,7 +132,7 @@ class Worker:
         if fresh.data.guards:
             from fastgate.guards.screen import build
 
-            running = hasattr(self, "snapshot")
+            running = getattr(self, "snapshot", None) is not None
             before = self.snapshot.guards if running else None
             fresh.guards = build(
                 fresh.data.guards, self.pepper, self.state.guards_dir, before, environ=os.environ, test=not running
@@ -222,8 +223,9 @@ class Worker:
         if call.watched is not None:
             call.watched.cancel()
             call.watched = None
-        if call.pump is not None and call.pool is not None:
-            call.pool.give(call.pump)
+        pool = call.pool
+        if call.pump is not None and pool is not None:
+            pool.give(call.pump)
             call.pump = None
         call.tap = call.review = None  # they know the call: without a ring it is freed at once, not by the collector
         if call.principal is not None or self.records.room_for_stranger(call.start_ns):

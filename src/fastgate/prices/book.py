@@ -98,9 +98,7 @@ def endpoint_kind(kind: str) -> str:
 
 
 class PriceBook:
-    """Look-ups over one PriceData. Immutable but for its memo."""
-
-    __slots__ = ("_memo", "_overrides", "_rows", "refuse_unknown", "worst")
+    """Look-ups over one PriceData. Immutable but for its memo. Compiled with types (book.pxd)."""
 
     def __init__(self, data: PriceData) -> None:
         self._rows = {(price.kind, name): PriceRow.of_ints(price.ints) for price in data.prices for name in price.names}

@@ -85,7 +85,7 @@ class Wire:
         request = call.request
         assert request is not None
         asked = call.model or request.model
-        named = self.model_id(asked)
+        named = self._models.get(asked) or self.model_id(asked)
         if named != request.model:
             body = self.renamed(call, body, named)
         if self.credential is not None:

@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 
-from fastgate.gateway.arrivals import carry, scheduling
+from fastgate.gateway.arrivals import carry
+from fastgate.gateway.opening import scheduling
 
 
 class Reading:

@@ -3,14 +3,16 @@ cimport cython
 from fastgate._core.request cimport RequestView
 from fastgate.bound cimport bound_nano
 from fastgate.call cimport Call
+from fastgate.prices.book cimport PriceBook
 from fastgate.routing.router cimport Router
+from fastgate.snapshot cimport Snapshot
 
 
-@cython.locals(router=Router, candidates=list)
+@cython.locals(snapshot=Snapshot, router=Router, candidates=list)
 cpdef list plan(Call call)
 
 
-@cython.locals(request=RequestView)
+@cython.locals(snapshot=Snapshot, prices=PriceBook, request=RequestView)
 cpdef list lone(Call call)
 
 

@@ -1,0 +1,1 @@
+cpdef object judge_model(str model, str what=*)

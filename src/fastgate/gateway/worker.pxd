@@ -1,0 +1,31 @@
+# What calls use of a Worker, in C. `__dict__` takes the rest.
+
+cimport cython
+
+from fastgate._core.flight cimport FlightTable
+from fastgate.call cimport Call
+from fastgate.gateway.connections cimport Connections, Pools
+from fastgate.gateway.pressure cimport Pressure
+from fastgate.gateway.records cimport Records
+from fastgate.snapshot cimport Snapshot
+
+
+cdef class Worker:
+    cdef dict __dict__
+
+    cdef readonly object loop
+    cdef readonly str epoch
+    cdef readonly object board
+    cdef readonly object digester
+    cdef readonly Pools upstreams
+    cdef readonly object rates
+    cdef readonly dict calls
+    cdef readonly object next_number
+    cdef readonly Pressure pressure
+    cdef readonly FlightTable flight
+    cdef readonly Records records
+    cdef readonly object lending
+    cdef public Snapshot snapshot
+
+    @cython.locals(pool=Connections)
+    cpdef object close_call(self, Call call, bytes record)
