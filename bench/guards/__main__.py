@@ -15,9 +15,10 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from bench.guards import corpora, generated, grown, ordinary, published, written
+from bench.guards import asked, corpora, fresh, generated, grown, ordinary, published, tradeoff, written
 from bench.guards.finder import Finder
 from bench.guards.page import page
+from bench.guards.sample import is_unread
 from bench.machine import facts
 from fastgate.guards.rule import Kind, Scanner, load_scanners
 
@@ -115,7 +116,7 @@ def share(found: Sequence[bool]) -> dict[str, int]:
 
 
 def recall(scanners: Iterable[Scanner], texts: Iterable[str], kind: Kind | None = None) -> dict[str, int]:
-    finder = Finder(rule for scanner in scanners for rule in scanner.rules)
+    finder = Finder(rule for s in scanners for rule in s.rules if s.name not in PHRASES or rule.severity in BLOCKING)
     return share([bool(finder.hits(text.encode(), kind)) for text in texts])
 
 
@@ -154,10 +155,26 @@ def families(scanners: dict[str, Scanner], peers: Path | None) -> dict[str, dict
     return out
 
 
+def _phrase_rules(scanners: dict[str, Scanner], but: str = "") -> Finder:
+    return Finder(
+        rule for name in PHRASES for rule in scanners[name].rules if rule.severity in BLOCKING and rule.id != but
+    )
+
+
+def never_read(scanners: dict[str, Scanner], peers: Path) -> list[dict[str, Any]]:
+    """Of two corpora of which nothing was read, by family."""
+    finder = _phrase_rules(scanners)
+    found: dict[tuple[str, str], list[bool]] = {}
+    for sample in fresh.untouched(peers):
+        hit = bool(finder.hits(sample.text.encode(), ARRIVES_AS[sample.family]))
+        found.setdefault((sample.source, sample.family), []).append(hit)
+    return [{"corpus": source, "family": family} | share(hits) for (source, family), hits in sorted(found.items())]
+
+
 def by_corpus(scanners: dict[str, Scanner], peers: Path) -> list[dict[str, Any]]:
     """Where the attacks in words come from and how many of each are found: of the half that rules were written from,
     and of the other."""
-    finder = Finder(rule for name in PHRASES for rule in scanners[name].rules)
+    finder = _phrase_rules(scanners)
     found: dict[tuple[str, str], dict[bool, list[bool]]] = {}
     for source, family, text, unread in _phrases(peers):
         halves = found.setdefault((family, source), {False: [], True: []})
@@ -181,12 +198,15 @@ def _phrases(peers: Path) -> Iterator[tuple[str, str, str, bool]]:
 
 def sounding_alike(scanners: dict[str, Scanner], peers: Path | None) -> list[dict[str, Any]]:
     """False alarms of the rules of phrases in texts that only sound like attacks, as a user's and as a tool's."""
-    finder = Finder(rule for name in PHRASES for rule in scanners[name].rules if rule.severity in BLOCKING)
+    finder = _phrase_rules(scanners)
     found: dict[str, dict[Kind, list[bool]]] = {}
-    for sample in ordinary.ordinary(peers):
-        of = found.setdefault(sample.source, {kind: [] for kind in KINDS_OF_PROSE})
+    texts = [(sample.source, sample.text) for sample in ordinary.ordinary(peers) if sample.unread]
+    texts += [("asked of agents", text) for text in asked.prompts() if is_unread(text)]
+    texts += [("asked, a reviewer's worst (read)", text) for text in asked.reviewed()]
+    for source, text in texts:
+        of = found.setdefault(source, {kind: [] for kind in KINDS_OF_PROSE})
         for kind in KINDS_OF_PROSE:
-            of[kind].append(bool(finder.hits(sample.text.encode(), kind)))
+            of[kind].append(bool(finder.hits(text.encode(), kind)))
     return [{"source": name} | {kind: share(of[kind]) for kind in KINDS_OF_PROSE} for name, of in sorted(found.items())]
 
 
@@ -307,6 +327,11 @@ def main() -> int:
     if chosen.peers is not None:
         document["peers"] = side_by_side(scanners, chosen.peers)
         document["corpora"] = by_corpus(scanners, chosen.peers)
+        document["never read"] = never_read(scanners, chosen.peers)
+        typed = (
+            (f, text) for _, f, text, unread in _phrases(chosen.peers) if unread and ARRIVES_AS.get(f) == "user_text"
+        )
+        document["tradeoff"] = tradeoff.curve(_phrase_rules(scanners, "jailbreak-wording"), typed, chosen.peers)
         wild = published.unlabelled(chosen.peers)
         document["wild"] = recall(
             [scanners["jailbreak"], scanners["injection"], scanners["extraction"]], wild, "user_text"

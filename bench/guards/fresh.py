@@ -1,12 +1,14 @@
 """Corpora that came last: no rule had been written when they were first judged, and then half of each was read.
 
 hermes-jailbench and bastionprobe (MIT), weiseer-prompt-redteam (Apache-2.0). Their halves are cut
-as those of corpora.py are. `bench/guards/peers.sh` installs them.
+as those of corpora.py are. And two of which nothing was read, by anybody or any fit: fas-judgement and
+nullsec-promptinject (MIT). `bench/guards/peers.sh` installs them.
 """
 
 from __future__ import annotations
 
 import ast
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -64,3 +66,21 @@ def _hermes(path: Path) -> Iterator[Sample]:
         if isinstance(kind, ast.Attribute) and template is not None:
             text = str(ast.literal_eval(template)).strip()
             yield Sample("hermes-jailbench", HERMES[kind.attr], text, text)
+
+
+FAS = {"jailbreak": "jailbreak", "sys_prompt_extract": "extraction", "indirect_injection": "indirect"}
+NULLSEC = {"extraction": "extraction", "override": "injection", "jailbreak": "jailbreak", "indirect": "indirect"}
+"""Their other kinds are requests, encodings and calls of tools."""
+
+
+def untouched(python: Path) -> Iterator[Sample]:
+    """All of two corpora of which nothing was read."""
+    site = next((python.parent.parent / "lib").glob("python3*/site-packages"))
+    path = site / "fas_judgement/modules/ai_security/patterns/data/single-shot/patterns.json"
+    for row in json.loads(path.read_text()) if path.exists() else ():
+        if family := FAS.get(row["category"]):
+            yield Sample("fas-judgement", family, row["text"], row["text"])
+    for call in _calls(site / "nullsec_promptinject/payloads.py", "Payload"):
+        match call.args:
+            case [ast.Constant(value=str() as text), ast.Constant(value=str() as category), *_] if category in NULLSEC:
+                yield Sample("nullsec-promptinject", NULLSEC[category], text, text)

@@ -22,7 +22,7 @@ A false alarm is a finding of a rule of medium severity or above in a text of ev
 def page(document: dict[str, Any]) -> str:
     out = ["# How well the guards judge\n", prose(INTRODUCTION), ""]
     out += machine(document["machine"])
-    out += ["", *_families(document), *_corpora(document), *_alike(document), *_peers(document)]
+    out += ["", *_families(document), *_corpora(document), *_alike(document), *_tradeoff(document), *_peers(document)]
     out += [*_source(document["source"]), *_speed(document["speed"])]
     return "\n".join(out).rstrip() + "\n"
 
@@ -86,6 +86,15 @@ def _corpora(document: dict[str, Any]) -> Iterator[str]:
             f"|{row['family']}|{row['corpus']}|{_share(read)}|{read['of'] or ''}|{_share(unread)}|{unread['of'] or ''}|"
         )
     yield ""
+    yield prose(
+        "Two corpora of which nothing was read, by anybody or by the fit of the weights (bench/guards/fresh.py); they "
+        "came last, and nothing was changed after they were measured."
+    )
+    yield "\n|corpus|kind|found|of|"
+    yield "|---|---|---:|---:|"
+    for row in document["never read"]:
+        yield f"|{row['corpus']}|{row['family']}|{_share(row)}|{row['of']}|"
+    yield ""
 
 
 def _alike(document: dict[str, Any]) -> Iterator[str]:
@@ -93,14 +102,37 @@ def _alike(document: dict[str, Any]) -> Iterator[str]:
     yield prose(
         "Found, wrongly, by any rule of injection, indirect, jailbreak and extraction of medium severity or above: "
         "prompts that coding agents and frameworks ship, paragraphs about attacks from what defenders write of their "
-        "packages, and issues, CLAUDE.md and security pages that grow from a grammar (bench/guards/ordinary.py). As "
-        "what a user types, and as what a tool returns."
+        "packages, and issues, CLAUDE.md and security pages that grow from a grammar (bench/guards/ordinary.py), of "
+        "each the unread half; and what developers ask of an agent, most of it chosen to sound like an attack "
+        "(bench/guards/asked.py): the unread half of prompts.txt, and a reviewer's list, written with the rules before "
+        "him to be mistaken, which has been read and fitted on since. As what a user types, and as what a tool returns."
     )
     yield "\n|texts|typed|returned|of|"
     yield "|---|---:|---:|---:|"
     for row in document["ordinary"]:
         typed, returned = row["user_text"], row["tool_result"]
         yield f"|{row['source']}|{typed['found']}|{returned['found']}|{typed['of']}|"
+    yield ""
+
+
+def _tradeoff(document: dict[str, Any]) -> Iterator[str]:
+    if "tradeoff" not in document:
+        return
+    yield "## Recall against alarms\n"
+    yield prose(
+        "The rule jailbreak-wording scores what a user types by its words (bench/guards/fit.py) and finds what is "
+        "above 0. What all rules together would find elsewhere, all of unread halves: attacks, and what developers "
+        "ask; then what that rule alone takes for an attack of what developers ask, and of what only sounds like one. "
+        "0 was chosen by cross-validation on texts that may be read, where 2 of 111 prompts and 6 of the reviewer's "
+        "82 are taken for attacks; below it alarms come faster than attacks."
+    )
+    yield "\n|found above|jailbreak|extraction|asked, all rules|asked, this rule|sounding alike, this rule|"
+    yield "|---:|---:|---:|---:|---:|---:|"
+    for row in document["tradeoff"]:
+        attacks = row["attacks"]
+        others = [row[name] for name in ("prompts", "prompts, this rule", "ordinary, this rule")]
+        alarms = "|".join(f"{each['found']} of {each['of']}" for each in others)
+        yield f"|{row['place']:g}|{_share(attacks['jailbreak'])}|{_share(attacks['extraction'])}|{alarms}|"
     yield ""
 
 
@@ -150,7 +182,11 @@ def _verdict(rate: float) -> str:
 
 def _speed(speed: dict[str, float]) -> Iterator[str]:
     yield "## Speed of the first pass\n"
-    yield prose("Hyperscan over 8 MB of the same source, one thread, processor time; only what is enabled is compiled.")
+    yield prose(
+        "Hyperscan over 8 MB of the same source, one thread, processor time; only what is enabled is compiled. What a "
+        "whole call costs is in bench/README.md: bench/micro has texts that are new, bench/load sends one body "
+        "again and again, which a worker has judged before."
+    )
     yield "\n|rules|GB/s|"
     yield "|---|---:|"
     for name, rate in speed.items():

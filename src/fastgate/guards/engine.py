@@ -57,24 +57,24 @@ class Database:
         self.prefilter: Prefilter | None = None
         if not rules:
             return
-        plan: windows.Plan | None
         if cache_dir is not None:
-            self.db, plan = self._cached(rules, cache_dir), self._planned(rules, cache_dir)
+            self.db, self.prefilter = self._cached(rules, cache_dir), self._planned(rules, cache_dir)
         else:
-            self.db, plan = self._compile(rules), windows.plan_of([rule for _, rule in rules])
-        if plan is not None:
-            self.prefilter = windows.prefilter_of(plan)
+            self.db, self.prefilter = self._compile(rules), windows.prefilter_of(windows.plan_of(r for _, r in rules))
 
-    def _planned(self, rules: Sequence[tuple[int, Rule]], cache_dir: Path) -> windows.Plan | None:
-        """The windows of the rules, from disk or now."""
+    def _planned(self, rules: Sequence[tuple[int, Rule]], cache_dir: Path) -> Prefilter | None:
+        """The windows of the rules, from disk or now; a file that cannot be used is written again."""
         about = repr([(rule.pattern, rule.caseless) for _, rule in rules]).encode() + windows.digest()
         path = cache_dir / f"{hashlib.sha256(about).hexdigest()[:32]}.windows"
         with contextlib.suppress(OSError, msgspec.MsgspecError, ValueError):
-            kept: windows.Plan | None = msgspec.msgpack.decode(path.read_bytes(), type=windows.MAYBE)
-            return kept
+            kept = path.read_bytes()
+            digest, made = kept[:32], kept[32:]
+            if digest == hashlib.sha256(made).digest():
+                return windows.prefilter_of(msgspec.msgpack.decode(made, type=windows.MAYBE))
         plan = windows.plan_of([rule for _, rule in rules])
-        self._keep(path, msgspec.msgpack.encode(plan))
-        return plan
+        made = msgspec.msgpack.encode(plan)
+        self._keep(path, hashlib.sha256(made).digest() + made)
+        return windows.prefilter_of(plan)
 
     def _cached(self, rules: Sequence[tuple[int, Rule]], cache_dir: Path) -> Any:
         content = repr([(index, rule.pattern, flags_of(rule)) for index, rule in rules])

@@ -31,7 +31,7 @@ import importlib
 import pkgutil
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Any, Literal, TypeAlias, get_args
+from typing import Any, Literal, NamedTuple, TypeAlias, get_args
 
 import msgspec
 
@@ -75,8 +75,7 @@ Place: TypeAlias = tuple[int, int]
 Check: TypeAlias = Callable[[bytes, int, int], bool]
 
 
-@dataclass(frozen=True, slots=True)
-class Block:
+class Block(NamedTuple):
     """One content block as a `look` sees it. `tool` is the tool's name where the kind has one; `tools` are the names
     that the request declares."""
 

@@ -10,6 +10,7 @@ scanned.
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from importlib import import_module
@@ -322,11 +323,16 @@ def plan_of(rules: Iterable[Rule]) -> Plan | None:
     return Plan(tuple(given.to_bytes(32, "little") for given in classes), tuple(planned))
 
 
-def prefilter_of(plan: Plan) -> Prefilter:
+def prefilter_of(plan: Plan | None) -> Prefilter | None:
+    """ValueError for a plan with too many windows or classes."""
+    if plan is None:
+        return None
     classes = plan.classes
     return Prefilter.of([(at, *[classes[number] for number in window]) for at, *window in plan.windows])
 
 
 def digest() -> bytes:
-    """What tells plans apart that this module made from those of another version."""
-    return Path(__file__).read_bytes() + Path(frequencies.__file__).read_bytes()
+    """What tells plans apart that this module made from those of another version of it, of the prefilter, or of Python,
+    whose parser it uses."""
+    about = (WINDOW_MAX, GRAM_BYTES, GRAM_WAYS, NEAR_BYTES, sys.version_info[:3])
+    return Path(__file__).read_bytes() + Path(frequencies.__file__).read_bytes() + repr(about).encode()

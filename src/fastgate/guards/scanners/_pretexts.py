@@ -132,8 +132,8 @@ PRETEXT_OPENS = any_of(r"""
     simulation|benchmark|audit) |
     (?:test|debug|developer|dev|maintenance|admin) mode | this is (?:only |just )?an? (?:test|drill|exercise|simul|eval|
     exper) |
-    to (?:enable|allow|complete|run|help|facilitate|fix|troubleshoot|aid|perform) (?:\w{1,12} ){0,3}(?:debug|diagnos|
-    troubleshoot|errors|testing|tests) |
+    to (?:enable|complete|help|facilitate|troubleshoot|aid|perform) (?:\w{1,12} )?(?:debug|diagnos|troubleshoot|errors|
+    testing|tests) |
     (?:training|security|safety|team|teaming|internal|compliance|qa|evaluation) (?:exercise|drill|audit|test|assessment|
     task|session) |
     mistake (?:when|in|with|while|about)  | forgot to (?:ask|tell|instruct) you |
@@ -160,7 +160,8 @@ TAKEN_BACK = (
         f"(?:{DROP}|scratch|never mind|nevermind|skip|abandon)",
         any_of("everything | anything | all | whatever | what | the things"),
         any_of(
-            f"(?:i|we|they|he|she|you were|you.ve been|the (?:user|developer|system|admin)) (?:\\w{{1,8}} )?{TOLD} | "
+            f"(?:i|we|they|he|she|you were|you.ve been|the (?:user|developer|system|admin)) (?:\\w{{1,8}} )?{TOLD}"
+            "\\b(?! about) | "
             f"{TOLD} (?:before|above|earlier|so far|up to) | (?:that )?(?:came|comes|stands|was) (?:before|above|"
             f"earlier)"
         ),
@@ -293,6 +294,7 @@ PRETEXTS = (
             "your previous version was 2.1",
             "none of the tests apply",
             "forget about the cache",
+            "Forget what I said about Redis",
             "the limits are no longer needed here",
         ),
         opens=TAKEN_BACK_OPENS,

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from fastgate.guards.rule import UNTRUSTED, Scanner
 from fastgate.guards.scanners._model_orders import ORDERS_TO_MODELS, SYSTEM_CLAIM
+from fastgate.guards.scanners._notes import NOTES
 from fastgate.guards.scanners._phrases import any_of, chain, gap, not_the_clients, phrase_rule
-from fastgate.guards.scanners._relayed import RELAYS
 from fastgate.guards.scanners._requests import REQUESTS
 
 MODEL = any_of("""
@@ -384,7 +384,7 @@ RULES = (
     ),
     *ORDERS_TO_MODELS,
     *REQUESTS,
-    *RELAYS,
+    *NOTES,
 )
 
 SCANNER = Scanner(

@@ -1,15 +1,17 @@
-"""Jailbreaks: personas without rules, modes that do not exist, games and dilemmas that are to"
-" switch refusals off."""
+"""Jailbreaks: personas without rules, modes that do not exist, games and dilemmas that are to switch refusals off.
+
+Each rule of phrases tells an attack by one sentence; what only many words together tell is _wording.py's.
+"""
 
 from __future__ import annotations
 
 from fastgate.guards.rule import UNTRUSTED, Kind, Scanner
+from fastgate.guards.scanners._consent import CONSENT
 from fastgate.guards.scanners._elsewhere import ELSEWHERE
-from fastgate.guards.scanners._frames import FRAMES
 from fastgate.guards.scanners._liberties import LIBERTIES
 from fastgate.guards.scanners._phrases import any_of, chain, phrase_rule
-from fastgate.guards.scanners._pressure import PRESSURES
 from fastgate.guards.scanners._refusals import REFUSALS
+from fastgate.guards.scanners._wording import WORDING
 
 ANYWHERE: frozenset[Kind] = UNTRUSTED | {"user_text"}
 
@@ -104,8 +106,7 @@ MODE = (
             enable | enter | activate | switch (?:in)?to | you are (?:now )?in | simulate | turn on
         """),
         any_of("""
-            developer | debug | god | maintenance | unrestricted | dan | jailbreak | unfiltered | no.?filter |
-            override | rebel | evil
+            developer | god | unrestricted | dan | jailbreak | unfiltered | no.?filter | override | rebel | evil
         """),
         "mode",
         most=16,
@@ -306,9 +307,9 @@ RULES = (
     ),
     *LIBERTIES,
     *REFUSALS,
-    *FRAMES,
+    *CONSENT,
     *ELSEWHERE,
-    *PRESSURES,
+    WORDING,
 )
 
 SCANNER = Scanner(name="jailbreak", title="Jailbreaks: personas, modes and games without rules", rules=RULES)

@@ -1,0 +1,56 @@
+"""Whether a text is worded like others: a linear model of its words and pairs of words, in windows that overlap.
+
+A text is cut into segments of SEGMENT bytes, by where its words begin. A window is a segment with the one before it;
+in it each word and each pair of words that follow each other counts once, however often it stands there, and
+
+    score = bias + sum of the weights / sqrt(how many of them have a weight + damping)
+
+so that a window says something by what it is made of, not by how much of it there is. One that has fewer than KNOWN
+terms with a weight is of another language, or of none, and has no score. Words are runs of ASCII letters,
+in one case, an apostrophe among them (`'` or U+2019); whatever else stands between two words is not looked at. One pass
+over the text, one look-up a word and one a pair, nothing kept; weights are found by a hash of 64 bits.
+"""
+
+from libc.stdint cimport int64_t, uint64_t
+
+from fastgate._core.span cimport byte_t
+
+cdef enum:
+    SEGMENT = 600  # bytes: a window is the length of a prompt
+    KNOWN = 4
+
+
+# A word or a pair that has a weight.
+cdef struct Term:
+    uint64_t key
+    double weight
+    int64_t seen  # the last segment that had it
+
+
+# What is known of a segment and the one before it.
+cdef struct Window:
+    int64_t segment
+    double own, new  # weights of the terms of the segment; of those that the one before does not have
+    int64_t own_n, new_n
+    double before  # the same of the segment before
+    int64_t before_n
+    Py_ssize_t first, last  # from the first term that speaks for it to the end of the last; first is -1 for none
+    Py_ssize_t first_before
+
+
+cdef class Wording:
+    cdef Term* terms
+    cdef uint64_t mask  # slots, less one
+    cdef int shift
+    cdef double bias, damping
+    cdef int64_t clock  # segments of all texts so far
+    cdef readonly Py_ssize_t count
+
+    cdef int add(self, bytes written, double weight) except -1
+    cdef Term* term(self, uint64_t key) noexcept
+    cdef double value(self, const Window* window) noexcept
+    cdef void enter(self, Window* window, int64_t segment) noexcept
+    cdef void see(self, Window* window, uint64_t key, Py_ssize_t start, Py_ssize_t end) noexcept
+    cdef double read(self, bytes text, double enough, Window* at) noexcept
+    cpdef object find(self, bytes text)
+    cpdef double score(self, bytes text) except? -1

@@ -1,0 +1,19 @@
+from typing import Final, final
+
+KNOWN_MIN: Final[int]
+SEGMENT_BYTES: Final[int]
+
+@final
+class Wording:
+    """A linear model of words and pairs of words; made by `Wording.of`."""
+
+    count: int
+    """Words and pairs that have a weight."""
+    @staticmethod
+    def of(weights: dict[bytes, float], bias: float, damping: float) -> Wording:
+        """`weights` by word, or by two words with a blank between them, in small letters. `damping` is above 0.
+        ValueError for what is neither a word nor two."""
+    def find(self, text: bytes) -> tuple[int, int] | None:
+        """Where the first window stands whose score is above 0: from the first term that speaks for it to the last."""
+    def score(self, text: bytes) -> float:
+        """The highest score of a window; minus infinity for a text in which no window has KNOWN_MIN terms."""

@@ -1,0 +1,188 @@
+"""Whether a text is worded like others; how: wording.pxd."""
+
+cimport cython
+from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
+from cpython.mem cimport PyMem_Calloc, PyMem_Free
+from libc.math cimport INFINITY, sqrt
+from libc.stdint cimport int64_t, uint64_t
+from libc.string cimport memset
+
+from fastgate._core.span cimport byte_t
+
+__all__ = ["KNOWN_MIN", "SEGMENT_BYTES", "Wording"]
+
+SEGMENT_BYTES = SEGMENT
+"""Bytes of a segment; a window has two."""
+KNOWN_MIN = KNOWN
+"""Terms with a weight that a window needs to have a score."""
+
+# FNV-1a (Fowler, Noll, Vo), and 2^64 over the golden ratio (Knuth, The Art of Computer Programming, 6.4).
+cdef uint64_t BASIS = 0xCBF29CE484222325ULL
+cdef uint64_t PRIME = 0x100000001B3ULL
+cdef uint64_t SPREAD = 0x9E3779B97F4A7C15ULL
+
+
+cdef inline byte_t letter(byte_t sign) noexcept:
+    """The small letter; 0 for what is none."""
+    sign |= 0x20
+    return sign if 97 <= sign <= 122 else 0
+
+
+cdef inline Py_ssize_t apostrophe(const byte_t* p, const byte_t* end) noexcept:
+    """Bytes of an apostrophe that a letter follows; 0 for none."""
+    if end - p > 1 and p[0] == 39 and letter(p[1]):
+        return 1
+    if end - p > 3 and p[0] == 0xE2 and p[1] == 0x80 and p[2] == 0x99 and letter(p[3]):
+        return 3
+    return 0
+
+
+cdef inline const byte_t* word_end(const byte_t* p, const byte_t* end, uint64_t* hashed) noexcept:
+    """The end of the word that begins at p, and its hash."""
+    cdef uint64_t h = BASIS
+    cdef byte_t small
+    cdef Py_ssize_t sign
+    while p < end:
+        small = letter(p[0])
+        if small:
+            h = (h ^ small) * PRIME
+            p += 1
+            continue
+        sign = apostrophe(p, end)
+        if not sign:
+            break
+        h = (h ^ 39) * PRIME
+        p += sign
+    hashed[0] = h
+    return p
+
+
+cdef inline uint64_t pair(uint64_t first, uint64_t second) noexcept:
+    return (first * SPREAD) ^ second
+
+
+@cython.final
+cdef class Wording:
+    """See wording.pxd."""
+
+    def __init__(self):
+        raise TypeError("a Wording is made by Wording.of")
+
+    def __dealloc__(self):
+        PyMem_Free(self.terms)
+
+    @staticmethod
+    def of(dict weights, double bias, double damping):
+        cdef Wording made = Wording.__new__(Wording)
+        cdef int bits = 4
+        if damping <= 0:
+            raise ValueError("damping is above 0")
+        while (1 << bits) < 4 * len(weights):
+            bits += 1
+        made.terms = <Term*>PyMem_Calloc(1 << bits, sizeof(Term))
+        if not made.terms:
+            raise MemoryError
+        made.mask, made.shift = (<uint64_t>1 << bits) - 1, 64 - bits
+        made.bias, made.damping, made.clock = bias, damping, 2
+        for written, weight in weights.items():
+            made.add(written, weight)
+        return made
+
+    cdef int add(self, bytes written, double weight) except -1:
+        cdef const byte_t* p = <const byte_t*>PyBytes_AS_STRING(written)
+        cdef const byte_t* end = p + PyBytes_GET_SIZE(written)
+        cdef uint64_t key, second
+        cdef const byte_t* q = word_end(p, end, &key)
+        cdef bint good = q > p and written == written.lower()
+        if good and q < end:
+            p = q + 1
+            good = q[0] == 32 and p < end and letter(p[0]) != 0
+            if good:
+                good = word_end(p, end, &second) == end
+                key = pair(key, second)
+        if not good:
+            raise ValueError(f"neither a word nor two: {written!r}")
+        cdef Term* found = self.term(key)
+        found.key, found.weight = key, weight
+        self.count += 1
+        return 0
+
+    cdef Term* term(self, uint64_t key) noexcept:
+        """The term of a key, or the empty place where it would be."""
+        cdef uint64_t at = (key * SPREAD) >> self.shift
+        while self.terms[at].key and self.terms[at].key != key:
+            at = (at + 1) & self.mask
+        return &self.terms[at]
+
+    cdef double value(self, const Window* window) noexcept:
+        cdef int64_t n = window.before_n + window.new_n
+        return self.bias + (window.before + window.new) / sqrt(n + self.damping) if n >= KNOWN else -INFINITY
+
+    cdef void enter(self, Window* window, int64_t segment) noexcept:
+        """Another segment begins."""
+        cdef bint follows = segment == window.segment + 1
+        window.before = window.own if follows else 0.0
+        window.before_n = window.own_n if follows else 0
+        window.first_before = window.first if follows else -1
+        window.segment, window.first = segment, -1
+        window.own = window.new = 0.0
+        window.own_n = window.new_n = 0
+
+    cdef void see(self, Window* window, uint64_t key, Py_ssize_t start, Py_ssize_t end) noexcept:
+        cdef Term* found = self.term(key)
+        if not found.key or found.seen == window.segment:
+            return
+        window.own += found.weight
+        window.own_n += 1
+        if found.seen != window.segment - 1:
+            window.new += found.weight
+            window.new_n += 1
+        found.seen = window.segment
+        if found.weight > 0:
+            if window.first < 0:
+                window.first = start
+            window.last = end
+
+    cdef double read(self, bytes text, double enough, Window* at) noexcept:
+        """The highest score, or the first that is above `enough`, with its window in `at`."""
+        cdef const byte_t* begin = <const byte_t*>PyBytes_AS_STRING(text)
+        cdef const byte_t* p = begin
+        cdef const byte_t* q
+        cdef const byte_t* end = begin + PyBytes_GET_SIZE(text)
+        cdef double best = -INFINITY, now
+        cdef uint64_t key, previous = 0
+        cdef Py_ssize_t start, before = 0
+        cdef int64_t segment
+        memset(at, 0, sizeof(Window))
+        while True:
+            while p < end and not letter(p[0]):
+                p += 1
+            segment = self.clock + (p - begin) // SEGMENT if p < end else -1
+            if segment != at.segment:
+                if at.segment:
+                    now = self.value(at)
+                    best = max(best, now)
+                    if best > enough:
+                        break
+                if p == end:
+                    break
+                self.enter(at, segment)
+            q = word_end(p, end, &key)
+            start = p - begin
+            self.see(at, key, start, q - begin)
+            if previous:
+                self.see(at, pair(previous, key), before, q - begin)
+            previous, before, p = key, start, q
+        self.clock += PyBytes_GET_SIZE(text) // SEGMENT + 2
+        return best
+
+    cpdef object find(self, bytes text):
+        cdef Window at
+        if self.read(text, 0.0, &at) <= 0:
+            return None
+        cdef Py_ssize_t first = at.first if at.first_before < 0 else at.first_before
+        return first, at.last
+
+    cpdef double score(self, bytes text) except? -1:
+        cdef Window at
+        return self.read(text, INFINITY, &at)

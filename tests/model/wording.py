@@ -1,0 +1,28 @@
+"""What fastgate._core.wording shall find, slowly: words by a regular expression, windows as sets."""
+
+from __future__ import annotations
+
+import re
+from itertools import pairwise
+from math import sqrt
+
+WORD = re.compile(rb"[A-Za-z]+(?:(?:'|\xe2\x80\x99)[A-Za-z]+)*")
+
+
+def segments(text: bytes, size: int) -> dict[int, set[bytes]]:
+    """Words and pairs of words of each segment that has any, by its number; a pair belongs where it ends."""
+    words = [(word.start() // size, word[0].lower().replace(b"\xe2\x80\x99", b"'")) for word in WORD.finditer(text)]
+    found: dict[int, set[bytes]] = {}
+    for segment, word in words:
+        found.setdefault(segment, set()).add(word)
+    for (_, first), (segment, second) in pairwise(words):
+        found[segment].add(first + b" " + second)
+    return found
+
+
+def scores(text: bytes, size: int, least: int, weights: dict[bytes, float], bias: float, damping: float) -> list[float]:
+    """The score of every window that has one."""
+    found = segments(text, size)
+    windows = [found[number] | found.get(number - 1, set()) for number in sorted(found)]
+    each = [[weights[term] for term in window if term in weights] for window in windows]
+    return [bias + sum(hit) / sqrt(len(hit) + damping) for hit in each if len(hit) >= least]
