@@ -74,6 +74,7 @@ lock: # writes down the newest versions that pyproject.toml allows as the ones t
 bench: install-test
 	$(BIN)/python -m bench.micro --out bench/micro.json
 	$(BIN)/python -m bench.slow
+	$(BIN)/python -m bench.overload
 	$(BIN)/python -m bench.streams
 	$(BIN)/python -m bench.profile
 	$(BIN)/python -m bench.fleet

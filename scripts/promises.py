@@ -76,6 +76,8 @@ TAIL = """## Known limits
   may pass a hard ceiling by the difference.
 - Slow connections take CPU of the machine like others: P-12 holds them against the same connections to another server
   on it (bench/README.md).
+- Refusing a call costs a worker most of what serving a small one does: P-13 is held with calls that cost it a
+  millisecond and more, as new conversations under guards do. Many times too many small calls take goodput too.
 - TLS record overhead counts as acknowledged bytes, so a slow client over TLS is held to a slightly smaller window.
 - Requests whose lines end in bare line feeds are read as if they ended in CRLF, as most servers do; what is sent to the
   provider is always framed anew.

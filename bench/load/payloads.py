@@ -60,7 +60,12 @@ _WORDS = (  # noqa: SIM905  # a list of them would be a page
 
 def small(stream: bool) -> bytes:
     """The least that Claude Code sends: one short question."""
-    return _dump({"model": MODEL, "messages": [{"role": "user", "content": "say hi"}], **_settings(stream)})
+    return saying("say hi", stream)
+
+
+def saying(text: str, stream: bool = False) -> bytes:
+    """A first question."""
+    return _dump({"model": MODEL, "messages": [{"role": "user", "content": text}], **_settings(stream)})
 
 
 def large(stream: bool, size: int = LARGE_BYTES) -> bytes:

@@ -20,8 +20,8 @@ import psutil
 from bench.load.certificate import Certificate
 
 SOURCE = Path(__file__).parents[2] / "src"
-START_S = 30.0
-"""Longest wait for a server to answer; each takes a second or two."""
+START_S = 120.0
+"""Longest wait for a server to answer. Each takes a second or two, one that compiles its guards ten or more."""
 STOP_S = 30.0
 """Longest wait for one to end after SIGTERM; then it is killed."""
 

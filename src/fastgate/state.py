@@ -126,6 +126,11 @@ class StateDir:
         return self.path / "rates"
 
     @property
+    def lag_dir(self) -> Path:
+        """How late the loops of workers were: a histogram each."""
+        return self.path / "lag"
+
+    @property
     def instance_lock(self) -> Path:
         """Held by a running gateway, its supervisor and both planes."""
         return self.path / "instance.lock"
@@ -133,7 +138,8 @@ class StateDir:
     def create(self) -> StateDir:
         """Make what is missing and prove that it can be written. What others could look into here, as versions before
         let them into `cache/`, is shut; the directory itself is its owner's to open. Raises StateError."""
-        for path in (self.path, self.journal_dir, self.flight_dir, self.rates_dir, self.questions_dir, self.cache_dir):
+        folders = (self.journal_dir, self.flight_dir, self.rates_dir, self.lag_dir, self.questions_dir, self.cache_dir)
+        for path in (self.path, *folders):
             try:
                 path.mkdir(mode=PRIVATE_DIR, parents=True, exist_ok=True)
             except FileExistsError:

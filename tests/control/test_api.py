@@ -352,9 +352,9 @@ def test_the_text_form_is_one_that_prometheus_reads(gateway: Gateway) -> None:
         if line.startswith("# TYPE "):
             name, kind = line.split()[2:]
             assert name not in named
-            assert kind in ("counter", "gauge")
-            assert kind == "gauge" or name.endswith("_total")
-            named.add(name)
+            assert kind in ("counter", "gauge", "histogram")
+            assert kind != "counter" or name.endswith("_total")
+            named |= {f"{name}_{part}" for part in ("bucket", "sum", "count")} if kind == "histogram" else {name}
         elif not line.startswith("# HELP "):
             assert sample.fullmatch(line), line
             assert line.partition(" ")[0].partition("{")[0] in named

@@ -1,9 +1,10 @@
-"""Overload sheds and does not collapse: an open loop at half to four times what the gateway may carry."""
+"""Overload sheds and does not collapse: an open loop at half to four times what one worker can carry."""
 
 from __future__ import annotations
 
 import http.client
 import json
+import shutil
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,16 +12,19 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from tests.support.openloop import at_rate
+from bench.load.gateway import built_in_guards
+from bench.load.nginx import fixed_upstream
+from bench.overload import GENERATOR_CORES, TIMES, goodput, quantile, run, told
+from fastgate.gateway.pressure import TARGET_S
+from tests.support.gateway import Gateway, serving
 from tests.support.plane import KEY, LIMITS, Plane, body, endpoint
 from tests.support.sim import SimProcess, running
 
-THINK_S = 0.25
-CARRIED = 25
-CAPACITY = CARRIED / THINK_S
-"""Calls a second: so many in flight, each as long as the provider thinks."""
-
-PHASE_S = 4.0
+PHASE_S = 3.0
+ROUNDS = 3
+KEPT = 0.8
+LONGEST_S = 10 * TARGET_S
+"""Of an admitted call: it waits TARGET_S, and its body, its answer and its end take turns in a loop that is as late."""
 
 
 @pytest.fixture
@@ -68,31 +72,47 @@ def test_calls_beyond_the_limit_are_refused_and_near_it_connections_close(
 
 @pytest.mark.faults
 @pytest.mark.slow
-@pytest.mark.promise("P-13", bound="at 4 times capacity at least 80 % of the goodput at capacity; calm within 2 s")
-async def test_goodput_holds_at_four_times_capacity(tmp_path: Path, simulator: SimProcess) -> None:
-    plane = limited(tmp_path, simulator, CARRIED)
-    data = json.dumps(body(f"[[sim:fault stall_head_s={THINK_S}]]")).encode()
-    try:
-        goodput, shed = {}, {}
-        for times in (0.5, 1.0, 2.0, 4.0):
-            found = await at_rate(plane.port, data, times * CAPACITY, PHASE_S)
-            goodput[times], shed[times] = found.count(200) / PHASE_S, found.count(503)
-            assert set(found.seconds) <= {200, 503}, {status: found.count(status) for status in found.seconds}
-            assert found.retry_after == found.count(503)
-            said = f"{times} x capacity: {goodput[times]:.0f} calls/s good, {shed[times]} shed"
-            if shed[times]:
-                said += f", shed in {found.quantile(503, 0.5) * 1e3:.1f} ms (median)"
-            print(f"{said}, admitted p99 {found.quantile(200, 0.99) * 1e3:.0f} ms")
-            if times == 1.0:
-                p99_s = found.quantile(200, 0.99)
-            if times == 4.0:
-                assert found.quantile(200, 0.99) <= 2 * max(p99_s, 2 * THINK_S)
-                # A refusal waits for no provider: it is over long before an answer could be.
-                assert found.quantile(503, 0.5) < THINK_S / 2
-        assert shed[4.0] > 0
-        assert goodput[4.0] >= 0.8 * goodput[1.0]
-        await at_rate(plane.port, data, 1, 2.0)  # two seconds to recover
-        calm = await at_rate(plane.port, data, 0.5 * CAPACITY, PHASE_S)
-        assert set(calm.seconds) == {200}
-    finally:
-        plane.stop()
+@pytest.mark.promise("P-13", bound=f"at 4 times its measured capacity at least {KEPT} of the goodput; calm within 2 s")
+def test_goodput_holds_at_four_times_capacity(tmp_path: Path) -> None:
+    """One worker with every guard on, 128 KB a call; capacity is what a closed loop gets from it. `bench.overload` has
+    the strict figures; here they have margins, and a machine that others keep busy gets another round."""
+    if shutil.which("nginx") is None:
+        pytest.skip("nginx is not installed (make peers)")
+    guards = ", ".join(f"{{use: {name}, action: log}}" for name in built_in_guards())
+    (tmp_path / "gateway").mkdir()
+    with (
+        fixed_upstream(tmp_path / "mock") as upstream,
+        serving(tmp_path / "gateway", upstream.url, more=f"guards: [{guards}]\n") as gateway,
+    ):
+        run(gateway.url, 0, 1.0, gateway.key)  # warm
+        for attempt in range(1, ROUNDS + 1):
+            wrong = one_round(gateway)
+            print(f"round {attempt}: {'; '.join(wrong) or 'all holds'}")
+            if not wrong:
+                break
+    assert not wrong
+
+
+def one_round(gateway: Gateway) -> list[str]:
+    """What does not hold. What must hold in every round is asserted."""
+    closed = run(gateway.url, 0, PHASE_S, gateway.key)
+    capacity = goodput(closed)
+    found = {times: run(gateway.url, times * capacity, PHASE_S, gateway.key) for times in TIMES}
+    time.sleep(2.0)
+    found[0.0] = run(gateway.url, TIMES[0] * capacity, PHASE_S, gateway.key)
+    for times, result in found.items():
+        print(f"{times} x {capacity:.0f}: {told(result)}")
+        assert result.other == {}, "every call is answered with 200 or 503"
+        assert result.without_retry_after == 0
+    one, four, after = found[1.0], found[4.0], found[0.0]
+    admitted, shed = quantile(four.good_ms, 0.5), quantile(four.shed_ms, 0.5)
+    laws = {
+        "nothing was shed at 4 x": bool(four.shed_ms),
+        "connections were not closed first": bool(four.closing),
+        "goodput fell": goodput(four) >= KEPT * goodput(one),
+        "a refusal takes longer than a fifth of an answer": shed <= admitted / 5,
+        "what waits is not bounded": quantile(four.good_ms, 0.99) <= LONGEST_S * 1e3,
+        "it is not calm after 2 s": not after.shed_ms,
+        "the generator was slow": four.cores <= GENERATOR_CORES and four.unsent == 0,
+    }
+    return [law for law, held in laws.items() if not held]

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterable, Mapping
+from itertools import accumulate
 
 from sqlalchemy import Engine, func, select
 
@@ -15,7 +16,10 @@ import fastgate
 from fastgate._core.money import format_usd
 from fastgate.control.shapes import Status
 from fastgate.control.usage_schema import calls, counted
+from fastgate.lag import LAG_BOUNDS_MS, Lag, lag_of
+from fastgate.state import StateDir
 from fastgate.stores.engine import reading
+from fastgate.workers import live_workers
 
 TOKENS = ("input_tokens", "output_tokens", "cache_write_5m_tokens", "cache_write_1h_tokens", "cache_read_tokens")
 
@@ -54,7 +58,7 @@ class CallCounters:
                 self._seen = max(self._seen, row.last)
 
 
-def exposition(status: Status, counters: CallCounters) -> str:
+def exposition(status: Status, counters: CallCounters, lag: Lag) -> str:
     """The whole page."""
     counters.look()
     lines: list[str] = []
@@ -73,9 +77,25 @@ def exposition(status: Status, counters: CallCounters) -> str:
     lines += metric("snapshot_generation", "gauge", "Generation of the published snapshot.", [({}, status.generation)])
     adopted = min((worker.generation for worker in status.workers), default=0)
     lines += metric("snapshot_generation_adopted", "gauge", "The oldest that a worker still uses.", [({}, adopted)])
+    lines += lag_lines(lag)
     lines += metric("keys", "gauge", "Secrets of virtual keys that are accepted.", [({}, status.keys)])
     lines += metric("journal_damage", "gauge", "Unreadable places in the journal.", [({}, status.damaged_records)])
     return "\n".join(lines) + "\n"
+
+
+def lag_of_live(state: StateDir) -> Lag:
+    return lag_of(state.lag_dir, (worker.epoch for worker in live_workers(state)))
+
+
+def lag_lines(lag: Lag) -> list[str]:
+    """The histogram of how late the loops of live workers were. A worker that ends takes its share away, which
+    Prometheus reads as a new start."""
+    cumulative = list(accumulate(lag.counts))
+    bounds = [*(f"{bound / 1e3:g}" for bound in LAG_BOUNDS_MS), "+Inf"]
+    name = "loop_lag_seconds"
+    lines = metric(name, "histogram", "How late the event loops of live workers were, of a hundred beats a second.", [])
+    lines += [f'fastgate_{name}_bucket{{le="{le}"}} {n}' for le, n in zip(bounds, cumulative, strict=True)]
+    return [*lines, f"fastgate_{name}_sum {lag.sum_ns / 1e9:.6f}", f"fastgate_{name}_count {cumulative[-1]}"]
 
 
 def metric(name: str, kind: str, meaning: str, samples: Iterable[Sample]) -> list[str]:

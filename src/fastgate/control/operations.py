@@ -32,7 +32,7 @@ from fastgate.control.dryrun.prices import NextCheaper
 from fastgate.control.errors import OperationError, moment, of_file, of_store, problem_of
 from fastgate.control.leases import Leases
 from fastgate.control.members import Members
-from fastgate.control.metrics import CallCounters, exposition
+from fastgate.control.metrics import CallCounters, exposition, lag_of_live
 from fastgate.control.prompt_cache import Guardian
 from fastgate.control.routing import Routing
 from fastgate.control.shapes import Page
@@ -291,7 +291,7 @@ class Operations:
 
     def metrics(self) -> str:
         """Prometheus' text form."""
-        return exposition(self.status(), self._counters)
+        return exposition(self.status(), self._counters, lag_of_live(self.state))
 
     def status(self) -> shapes.Status:
         config, run = self.world.config, runinfo.read(self.state.run_json)

@@ -9,6 +9,7 @@ import asyncio
 import logging
 from collections.abc import Callable, Coroutine
 from contextvars import Context
+from enum import Enum
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
@@ -41,11 +42,21 @@ class Opened(Protocol):
     def begin(self, reading: Any, /) -> object: ...
 
 
+class Answered(Enum):
+    """In the place of a call: the request was refused in the server's thread, and nothing is left to do."""
+
+    ANSWERED = True
+
+
+ANSWERED = Answered.ANSWERED
+
+
 class Plain(Protocol):
     """What an application does with plain calls."""
 
-    def open(self, watcher: Any, /) -> Opened | None:
-        """Begin a call and ask for its body; None for a request that is no plain call."""
+    def open(self, watcher: Any, /) -> Opened | Answered | None:
+        """Begin a call and ask for its body; ANSWERED for one that is refused; None for a request that is no plain
+        call."""
 
 
 def scheduling(
@@ -56,6 +67,8 @@ def scheduling(
     def schedule(watcher: Watcher) -> None:
         try:
             call = app.open(watcher)
+            if call is ANSWERED:
+                return
             if call is not None:
                 reading, told = call.reading, call.begin
                 # One that is over would tell the loop as if from within; this thread alone ends one that is not.

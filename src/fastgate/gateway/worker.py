@@ -29,6 +29,7 @@ from fastgate.gateway.allowance import Allowances
 from fastgate.gateway.counters import Counters
 from fastgate.gateway.lending import Lending
 from fastgate.gateway.pressure import Pressure
+from fastgate.gateway.pulse import Pulse
 from fastgate.gateway.rates import Rates
 from fastgate.gateway.records import Records
 from fastgate.gateway.upstream import Upstreams
@@ -36,6 +37,7 @@ from fastgate.gateway.watchdog import Watchdog
 from fastgate.journal import JournalWriter, new_epoch
 from fastgate.journal.format import SEGMENT_BYTES
 from fastgate.keys import Digester, load_pepper
+from fastgate.lag import LagCounts, sweep
 from fastgate.routing.health import HealthTable
 from fastgate.routing.ladder import Ladder
 from fastgate.routing.router import Router
@@ -90,12 +92,13 @@ class Worker:
         self.calls: dict[int, Call] = {}
         self.next_number = count(1).__next__
         """Of a call; one step, whichever thread takes it."""
-        self.pressure = Pressure(0)
-        self._ticked_ns = mono_ns()
+        self.pressure = Pressure(0, self._calls_sent)
         self._ticks = 0
         self._locating: asyncio.Future[int] | None = None
         self.answers: Answers | None = None
         self.flight = FlightTable.create(str(state.flight_dir / f"{self.epoch}.flight"), self.epoch)
+        sweep(state.lag_dir, (path.stem for path in state.flight_dir.glob("*.flight")))
+        self.lag = LagCounts(state.lag_dir / f"{self.epoch}.lag")
         journal = JournalWriter(
             state.journal_dir,
             self.epoch,
@@ -120,6 +123,7 @@ class Worker:
         gc.freeze()
         gc.set_threshold(*GC_THRESHOLDS)
         self.watchdog = Watchdog()
+        self.pulse = Pulse(loop, self.lag, self._pulse)
         loop.call_later(TICK_S, self._tick)
         loop.call_later(BOARD_POLL_S, self._poll)
 
@@ -235,10 +239,7 @@ class Worker:
 
     def _tick(self) -> None:
         self.loop.call_later(TICK_S, self._tick)
-        now_ns = mono_ns()
-        self.pressure.note((now_ns - self._ticked_ns) / 1e9 - TICK_S, len(self.calls))
-        self._ticked_ns = now_ns
-        deadlines.look(list(self.calls.values()), now_ns, self.board.must_stop, self.board.draining)
+        deadlines.look(list(self.calls.values()), mono_ns(), self.board.must_stop, self.board.draining)
         if self.answers is not None:
             self.answers.listen()
         self._ticks += 1
@@ -246,6 +247,12 @@ class Worker:
             self.upstreams.sweep()
             if self.records.waiting:
                 self.records.retry()
+
+    def _pulse(self, away_s: float, late_s: float) -> None:
+        self.pressure.beat(away_s, late_s, len(self.calls))
+
+    def _calls_sent(self) -> int:
+        return self.flight.in_flight
 
     def locate(self, found: Callable[[], None]) -> None:
         """Look all clients' descriptors up, off the loop; `found` is called when they are known. Scans are shared."""
@@ -260,6 +267,8 @@ class Worker:
     def close(self) -> None:
         """Give everything up; what is still in flight is told by its slots."""
         self.watchdog.close()
+        self.pulse.close()
+        self.lag.close()
         if self.answers is not None:
             self.answers.close()
         self.counters.close()
