@@ -82,6 +82,27 @@ def test_memory_per_stalled_client_is_bounded(tmp_path: Path, stalled: int, tls:
 
 
 @pytest.mark.faults
+def test_a_stalled_client_pauses_an_upstream_connection_that_served_another(tmp_path: Path) -> None:
+    """The client before it on that connection was looked for and found; this one has to be looked for too."""
+    with running(tmp_path / "sim", "--no-memory-log") as simulator:
+        plane = Plane(tmp_path, (endpoint(simulator.url),)).start()
+        try:
+            plane.message("[[sim:text tokens=250000 delta_chars=4096]]", stream=True)
+            before = resident_bytes(plane)
+            client = begin(plane)
+            peak, still = 0, 0
+            while still < 10 and peak < before + STREAM_BYTES // 2:  # a second without growth: it is paused
+                now = resident_bytes(plane)
+                still = still + 1 if now <= peak else 0
+                peak = max(peak, now)
+                time.sleep(0.1)
+            client.close()
+            assert peak - before < STREAM_BYTES // 4
+        finally:
+            plane.stop()
+
+
+@pytest.mark.faults
 def test_a_slow_reader_gets_every_byte(tmp_path: Path) -> None:
     size = 4 << 20
     with running(tmp_path / "sim") as simulator:

@@ -76,7 +76,7 @@ class Usage:
             if sum(self.base[n] + self.extra[n] for n in names) < sum(base[n] + extra[n] for n in names):
                 self.base |= {name: base[name] for name in names}
                 self.extra |= {name: extra[name] for name in names}
-                self.malformed |= was_final
+                self.malformed = True
 
     def take(self, node: Node, *, final: bool) -> None:
         stated = self.counts(node)

@@ -168,7 +168,9 @@ def test_what_was_seen_does_not_fall() -> None:
     """A final count replaces the guess that a stream opens with; one below an earlier final one is a contradiction."""
     opened = start({"input_tokens": 4, "cache_read_input_tokens": 100, "output_tokens": 30})
     meter = metered(opened, event("message_delta", delta={}, usage={"output_tokens": 20, "input_tokens": 1}))
-    assert (meter.usage.output_tokens, meter.usage.input_tokens, meter.usage.malformed) == (20, 4, False)
+    assert (meter.usage.output_tokens, meter.usage.input_tokens, meter.usage.malformed) == (20, 4, True)
+    meter = metered(opened, event("message_delta", delta={}, usage={"output_tokens": 20}))
+    assert (meter.usage.output_tokens, meter.usage.malformed) == (20, False)
     meter.feed_bytes(event("message_delta", delta={}, usage={"output_tokens": 19}))
     assert (meter.usage.output_tokens, meter.usage.malformed) == (20, True)
     meter = metered(opened, event("message_delta", delta={}, usage={"output_tokens": 40}))

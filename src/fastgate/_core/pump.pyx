@@ -116,6 +116,7 @@ cdef class Pump(AnswerHead):
         self.send = send
         self.credit = credit
         self.locate = locate
+        self.located = False  # this client's socket; the one before on this connection was another's
         self.told = told
         ended = self.waiter = self.loop.create_future() if told is None else None
         if self.held:

@@ -6,7 +6,7 @@ one exception: the provider bills compaction and advisor iterations but leaves t
 
 Cumulative figures do not fall. Where an object states a smaller prompt in all its classes together than an earlier one,
 or less output than an earlier final one, the larger figure stays: what was seen is charged. The output that a stream
-opens with is a guess, which the first final count replaces; final figures that fall are `malformed`.
+opens with is a guess, which the first final count replaces. What falls is `malformed`.
 
 A field that is present but unusable (negative, fractional, a string, beyond 2^53) is never taken as zero: it is left as
 it was and the whole is marked `malformed`.
@@ -301,7 +301,7 @@ cdef class Usage:
         for i in range(CLASS_COUNT):
             if (output if i == CLASS_OUTPUT else prompt) < 0:
                 self.base[i], self.extra[i] = before.base[i], before.extra[i]
-        if before.final and (output < 0 or prompt < 0):
+        if output < 0 or prompt < 0:
             self.malformed = True
 
     cdef void take_word(self, Span value, const char* word, Py_ssize_t n, bint* flag) noexcept:

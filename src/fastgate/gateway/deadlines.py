@@ -35,8 +35,8 @@ def look(calls: list[Call], now_ns: int, stop: bool, draining: bool) -> None:
             pump.tick(now_ns)
             if age_ns > total_ns:
                 pump.fail("total_timeout")
-            elif call.watched is None and age_ns > WATCH_AFTER_NS:
-                watch(call)
+            elif call.watched is None and call.pump is pump and age_ns > WATCH_AFTER_NS:
+                watch(call)  # it has not ended just now
         elif call.waiting is not None:
             if call.watched is None and age_ns > WATCH_AFTER_NS:
                 watch(call)

@@ -46,12 +46,12 @@ def take(call: Call, screened: Screened) -> None:
     if screened.refusal is not None:
         rule, title, kind, path, why = screened.refusal
         raise guard_unjudged(rule, kind, path, why) if why else guard_refused(rule, title, kind, path)
-    request = call.request
-    tools = request.tools if request is not None else ()
     if screened.secrets:
         call.body = screened.body
         call.request = read_request(call.body)
         call.tap = Restorer.of(screened.secrets)
+    request = call.request
+    tools = request.tools if request is not None else ()  # as the model knows them
     watch(call, call.snapshot.guards, tools)
 
 

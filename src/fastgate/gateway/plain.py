@@ -154,6 +154,7 @@ class Plain:
                 self.pass_on(pump)
                 return
         except Exception as exc:  # noqa: BLE001  # as above
+            self.transport = None  # a stream that broke off has no closing line
             self.end(failed(call, exc))
         else:
             self.end(None)
