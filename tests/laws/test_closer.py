@@ -93,6 +93,13 @@ def test_a_request_has_one_time_for_all_its_blocks(slow_clock: list[int]) -> Non
     assert max(slow_clock.count(index) for index in slow_clock) <= PATIENCE
 
 
+def test_many_small_blocks_have_no_more_time_than_a_large_one(slow_clock: list[int]) -> None:
+    effort = Effort()
+    for _ in range(2_000):
+        ENGINE.examine(KIND, ROLE, PHRASE * 8, effort=effort)
+    assert closer.LOOKS_FREE <= len(slow_clock) <= closer.LOOKS_FREE + EFFORT_NS // MS + 1
+
+
 def test_what_one_rule_gives_up_another_goes_on_with(slow_clock: list[int]) -> None:
     rule = Rule(id="marker", title="a marker", pattern="zq-[0-9]{6}", kinds=frozenset({KIND}), samples=("zq-123456",))
     text = PHRASE * 2_000 + b"zq-654321"
