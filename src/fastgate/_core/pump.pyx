@@ -115,8 +115,7 @@ cdef class Pump(AnswerHead):
         self.attached = True
         self.send = send
         self.credit = credit
-        self.locate = locate
-        self.located = False  # this client's socket; the one before on this connection was another's
+        self.locate, self.located = locate, False  # who was looked for on this connection before was another client
         self.told = told
         ended = self.waiter = self.loop.create_future() if told is None else None
         if self.held:
