@@ -5,18 +5,18 @@ from __future__ import annotations
 import base64
 import json
 from collections.abc import Iterator
-from types import SimpleNamespace
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
+from fastgate.call import Call
 from fastgate.gateway.judging import note
 from fastgate.guards.adapters.breaker import FAILURES
 from fastgate.guards.adapters.vendors import VENDORS
 from fastgate.guards.answer import NO_MESSAGE, notice
 from fastgate.guards.rule import Kind
 from fastgate.sim.behaviour import Behaviour
-from fastgate.snapshot import GuardException, GuardRow, GuardScope
+from fastgate.snapshot import GuardException, GuardRow, GuardScope, Snapshot
 from tests.gateway.conftest import World
 from tests.support.guard_vendors import Received, Reply, Stub, stub_beside
 from tests.support.plane import KEY, Plane, body
@@ -287,7 +287,8 @@ def test_an_answer_that_was_not_judged_is_told_or_ended(world: World, vendor: St
 def test_a_verdict_that_is_lacking_is_told_of_the_call() -> None:
     """By whichever guard; what was hidden or refused stays told."""
     for before, after in (("pass", "not-scanned"), ("redacted", "redacted")):
-        call: Any = SimpleNamespace(guard=before, verdicts=())
+        call = Call(1, "0123456789ab", Snapshot.__new__(Snapshot), "messages", cast(Any, None), "")
+        call.guard = before
         note(call, ("secrets", "log", "answer_text", "", "", ""))
         assert call.guard == before
         note(call, ("", "not_scanned", "answer_text", "", "", NO_MESSAGE))

@@ -25,7 +25,7 @@ def test_every_directory_in_it_is_private_whatever_the_umask(tmp_path):
     finally:
         os.umask(before)
     modes = {path.name: path.stat().st_mode & 0o777 for path in state.path.iterdir()}
-    assert modes == dict.fromkeys(("cache", "flight", "journal", "questions", "rates"), 0o700)
+    assert modes == dict.fromkeys(("cache", "flight", "journal", "lag", "questions", "rates"), 0o700)
 
 
 def test_what_was_open_to_others_is_shut_and_told(tmp_path, caplog):
