@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
+from types import SimpleNamespace
 from typing import Any
 
 import msgspec
@@ -13,8 +14,10 @@ from hypothesis import strategies as st
 
 from fastgate._core.escrow import Hold
 from fastgate.call import NO_CELLS
+from fastgate.errors import GatewayError
 from fastgate.gateway.allowance import IDLE_SCANS, SCAN_NS, Allowances
 from fastgate.gateway.lending import LEASE_NS, SLICE_CALLS_MAX, Lending
+from fastgate.gateway.rooms.hold import wait
 from fastgate.selection import step_of
 from fastgate.snapshot import BudgetRow, KeyRow
 from fastgate.stores.ledger_port import Answer
@@ -167,6 +170,46 @@ async def moving(moves: list[tuple[int, int]]) -> None:
             if isinstance(answer, Hold):
                 answer.settle(BOUND)
                 spent[account.key.start_ns] += 1
+
+
+@pytest.mark.asyncio
+async def test_the_account_that_a_call_waits_for_is_not_closed_before_the_loop_turns() -> None:
+    """It was idle until now, and a look at the accounts comes before the call's next step."""
+    house = House(budget("month", 40_000))
+    (await house.hold(1)).settle(40_000_000)
+    for _ in range(IDLE_SCANS):
+        await house.tick()
+    draw = house.allowances.draw(ALICE, "", "claude-opus-5-5")
+    (account,) = draw.accounts
+    call: Any = SimpleNamespace(waiting=None, watched=None)
+    hold = asyncio.create_task(wait(call, house.lending, house.lending.queue(2, draw, BOUND, BOUND, 0)))
+    for _ in range(IDLE_SCANS):
+        house.now_ns += SCAN_NS
+        house.lending.tick()
+    assert house.allowances.by_slot[account.slot] is account
+    assert isinstance(await hold, Hold)
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("first", ["money", "departure"])
+async def test_a_call_whose_client_leaves_keeps_no_money(first: str) -> None:
+    house = House(budget("month", 40_000))
+    draw = house.allowances.draw(ALICE, "", "claude-opus-5-5")
+    watched = asyncio.get_running_loop().create_future()
+    call: Any = SimpleNamespace(waiting=None, watched=watched)
+    waiter = house.lending.queue(1, draw, BOUND, BOUND, 0)
+    waiting = asyncio.create_task(wait(call, house.lending, waiter))
+    while not (waiter.future.done() if first == "money" else call.waiting):
+        await asyncio.sleep(0)
+    watched.set_result(None)
+    call.waiting.cancel()  # as call.leave does
+    with pytest.raises(GatewayError, match="client"):
+        await waiting
+    while house.lending._task is not None:
+        await asyncio.sleep(0)
+    (account,) = draw.accounts
+    assert not house.allowances.escrow.holds(account.slot)
+    assert not account.waiting
 
 
 @pytest.mark.asyncio

@@ -130,19 +130,28 @@ class Lending:
 
     # -- calls ------------------------------------------------------------------------------------------------------
 
-    async def obtain(
-        self, call: int, draw: Draw, need_nano: int, floor_nano: int, wait_ns: int
-    ) -> Hold | Answer | None:
-        """A hold of `need_nano`, or of anything from `floor_nano` up once `wait_ns` are over or nothing else can be;
-        else what the store says against it. None: the store cannot be reached."""
+    def queue(self, call: int, draw: Draw, need_nano: int, floor_nano: int, wait_ns: int) -> Waiter:
+        """Have a call wait for a hold of `need_nano`, or of anything from `floor_nano` up once `wait_ns` are over or
+        nothing else can be. It stands in the queue when this returns: `draw` was looked up in the same turn of the
+        loop, and accounts that nobody waits for may be closed in the next. `served` must follow."""
+        waiter = Waiter(
+            call,
+            draw,
+            need_nano,
+            floor_nano,
+            self.allowances.now() + wait_ns,
+            asyncio.get_running_loop().create_future(),
+        )
         if self.reaped:
-            return None
-        loop = asyncio.get_running_loop()
-        future: asyncio.Future[Hold | Answer | None] = loop.create_future()
-        waiter = Waiter(call, draw, need_nano, floor_nano, self.allowances.now() + wait_ns, future)
+            waiter.future.set_result(None)
         self._enter(waiter)
+        return waiter
+
+    async def served(self, waiter: Waiter) -> Hold | Answer | None:
+        """The hold, else what the store says against it. None: the store cannot be reached."""
+        future = waiter.future
         try:
-            return await future
+            answer: Hold | Answer | None = await future
         except asyncio.CancelledError:
             if future.done() and not future.cancelled():
                 hold = future.result()
@@ -151,6 +160,13 @@ class Lending:
             raise
         finally:
             self._leave(waiter)
+        return answer
+
+    async def obtain(
+        self, call: int, draw: Draw, need_nano: int, floor_nano: int, wait_ns: int
+    ) -> Hold | Answer | None:
+        """`queue` and `served`, for one who has nothing to do in between."""
+        return await self.served(self.queue(call, draw, need_nano, floor_nano, wait_ns))
 
     async def extend(self, call: int, draw: Draw, hold: Hold, nano: int) -> bool:
         """Hold `nano` more for another attempt; False where it cannot be had at once."""

@@ -25,13 +25,16 @@ def test_a_hold_that_was_kept_is_not_taken_twice(
     call: Any = SimpleNamespace(n=1, hold=first, waiting=None, watched=None, draw=None, cells=())
     taken: list[int] = []
 
-    async def obtain(_n: int, _draw: Any, need_nano: int, *_: Any) -> Any:
+    def queue(_n: int, _draw: Any, need_nano: int, *_: Any) -> Any:
         taken.append(need_nano)
-        return escrow.hold(cells, need_nano)
+        return SimpleNamespace(future=None)
+
+    async def served(_waiter: Any) -> Any:
+        return escrow.hold(cells, taken[-1])
 
     monkeypatch.setattr(hold, "find", lambda *_: draw)
     monkeypatch.setattr(hold, "keep", lambda call, _draw, held: setattr(call, "hold", held))
-    lending: Any = SimpleNamespace(allowances=SimpleNamespace(selection=object()), obtain=obtain)
+    lending: Any = SimpleNamespace(allowances=SimpleNamespace(selection=object()), queue=queue, served=served)
     asyncio.run(hold.hold_again(call, nano, lending))
     assert len(taken) == asked
     assert (call.hold is first) if kept or not nano else (call.hold.nano == nano)

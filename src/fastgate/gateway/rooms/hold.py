@@ -10,8 +10,8 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Callable, Coroutine
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from fastgate._core.escrow import Hold
 from fastgate._core.request import read_request
@@ -24,7 +24,7 @@ from fastgate.gateway.refusals import contended, exhausted, soft_paused
 if TYPE_CHECKING:
     from fastgate.call import Call, Candidate
     from fastgate.gateway.allowance import Draw
-    from fastgate.gateway.lending import Lending
+    from fastgate.gateway.lending import Lending, Waiter
     from fastgate.routing.ladder import Ladder
     from fastgate.stores.ledger_port import Answer
 
@@ -71,7 +71,7 @@ async def hold_again(call: Call, nano: int, lending: Lending) -> None:
         return
     draw = find(call, lending.allowances)
     if draw.accounts:
-        answer = await wait(call, lending.obtain(call.n, draw, nano, nano, 0))
+        answer = await wait(call, lending, lending.queue(call.n, draw, nano, nano, 0))
         if isinstance(answer, Hold):
             keep(call, draw, answer)
 
@@ -86,7 +86,8 @@ async def ask(call: Call, plan: list[Candidate], draw: Draw, lending: Lending, r
         assert call.request is not None
         least = floor_tokens(call.request, limits.min_output_tokens)
         floor_nano = min(bound_nano(call.request, row, least, limits), need_nano)
-        answer = await wait(call, lending.obtain(call.n, draw, need_nano, floor_nano, limits.budget_wait_ms * MS))
+        wait_ns = limits.budget_wait_ms * MS
+        answer = await wait(call, lending, lending.queue(call.n, draw, need_nano, floor_nano, wait_ns))
         if isinstance(answer, Hold):
             keep(call, draw, answer)
             if answer.nano < need_nano:
@@ -109,17 +110,25 @@ async def ask(call: Call, plan: list[Candidate], draw: Draw, lending: Lending, r
             return plan
 
 
-async def wait(call: Call, money: Coroutine[Any, Any, Hold | Answer | None]) -> Hold | Answer | None:
+async def wait(call: Call, lending: Lending, waiter: Waiter) -> Hold | Answer | None:
     """The answer, unless the client leaves: then nothing is wanted for it any more."""
-    call.waiting = waiting = asyncio.ensure_future(money)
+    call.waiting = waiter.future
     try:
-        return await waiting
+        answer = await lending.served(waiter)
     except asyncio.CancelledError:
-        if call.watched is not None and call.watched.done() and not call.watched.cancelled():
+        if has_left(call):
             raise client_gone() from None
         raise
     finally:
         call.waiting = None
+    if has_left(call) and isinstance(answer, Hold):  # just when the money came
+        answer.void()
+        raise client_gone()
+    return answer
+
+
+def has_left(call: Call) -> bool:
+    return call.watched is not None and call.watched.done() and not call.watched.cancelled()
 
 
 def clamp(call: Call, max_tokens: int) -> None:
