@@ -8,6 +8,7 @@ fails the installation.
 """
 
 import os
+import sys
 from pathlib import Path
 
 from Cython.Build import cythonize
@@ -62,8 +63,11 @@ def extension(path: Path) -> Extension:
 
 
 def compiled(paths: list[Path], directives: dict[str, object]) -> list[Extension]:
+    extensions = [extension(path) for path in paths]
+    if sys.argv[1:2] in (["sdist"], ["egg_info"], ["dist_info"]):
+        return extensions  # asked what there is, not to build it
     return cythonize(
-        [extension(path) for path in paths],
+        extensions,
         build_dir="build/cython",
         compiler_directives=directives,
         annotate=switch("ANNOTATE"),
