@@ -20,5 +20,5 @@ def live_workers(state: StateDir) -> list[FlightHeader]:
 
 
 def in_flight(state: StateDir) -> int:
-    """Calls in flight in all of them."""
-    return sum(worker.in_flight for worker in live_workers(state))
+    """Calls in all of them, those whose body is still coming or that wait for money too."""
+    return sum(worker.unfinished for worker in live_workers(state))

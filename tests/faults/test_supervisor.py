@@ -230,11 +230,44 @@ async def test_a_drain_loses_no_stream(tmp_path: Path, upstream: SimProcess, cou
         assert [call["outcome"] for call in shown if call["outcome"] != "refused"] == ["ok"] * count
 
 
+@pytest.mark.promise("P-15", bound="bodies that are still coming at a SIGTERM are waited for, and their calls served")
+async def test_a_drain_waits_for_bodies(tmp_path: Path, upstream: SimProcess) -> None:
+    with serving(tmp_path, upstream.url, workers=1) as gateway:
+        uploads = [await slow_upload(gateway, chunked) for chunked in (False, True)]
+        await in_flight(gateway, 2)
+        gateway.process.send_signal(signal.SIGTERM)
+        await asyncio.sleep(1.2)
+        assert gateway.process.poll() is None, "it must wait for the bodies"
+        for (reader, writer), end in zip(uploads, (b"", b"\r\n0\r\n\r\n"), strict=True):
+            writer.write(b"." * SLOW_HALF + b'"}]}' + end)
+            reply = await to_the_end(reader, writer)
+            assert reply.status == 200, reply.body
+        assert await asyncio.to_thread(gateway.process.wait, 30) == 0
+        assert [call["outcome"] for call in gateway.cli("calls", "list", "--json").json["items"]] == ["ok"] * 2
+
+
+SLOW_HALF = 4_096
+
+
+async def slow_upload(gateway: Gateway, chunked: bool) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    """The head and half of a body; the rest is for whoever waits for it."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", int(gateway.url.rpartition(":")[2]))
+    said = b'{"model": "claude-sonnet-4-5", "max_tokens": 16, "messages": [{"role": "user", "content": "'
+    size = len(said) + 2 * SLOW_HALF + len(b'"}]}')
+    framing = f"transfer-encoding: chunked\r\n\r\n{size:x}" if chunked else f"content-length: {size}\r\n"
+    head = f"POST /v1/messages HTTP/1.1\r\nhost: gateway\r\nx-api-key: {gateway.key}\r\n{framing}\r\n"
+    writer.write(head.encode() + said + b"." * SLOW_HALF)
+    await writer.drain()
+    return reader, writer
+
+
 async def test_a_drain_ends_at_its_deadline(tmp_path: Path, upstream: SimProcess) -> None:
-    """A stream that would take two minutes is broken off, is recorded, and does not hold the exit up."""
+    """A stream that would take two minutes is broken off, is recorded, and does not hold the exit up; nor does a body
+    that never comes, whose client is told."""
     with serving(tmp_path, upstream.url, workers=1, more="limits: {drain_s: 1}\n") as gateway:
         stream = await open_stream(gateway, "[[sim:text tokens=2000 gap_ms=60]]")
-        await in_flight(gateway, 1)
+        upload = await slow_upload(gateway, chunked=False)
+        await in_flight(gateway, 2)
         began = time.monotonic()
         gateway.process.send_signal(signal.SIGTERM)
         reply = await to_the_end(*stream)
@@ -243,9 +276,12 @@ async def test_a_drain_ends_at_its_deadline(tmp_path: Path, upstream: SimProcess
         assert 1.0 <= took_s < 30.0
         assert reply.ended in ("fin", "rst"), "a broken stream, never one that looks whole"
         assert "message_stop" not in [name for name, _ in reply.events()]
-        (call,) = gateway.cli("calls", "list", "--json").json["items"]
-        assert call["outcome"] == "cancelled"
-        assert call["usage"]["output_tokens"] > 0, "what was seen is charged"
+        told = await to_the_end(*upload)
+        assert (told.status, told.headers["retry-after"]) == (503, "1")
+        assert json.loads(told.body)["error"]["type"] == "overloaded_error"
+        calls = {call["outcome"]: call for call in gateway.cli("calls", "list", "--json").json["items"]}
+        assert set(calls) == {"cancelled", "refused"}
+        assert calls["cancelled"]["usage"]["output_tokens"] > 0, "what was seen is charged"
 
 
 async def test_asking_twice_hastens(gateway: Gateway) -> None:

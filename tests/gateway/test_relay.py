@@ -6,6 +6,7 @@ import hashlib
 import http.client
 import json
 import re
+import socket
 import time
 from typing import Any
 
@@ -24,6 +25,8 @@ from fastgate.sim.traffic import conversation
 from tests.gateway.conftest import World
 from tests.support.plane import KEY, body
 from tests.support.sim import Call
+
+CUTS = 12
 
 BOOK = PriceBook(compile_prices(PriceSettings()))
 
@@ -294,6 +297,22 @@ def test_a_broken_stream_is_broken_for_the_client_and_charged(world: World, cut:
     assert (record.outcome, record.error) == ("upstream_error", "truncated")
     assert call.ended is not None
     assert record.usage.output_tokens >= call.ended.told.output_tokens > 0
+
+
+@pytest.mark.parametrize("way", ["plain", "task"])
+def test_what_came_before_the_break_arrives_before_it(world: World, way: str) -> None:
+    """The server has taken those bytes; the connection must not be shut down beneath it before it has written them."""
+    for n in range(CUTS):
+        directive = f"[[sim:cut cut=fin cut_event={n + 5} tokens=40 gap_ms={n % 3}]]"
+        data = json.dumps(body(directive, stream=True)).encode()
+        framing = b"content-length: %d\r\n\r\n%b" % (len(data), data)
+        if way == "task":  # as a body is read whose length is not known
+            framing = b"transfer-encoding: chunked\r\n\r\n%x\r\n%b\r\n0\r\n\r\n" % (len(data), data)
+        with socket.create_connection(("127.0.0.1", world.plane.port), timeout=10) as client:
+            client.sendall(b"POST /v1/messages HTTP/1.1\r\nhost: x\r\nx-api-key: %b\r\n%b" % (KEY.encode(), framing))
+            answer = b"".join(iter(lambda: client.recv(65_536), b""))
+        assert not answer.endswith(b"0\r\n\r\n"), "it looks whole"
+        assert answer.count(b"\ndata: ") == n + 5
 
 
 def test_a_stream_that_ends_early_but_cleanly_ends_cleanly(world: World) -> None:

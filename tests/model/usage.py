@@ -89,15 +89,15 @@ class Usage:
                 self.malformed |= value.kind != "object"
                 for tool, count in value.members:
                     if tool in TOOLS and (taken := self.count(count)) is not None:
-                        setattr(self, TOOLS[tool], taken)
+                        self.malformed |= taken < getattr(self, TOOLS[tool])
+                        setattr(self, TOOLS[tool], max(taken, getattr(self, TOOLS[tool])))
             elif name == b"iterations":
                 self.iterations(value)
             elif name in WORDS:
                 flag, word = WORDS[name]
-                if value.kind == "string":
-                    setattr(self, flag, value.text == word)
-                else:
-                    self.malformed = True
+                said, before = value.kind == "string" and value.text == word, getattr(self, flag)
+                self.malformed |= value.kind != "string" or (before and not said)
+                setattr(self, flag, said or before)
 
     def count(self, value: Node) -> int | None:
         """A whole number written plainly; None for null, and for what cannot be one, which is marked."""

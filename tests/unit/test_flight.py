@@ -42,8 +42,10 @@ def test_a_slot_is_taken_told_and_freed(table: FlightTable) -> None:
     assert table.in_flight == 3
     assert table.claim(6, 1006, fit_note(note(user="u6"))) == slots[1]
     table.generation = 77
+    table.calls = 9
     header = peek(Path(table.path))
-    assert header == (os.getpid(), table.epoch, header.started_ns, 4, 77, True)
+    assert header == (os.getpid(), table.epoch, header.started_ns, 4, 77, 9, True)
+    assert header.unfinished == 9
     assert header.started_ns > 1_700_000_000_000_000_000
     assert abandoned(Path(table.path)) is None, "alive"
 

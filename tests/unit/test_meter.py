@@ -182,6 +182,27 @@ def test_what_was_seen_does_not_fall() -> None:
 
 
 @pytest.mark.parametrize(
+    ("more", "less", "field", "kept"),
+    [
+        ({"server_tool_use": {name + "_requests": 3}}, {"server_tool_use": {name + "_requests": 2}}, name, 3)
+        for name in ("web_search", "web_fetch", "code_execution")
+    ]
+    + [
+        ({"speed": "fast"}, {"speed": "standard"}, "fast", True),
+        ({"inference_geo": "us"}, {"inference_geo": "global"}, "us_geo", True),
+        ({"service_tier": "priority"}, {"service_tier": "standard"}, "priority", True),
+    ],
+)
+def test_nor_do_uses_and_words_that_cost_more(more: Any, less: Any, field: str, kept: object) -> None:
+    meter = metered(start(less), event("message_delta", delta={}, usage=more))
+    assert (getattr(meter.usage, field), meter.usage.malformed) == (kept, False), "it may rise"
+    meter.feed_bytes(event("message_delta", delta={}, usage={"output_tokens": 1}))
+    assert (getattr(meter.usage, field), meter.usage.malformed) == (kept, False), "silence takes nothing back"
+    meter.feed_bytes(event("message_delta", delta={}, usage=less))
+    assert (getattr(meter.usage, field), meter.usage.malformed) == (kept, True)
+
+
+@pytest.mark.parametrize(
     ("objects", "write_5m", "write_1h"),
     [
         ([{"cache_creation_input_tokens": 100}], 100, 0),
@@ -210,8 +231,8 @@ def test_price_words() -> None:
     usage = Usage.of()
     usage.take(b'{"speed":"fast","inference_geo":"us","service_tier":"priority"}', final=False)
     assert (usage.fast, usage.us_geo, usage.priority) == (True, True, True)
-    usage.take(b'{"speed":"standard","inference_geo":"global","service_tier":null}', final=False)
-    assert (usage.fast, usage.us_geo, usage.priority) == (False, False, True)
+    usage.take(b'{"inference_geo":"us","service_tier":null}', final=False)
+    assert (usage.fast, usage.us_geo, usage.priority, usage.malformed) == (True, True, True, False)
 
 
 def test_the_event_line_decides_where_it_names_a_known_event() -> None:

@@ -57,6 +57,18 @@ cdef extern from "<linux/tcp.h>" nogil:
         uint8_t tcpi_state
         uint64_t tcpi_bytes_acked
 
+cdef extern from "<sys/ioctl.h>" nogil:
+    int ioctl(int fd, unsigned long request, ...)
+    unsigned long TIOCOUTQ
+
+cdef extern from "<poll.h>" nogil:
+    short POLLOUT
+    struct pollfd:
+        int fd
+        short events
+        short revents
+    int poll(pollfd *fds, unsigned long count, int timeout_ms)
+
 cdef extern from "<unistd.h>" nogil:
     int dup(int fd)
     int close(int fd)
@@ -157,6 +169,14 @@ cdef class Credit:
         """`outstanding` for Python: bytes, -1 unknown descriptor, -2 client gone."""
         return self.outstanding()
 
+    def written(self):
+        """Bytes that the server has written to the client's socket, of which differences alone mean anything, and
+        whether it takes more now; None when its descriptor is not known or the client is gone."""
+        cdef fastgate_peer_info info
+        if not read_info(self, &info, True) or info.closed:
+            return None
+        return info.acked + info.queued, bool(info.writable)
+
     def cut(self):
         """Shut the client's connection down both ways: the one way to end a streamed response as broken. False when
         its descriptor is not known."""
@@ -170,6 +190,8 @@ cdef class Credit:
 
 cdef struct fastgate_peer_info:
     uint64_t acked
+    uint64_t queued
+    bint writable
     bint closed
 
 
@@ -189,15 +211,25 @@ cdef int own_copy(Credit credit) except -2:
     return copy
 
 
-cdef int read_info(Credit credit, fastgate_peer_info *out) except -1:
+cdef int read_info(Credit credit, fastgate_peer_info *out, bint rest=False) except -1:
+    """What the kernel says of the client's connection, and with `rest` of what it has not sent yet; 0 where it cannot
+    be asked."""
     cdef tcp_info info
     cdef socklen_t size = sizeof(tcp_info)
     cdef int copy = own_copy(credit)
-    cdef int failed
+    cdef int failed, queued = 0
+    cdef pollfd ready
     if copy < 0:
         return 0
     memset(&info, 0, sizeof(tcp_info))
     failed = getsockopt(copy, IPPROTO_TCP, TCP_INFO, &info, &size)
+    if rest:
+        # Acknowledged bytes first: what is acknowledged in between counts twice, and so as movement, never as none.
+        failed |= ioctl(copy, TIOCOUTQ, &queued)
+        ready.fd, ready.events, ready.revents = copy, POLLOUT, 0
+        poll(&ready, 1, 0)
+        out.queued = queued
+        out.writable = ready.revents & POLLOUT != 0
     close(copy)
     if failed:
         return 0

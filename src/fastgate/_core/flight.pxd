@@ -9,9 +9,10 @@
 #    16  u32      slots                           8  u64     n, the call's number in its epoch
 #    20  u32      pid                            16  i64     at_ns, wall time of the call's start
 #    24  char[12] epoch                          24  u32[2]  length of each note
-#    40  i64      started_ns                     32  u32[2]  CRC32C of each note, followed by n and at_ns
-#    48  u64      in_flight                      40  i64[9]  live: LIVE_* below
-#    56  u64      generation                    128  char[2][NOTE_BYTES]  the notes
+#    36  u32      calls: all, told by the worker 32  u32[2]  CRC32C of each note, followed by n and at_ns
+#    40  i64      started_ns                     40  i64[9]  live: LIVE_* below
+#    48  u64      in_flight: taken slots        128  char[2][NOTE_BYTES]  the notes
+#    56  u64      generation
 #    64  u64[..]  epochs of those who recover it (journal/flight.py), up to the end of the page
 #
 # A kill can fall between any two stores. A slot becomes taken by the last store of `claim` and free by the first of
@@ -37,7 +38,8 @@ cdef struct Header:
     uint32_t slot_bytes
     uint32_t slots
     uint32_t pid
-    char epoch[16]
+    char epoch[12]
+    uint32_t calls
     int64_t started_ns
     uint64_t in_flight
     uint64_t generation

@@ -27,6 +27,7 @@ class FlightTable:
     def in_flight(self) -> int: ...
     @property
     def slots(self) -> int: ...
+    calls: int
     generation: int
 
     @staticmethod

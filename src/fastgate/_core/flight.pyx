@@ -203,6 +203,17 @@ cdef class FlightTable:
         return self.count
 
     @property
+    def calls(self):
+        """All calls of this worker, those without a slot too (their body is still coming, or they wait for money or a
+        guard), as it told last; the supervisor reads it from outside."""
+        return self.header.calls if self.count else 0
+
+    @calls.setter
+    def calls(self, uint32_t value):
+        if self.count:
+            self.header.calls = value
+
+    @property
     def generation(self):
         """The snapshot generation that this worker has adopted; the supervisor reads it from outside."""
         return self.header.generation if self.count else 0

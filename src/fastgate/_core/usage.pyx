@@ -6,7 +6,8 @@ one exception: the provider bills compaction and advisor iterations but leaves t
 
 Cumulative figures do not fall. Where an object states a smaller prompt in all its classes together than an earlier one,
 or less output than an earlier final one, the larger figure stays: what was seen is charged. The output that a stream
-opens with is a guess, which the first final count replaces. What falls is `malformed`.
+opens with is a guess, which the first final count replaces. Nor do uses of the provider's tools fall, one by one, nor
+does a word that makes a response dearer unsay itself. What falls is `malformed`.
 
 A field that is present but unusable (negative, fractional, a string, beyond 2^53) is never taken as zero: it is left as
 it was and the whole is marked `malformed`.
@@ -74,6 +75,15 @@ cdef inline void take_count(Span value, int64_t* figure, bint* unusable) noexcep
         unusable[0] = True
     else:
         figure[0] = count
+
+
+cdef inline void take_use(Span value, int64_t* figure, bint* unusable) noexcept:
+    """The same for a count that stays where it is stated smaller than before."""
+    cdef int64_t before = figure[0]
+    take_count(value, figure, unusable)
+    if figure[0] < before:
+        figure[0] = before
+        unusable[0] = True
 
 
 cdef void read_split(Span value, Stated* stated) noexcept:
@@ -305,9 +315,9 @@ cdef class Usage:
             self.malformed = True
 
     cdef void take_word(self, Span value, const char* word, Py_ssize_t n, bint* flag) noexcept:
-        """A string that changes the price when it is `word`."""
+        """A string that makes the response dearer when it is `word`."""
         cdef Text text
-        if text_of(value, &text):
+        if text_of(value, &text) and (text_is(text, word, n) or not flag[0]):
             flag[0] = text_is(text, word, n)
         else:
             self.malformed = True
@@ -322,11 +332,11 @@ cdef class Usage:
             return
         while next_member(&cursor, &key, &member) == 1:
             if text_is(key, "web_search_requests", 19):
-                take_count(member, &self.web_search, &self.malformed)
+                take_use(member, &self.web_search, &self.malformed)
             elif text_is(key, "web_fetch_requests", 18):
-                take_count(member, &self.web_fetch, &self.malformed)
+                take_use(member, &self.web_fetch, &self.malformed)
             elif text_is(key, "code_execution_requests", 23):
-                take_count(member, &self.code_execution, &self.malformed)
+                take_use(member, &self.code_execution, &self.malformed)
 
     cdef void take_iterations(self, Span value) noexcept:
         """`iterations`: the whole list is stated anew each time, so its sums start from nothing."""

@@ -334,7 +334,7 @@ def worker_of(header: FlightHeader) -> shapes.Worker:
         pid=header.pid,
         epoch=header.epoch,
         started=rfc3339(header.started_ns),
-        in_flight=header.in_flight,
+        in_flight=header.unfinished,
         generation=header.generation,
         loop=event_loop_of(header.pid),
     )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -13,7 +12,6 @@ from fastgate.errors import GatewayError, envelope
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from fastgate._core.credit import Credit
     from fastgate._core.pump import Pump
     from fastgate.call import Call
 
@@ -163,16 +161,6 @@ def send_error(call: Call, error: GatewayError) -> None:
     call.answered = True
     call.response_bytes = len(body)
     call.proto.response_bytes(error.status, headers, body)
-
-
-async def cut(credit: Credit, locate: Callable[[Callable[[], None]], None]) -> None:
-    """Break the client's connection off; the server itself can only end a stream cleanly."""
-    if credit.cut():
-        return
-    found = asyncio.Event()
-    locate(found.set)
-    await found.wait()
-    credit.cut()
 
 
 class _Closing(msgspec.Struct):

@@ -1,6 +1,6 @@
 """The body of a request: waited for, under a size and a deadline. What it says is the edge's to judge.
 
-The worker's watch cancels a reading that takes longer than `limits.body_s`.
+The worker's watch cancels a reading that takes longer than `limits.body_s`, or than the gateway has left to live.
 """
 
 from __future__ import annotations
@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING
 
 from granian._granian import RSGIProtocolClosed, RSGIProtocolError
 
-from fastgate.errors import CLOSE, GatewayError, body_timeout, client_gone, misframed, too_large
+from fastgate.clock import mono_ns
+from fastgate.errors import CLOSE, GatewayError, body_timeout, client_gone, draining, misframed, too_large
+from fastgate.gateway.deadlines import body_allowance_ns
 
 if TYPE_CHECKING:
     from fastgate.call import Call
@@ -38,7 +40,8 @@ async def receive(call: Call, limit: int) -> bytes:
     except asyncio.CancelledError:
         if not call.late:
             raise
-        raise body_timeout() from None
+        in_time = mono_ns() - call.start_ns <= body_allowance_ns(call)
+        raise (draining() if in_time else body_timeout()) from None
     finally:
         call.reading = None
 

@@ -19,7 +19,7 @@ BODY_GRACE_S = 10.0
 
 
 def look(calls: list[Call], now_ns: int, stop: bool, draining: bool) -> None:
-    """Once over all `calls` at `now_ns` (monotonic). `stop`: their streams end now. `draining`: paced answers, which
+    """Once over all `calls` at `now_ns` (monotonic). `stop`: they end now. `draining`: paced answers, which
     have been paid for, go out at once."""
     snapshot, total_ns = None, 0
     for call in calls:
@@ -40,7 +40,7 @@ def look(calls: list[Call], now_ns: int, stop: bool, draining: bool) -> None:
         elif call.waiting is not None:
             if call.watched is None and age_ns > WATCH_AFTER_NS:
                 watch(call)
-        elif call.reading is not None and age_ns > body_allowance_ns(call):
+        elif call.reading is not None and (stop or age_ns > body_allowance_ns(call)):
             call.late = True
             call.reading.cancel()
         elif call.paced is not None and (draining or age_ns > total_ns):

@@ -49,8 +49,6 @@ cdef class Plain:
     @cython.locals(call=Call, credit=Credit)
     cpdef object passed(self)
 
-    cpdef object cut(self)
-
     cpdef object drop(self)
 
     @cython.locals(call=Call, worker=Worker)

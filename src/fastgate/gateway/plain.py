@@ -19,6 +19,7 @@ from fastgate.gateway.drawing import at_once
 from fastgate.gateway.exchange import accepted, begin, choose, claim, conclude, early_error, passed_on
 from fastgate.gateway.hits import recall
 from fastgate.gateway.judging import judge
+from fastgate.gateway.parting import Parting
 from fastgate.gateway.pipeline import go_on
 from fastgate.gateway.rooms.route import plan
 from fastgate.gateway.steps import enter, failed, finish, proceed
@@ -176,19 +177,13 @@ class Plain:
         try:
             if passed_on(call, self.transport):
                 self.end(None)
-            elif call.pump.failure == Kind.CLIENT_GONE.value or credit.cut():
+            elif call.pump.failure == Kind.CLIENT_GONE.value:
                 self.drop()
             else:
-                self.worker.locate(self.cut)
+                Parting(self.worker.loop, credit, self.worker.locate, self.drop)
         except Exception as exc:  # noqa: BLE001  # as above
             self.transport = None
             self.end(failed(call, exc))
-
-    def cut(self) -> None:
-        """Where the client's connection is was not known: now it is."""
-        assert self.credit is not None
-        self.credit.cut()
-        self.drop()
 
     def drop(self) -> None:
         """A stream that broke off has no closing line."""

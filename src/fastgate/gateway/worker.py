@@ -28,7 +28,8 @@ from fastgate.gateway import deadlines
 from fastgate.gateway.allowance import Allowances
 from fastgate.gateway.counters import Counters
 from fastgate.gateway.lending import Lending
-from fastgate.gateway.pressure import Pressure
+from fastgate.gateway.precedence import Precedence
+from fastgate.gateway.pressure import CALM, Pressure
 from fastgate.gateway.pulse import Pulse
 from fastgate.gateway.rates import Rates
 from fastgate.gateway.records import Records
@@ -93,6 +94,7 @@ class Worker:
         self.next_number = count(1).__next__
         """Of a call; one step, whichever thread takes it."""
         self.pressure = Pressure(0, self._calls_sent)
+        self.precedence = Precedence()
         self._ticks = 0
         self._locating: asyncio.Future[int] | None = None
         self.answers: Answers | None = None
@@ -250,6 +252,8 @@ class Worker:
 
     def _pulse(self, away_s: float, late_s: float) -> None:
         self.pressure.beat(away_s, late_s, len(self.calls))
+        self.precedence.put(self.pressure.late != CALM)
+        self.flight.calls = len(self.calls)
 
     def _calls_sent(self) -> int:
         return self.flight.in_flight

@@ -39,7 +39,7 @@ SUFFIX = ".flight"
 CLIP_CHARS = 48
 """What is kept of each string that a client or an operator chose freely, when the note is too long for its slot."""
 
-_HEADER = struct.Struct("=8sIIII12s4xqQQ")
+_HEADER = struct.Struct("=8sIIII12sIqQQ")
 _SLOT = struct.Struct("=BBBxIQq2I2I9q")
 _STAMP = struct.Struct("=Qq")
 _RESCUERS_AT = 64
@@ -84,14 +84,21 @@ class FlightNote(msgspec.Struct, frozen=True, array_like=True):
 
 
 class FlightHeader(NamedTuple):
-    """A table as seen from outside. `in_flight` of a dead worker is what it was when it died."""
+    """A table as seen from outside. `in_flight` are the calls that have a slot, `calls` all, as their worker told a
+    hundredth of a second ago at most; of a dead worker they are what they were when it died."""
 
     pid: int
     epoch: str
     started_ns: int
     in_flight: int
     generation: int
+    calls: int
     alive: bool
+
+    @property
+    def unfinished(self) -> int:
+        """Calls that have begun, those whose body is still coming too."""
+        return max(self.in_flight, self.calls)
 
 
 class FlightSlot(NamedTuple):
@@ -267,11 +274,11 @@ def _read_header(fd: int, path: Path) -> FlightHeader:
     raw = os.pread(fd, _HEADER.size, 0)
     if len(raw) < _HEADER.size or raw[:8] != MAGIC:
         raise FlightError(f"{path} is not a flight table")
-    _, version, slot_bytes, _, pid, name, started_ns, in_flight, generation = _HEADER.unpack(raw)
+    _, version, slot_bytes, _, pid, name, calls, started_ns, in_flight, generation = _HEADER.unpack(raw)
     epoch = name.decode("ascii", "replace")
     if version != VERSION or slot_bytes != SLOT_BYTES or not is_epoch(epoch):
         raise FlightError(f"{path} is a flight table of another version ({version}) or damaged")
-    return FlightHeader(pid, epoch, started_ns, in_flight, generation, False)
+    return FlightHeader(pid, epoch, started_ns, in_flight, generation, calls, False)
 
 
 def _read_slot(chunk: bytes, at: int) -> FlightSlot | None:

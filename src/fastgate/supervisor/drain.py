@@ -1,6 +1,7 @@
-"""The drain: new calls are refused, those in flight finish, and only then is the data plane stopped.
+"""The drain: new calls are refused, those in hand finish, and only then is the data plane stopped.
 
-Owns the deadlines. The board carries them to the workers; the workers' flight tables tell what is left.
+A call is in hand from its head on: one whose body is still coming is waited for. Owns the deadlines. The board carries
+them to the workers; the workers' flight tables tell what is left.
 """
 
 from __future__ import annotations
@@ -14,8 +15,8 @@ from fastgate.supervisor.child import NS
 from fastgate.workers import in_flight
 
 NOTICE_S = 0.5
-"""The drain lasts at least this long: workers look at the board every 50 ms, and a call that came before that must
-be in the flight table before its emptiness means anything."""
+"""The drain lasts at least this long. No call begins once the board says that it drains; a worker tells how many it has
+every ten milliseconds, and must have told before none means anything."""
 
 CUT_S = 2.0
 """What workers get to end the calls that outlive the deadline: a last event to each client, a record to the journal."""

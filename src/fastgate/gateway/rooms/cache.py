@@ -18,6 +18,7 @@ from fastgate.caching.rules import is_final, may_be_kept
 from fastgate.errors import client_gone
 from fastgate.gateway import answer
 from fastgate.gateway.hits import ask, give
+from fastgate.gateway.parting import part
 from fastgate.gateway.replays import replay
 
 if TYPE_CHECKING:
@@ -210,7 +211,7 @@ async def pass_on(call: Call, watch: Watch, locate: Locate) -> Any:
         call.outcome, call.error = "upstream_error", ahead.error
     if not ahead.broken:
         return transport
-    await answer.cut(Credit(call.client), locate)
+    await part(Credit(call.client), locate)
     return None
 
 

@@ -38,6 +38,7 @@ from fastgate.gateway.exchange import (
     passed_on,
     renew,
 )
+from fastgate.gateway.parting import part
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -252,5 +253,5 @@ async def pass_on(call: Call, locate: Callable[[Callable[[], None]], None]) -> o
     if passed_on(call, transport):
         return transport
     if pump.failure != Kind.CLIENT_GONE.value:
-        await answer.cut(credit, locate)
+        await part(credit, locate)
     return None
