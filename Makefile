@@ -55,7 +55,7 @@ $(VENV)/.installed: pyproject.toml setup.py requirements/constraints.txt | $(VEN
 
 $(VENV)/.installed-test: $(VENV)/.installed
 	@echo 'Installing what the tests need'
-	@$(BIN)/python scripts/requirements.py test > $(VENV)/test.txt
+	@$(BIN)/python scripts/requirements.py onnx test > $(VENV)/test.txt
 	@$(PIP) -r $(VENV)/test.txt
 	@touch $@
 

@@ -8,7 +8,7 @@ scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT
 "$(scripts/preflight.sh "${1:-}")" -m venv "$scratch/venv"
 python=$scratch/venv/bin/python
-"$python" scripts/requirements.py build run semantic test > "$scratch/wanted.txt"
+"$python" scripts/requirements.py build run semantic onnx test > "$scratch/wanted.txt"
 "$python" -m pip --disable-pip-version-check install -q -r "$scratch/wanted.txt"
 {
     echo "# The exact versions that make installs; scripts/lock.sh writes them. pyproject.toml holds the bounds."

@@ -11,7 +11,7 @@ from __future__ import annotations
 import zlib
 from collections.abc import Callable, Iterable
 from functools import lru_cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -26,21 +26,34 @@ from fastgate.caching.semantic.settings import SemanticCache, compiled
 from fastgate.caching.semantic.spoken import Asker, Spoken, spoken_of
 from fastgate.snapshot import KeyRow
 
+if TYPE_CHECKING:
+    from fastgate.caching.semantic.embedder_onnx import Model
+
 Rule = Callable[[Pair], bool]
 
-EMBEDDER = StaticEmbedder()
+STATIC = StaticEmbedder()
+"""Its words are compared whatever embeds texts."""
+
+
+class Embedding:
+    """Vectors of texts, each made once."""
+
+    def __init__(self, embedder: StaticEmbedder | Model) -> None:
+        self.identity, self.dim = embedder.identity, embedder.dim
+        self.vector = lru_cache(65_536)(embedder.vector)
+
+    def __call__(self, text: str) -> Any:
+        found = self.vector(text)
+        return np.zeros(self.dim, np.float32) if found is None else found
+
+
+EMBEDDER = Embedding(STATIC)
 
 WHO = KeyRow(b"", "key", "user", "team", "org", "", {}, (), 0)
 
 FAR = 1 << 62
 
 GRAM_DIM = 512
-
-
-@lru_cache(65_536)
-def vector(text: str) -> Any:
-    found = EMBEDDER.vector(text)
-    return np.zeros(EMBEDDER.dim, np.float32) if found is None else found
 
 
 @lru_cache(65_536)
@@ -61,7 +74,7 @@ def whole(ask: Ask) -> str:
     return "\n".join(map(told, ask.messages))
 
 
-def near(text: Callable[[Ask], str], least: float, embed: Callable[[str], Any] = vector) -> Rule:
+def near(text: Callable[[Ask], str], least: float, embed: Callable[[str], Any] = EMBEDDER) -> Rule:
     return lambda pair: float(embed(text(pair.first)) @ embed(text(pair.second))) >= least
 
 
@@ -92,12 +105,12 @@ class Fastgate:
 
     name = "fastgate"
 
-    def __init__(self, pairs: Iterable[Pair], threshold: float | None = None) -> None:
-        settings = {"threshold": threshold} if threshold is not None else {}
-        policy = compiled(SemanticCache(mode="on", namespace="team", tool_results=True, user_turns=1000, **settings))  # type: ignore[arg-type]
+    def __init__(self, pairs: Iterable[Pair], embedding: Embedding = EMBEDDER) -> None:
+        policy = compiled(SemanticCache(mode="on", namespace="team", tool_results=True, user_turns=1000))
         assert policy is not None
         self.policy = policy
-        self.notes = Notes(EMBEDDER.identity, EMBEDDER.dim, FAR, policy.max_wrong)
+        self.embedding = embedding
+        self.notes = Notes(embedding.identity, embedding.dim, FAR, policy.max_wrong)
         self.served: list[tuple[float, bool]] = []
         """Similarity of every answer that was given, and whether it was right."""
         self._means: dict[bytes, str] = {}
@@ -112,15 +125,15 @@ class Fastgate:
         asker = Asker(WHO, "", "", "claude-sonnet-5-5")
         spoken = spoken_of(self.policy, "", asker, b"", read_canonical(body), read_request(body))
         if spoken is not None:
-            spoken.vector = EMBEDDER.vector(spoken.text)
+            spoken.vector = self.embedding.vector(spoken.text)
         return spoken if spoken is not None and spoken.vector is not None else None
 
     def note(self, n: int, spoken: Spoken) -> Note:
         assert spoken.vector is not None
         find, half = n.to_bytes(16, "big"), spoken.vector.astype(np.float16).tobytes()
         return Note(
-            spoken.scope, spoken.namespace, spoken.partition, spoken.text, EMBEDDER.identity, half, find, find, "org",
-            "team", "user", "key", "", 0, FAR,
+            spoken.scope, spoken.namespace, spoken.partition, spoken.text, self.embedding.identity, half, find, find,
+            "org", "team", "user", "key", "", 0, FAR,
         )  # fmt: skip
 
     def __call__(self, pair: Pair) -> bool:
@@ -132,7 +145,7 @@ class Fastgate:
         for candidate in self.notes.near(spoken):
             if candidate.similarity < spoken.threshold:
                 return False
-            if not disagreement(spoken.reading, candidate.reading, EMBEDDER.words):
+            if not disagreement(spoken.reading, candidate.reading, STATIC.words):
                 right = self._means[candidate.note.find] == pair.second.means
                 self.served.append((candidate.similarity, right))
                 return right == pair.same

@@ -320,6 +320,7 @@ def _settle(config: Config, base: Path) -> Config:
     )
     return msgspec.structs.replace(
         config,
+        cache=config.cache and _settle_cache(config.cache, base),
         guards=config.guards and tuple(_settle_guard(guard, base) for guard in config.guards),
         endpoints=endpoints,
         state=absolute(base, config.state),
@@ -327,6 +328,14 @@ def _settle(config: Config, base: Path) -> Config:
         tls=tls,
         alerts=msgspec.structs.replace(config.alerts, channels=channels),
     )
+
+
+def _settle_cache(cache: CacheSettings, base: Path) -> CacheSettings:
+    embedder = cache.semantic.embedder
+    if embedder.kind != "onnx" or not embedder.model:
+        return cache
+    embedder = msgspec.structs.replace(embedder, model=absolute(base, embedder.model))
+    return msgspec.structs.replace(cache, semantic=msgspec.structs.replace(cache.semantic, embedder=embedder))
 
 
 def _settle_guard(guard: Guard, base: Path) -> Guard:

@@ -21,7 +21,8 @@ class SemanticRule(msgspec.Struct, frozen=True, array_like=True):
 
 
 class VectorService(msgspec.Struct, frozen=True):
-    """An embedder or a store of vectors behind HTTP; `api_key` is as written in the configuration."""
+    """An embedder or a store of vectors; `api_key` is as written in the configuration, `model` a path where the kind is
+    onnx."""
 
     kind: str
     url: str = ""

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import os
 from collections import deque
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -29,6 +30,7 @@ from fastgate.refs import resolve_refs
 if TYPE_CHECKING:
     from fastgate.caching.key import Key
     from fastgate.caching.purge import Purge
+    from fastgate.caching.semantic.build import Embedders
     from fastgate.caching.semantic.finder import Finder, Ref
     from fastgate.caching.semantic.log_disk import DiskLog
     from fastgate.snapshot_cache import CachePolicy, SemanticPolicy
@@ -100,19 +102,39 @@ class Answers:
         self.writer = Writer(self.disk, self.loop)
 
     def _open_semantic(self, policy: SemanticPolicy, before: Answers | None) -> None:
-        """Loads numpy, the index and the weights, only where they are used."""
-        try:
-            from fastgate.caching.semantic.build import build
-            from fastgate.caching.semantic.words import NoWeightsError
-        except ImportError as error:
-            log.error("the semantic cache is off: a package is missing", package=error.name)
-            return
+        """Loads what it needs in a thread. Calls that are served meanwhile are misses."""
         if before is not None and self.disk is not None:
             self.notes = before.notes
+        serving, thread = self.loop.is_running(), ThreadPoolExecutor(1, "cache-load")
+        loading = thread.submit(load_semantic, policy)
+        thread.shutdown(wait=not serving)
+        if serving:
+            loaded = asyncio.wrap_future(loading, loop=self.loop)
+            loaded.add_done_callback(lambda done: self._loaded_semantic(policy, done))
+        else:
+            self._loaded_semantic(policy, loading)
+
+    def _loaded_semantic(self, policy: SemanticPolicy, loading: Future[Embedders] | asyncio.Future[Embedders]) -> None:
+        if loading.cancelled():
+            return
+        failed = loading.exception()
+        if failed is not None:
+            log.error("the semantic cache is off", why=failed)
+            return
+        embedders = loading.result()
+        if self._closed:
+            embedders.texts.close()
+            return
+        from fastgate.caching.semantic.build import build
+
         try:
-            self.semantic = build(policy, self, self._directory / "semantic")
-        except NoWeightsError as error:
-            log.error("the semantic cache is off", why=error)
+            self.semantic = build(policy, self, self._directory / "semantic", embedders)
+        except (OSError, lmdb.Error) as error:
+            embedders.texts.close()
+            if not self.loop.is_running():
+                raise
+            log.error("remembered questions cannot be opened; tried again now and then", why=error)
+            self._notes_gone = True
 
     def serves(self, policy: CachePolicy) -> bool:
         """Whether these tiers are those that the policy names."""
@@ -298,6 +320,13 @@ class Answers:
             for find, entry in self._recent:
                 if any(sentence.matches(entry.head) for sentence in fresh):
                     self.shared.drop(find)
+
+
+def load_semantic(policy: SemanticPolicy) -> Embedders:
+    """Loads numpy, the index, weights and models, only where they are used. Raises ImportError, ModelError."""
+    from fastgate.caching.semantic.build import load
+
+    return load(policy)
 
 
 def tiers_of(policy: CachePolicy) -> tuple[object, ...]:

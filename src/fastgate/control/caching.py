@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from fastgate._core.money import format_usd
 from fastgate.caching.purge import Purge
 from fastgate.caching.semantic.folder import GRAPHS, clear
+from fastgate.caching.semantic.model_folder import ModelError
 from fastgate.caching.semantic.settings import compiled
 from fastgate.clock import wall_ns
 from fastgate.control.cache_sessions import sessions
@@ -175,7 +176,7 @@ class Caching:
                     return stopping() or self._purges != purges
 
                 return reader is not None and save_where_due(reader, notes_of(policy), graphs, given_up)
-        except lmdb.Error as error:
+        except (lmdb.Error, ModelError) as error:
             raise OSError(f"remembered questions cannot be read: {error}") from None
 
     @contextmanager

@@ -16,6 +16,7 @@ import msgspec
 
 from fastgate import snapshot
 from fastgate.board import Board
+from fastgate.caching.semantic.trial import SECTION, wrong_with
 from fastgate.clock import wall_ns
 from fastgate.config import Config, load_config
 from fastgate.config_alerts import unheard
@@ -116,6 +117,9 @@ class World:
         """Reads both files again and puts them in force. Raises ConfigErrors, and then nothing has changed."""
         with self._lock:
             fresh = load(self.path, environ)
+            wrong = wrong_with(fresh.config.cache)
+            if wrong is not None:
+                raise ConfigErrors([Problem(str(self.path), 0, SECTION, wrong)])
             prices = compile_prices(fresh.config.prices, _now())
             needs_restart = [
                 name for name in READ_AT_START if getattr(fresh.config, name) != getattr(self.config, name)

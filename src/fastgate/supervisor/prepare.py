@@ -14,6 +14,8 @@ from pathlib import Path
 
 from fastgate import proc
 from fastgate.board import Board
+from fastgate.caching.semantic.trial import SECTION, wrong_with
+from fastgate.caching.settings import CacheSettings
 from fastgate.config import Config, Tls, load_config, worker_count
 from fastgate.config_checks import split_address
 from fastgate.runinfo import admin_token
@@ -69,6 +71,7 @@ def prepare(config_path: Path, workers: int | None) -> Prepared:
             require_free(name, address)
         if config.tls is not None:
             require_certificate(config.tls)
+        require_model(config.cache)
         try:
             board = Board.open(state.board)
             token = admin_token(config, state)
@@ -103,6 +106,13 @@ def require_certificate(tls: Tls) -> None:
             f"`tls`: {tls.cert} and {tls.key} are no certificate and its key ({error}).",
             "give both as PEM, the key without a passphrase",
         ) from None
+
+
+def require_model(cache: CacheSettings | None) -> None:
+    """Whether the semantic cache's model can be used, where it is one in files."""
+    wrong = wrong_with(cache)
+    if wrong is not None:
+        raise StartError(f"`{SECTION}`: {wrong}.", "mend it, or leave `embedder` out", BAD_INPUT)
 
 
 def require_free(name: str, address: str) -> None:

@@ -211,6 +211,7 @@ async def test_the_log_of_questions_too(tmp_path: Path) -> None:
     policy = msgspec.structs.replace(CACHE, semantic=policy_of())
     answers = Answers(policy, tmp_path, asyncio.get_running_loop())
     try:
+        await until(answers, lambda: answers.semantic is not None)
         before, notes = answers.semantic, answers.notes
         assert notes is not None
         notes.failed(lmdb.PageNotFoundError())

@@ -160,5 +160,6 @@ class Finder:
                 started_ns=head.started_ns,
                 similarity=spoken.similarity,
                 agreed=done.result(),
+                embedder=self.embedder.identity,
             )
         )

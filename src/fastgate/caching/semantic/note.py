@@ -53,6 +53,8 @@ class Verdict(msgspec.Struct, frozen=True, array_like=True, gc=False, tag=2):
     started_ns: int
     similarity: float
     agreed: bool
+    embedder: str = ""
+    """Whose similarity it is."""
 
 
 Row = Note | Verdict

@@ -137,6 +137,8 @@ class Notes:
         return [Candidate(similarity, item.note, item.reading) for similarity, _, item in found]
 
     def _judge(self, verdict: Verdict) -> None:
+        if verdict.embedder not in ("", self.identity):
+            return  # of another scale
         judged = self.judged.setdefault(verdict.partition, Calibration(self.bound))
         judged.note(verdict.similarity, verdict.agreed)
         self.judged.move_to_end(verdict.partition)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib.util import find_spec
 from typing import Annotated, Literal
 
 import msgspec
@@ -46,17 +47,19 @@ class SemanticRule(msgspec.Struct, frozen=True, kw_only=True):
 class SemanticEmbedder(msgspec.Struct, frozen=True, kw_only=True):
     """What makes a vector of a text."""
 
-    kind: Literal["local", "openai", "voyage"] = "local"
-    """local: the weights that the package wordllama ships, in the worker. openai: a server that speaks OpenAI's
-    embeddings API. voyage: Voyage AI. The last two send every question's text there, and a call waits for them."""
+    kind: Literal["local", "onnx", "openai", "voyage"] = "local"
+    """local: the weights that the package wordllama ships, in the worker. onnx: a model in files, in the worker.
+    openai: a server that speaks OpenAI's embeddings API. voyage: Voyage AI. The last two send every question's text
+    there. A call waits for all but local."""
     base_url: Annotated[str, BASE_URL] = ""
     """The address before /embeddings; empty: the vendor's own."""
     api_key: Secret | None = None
     """Best as `${VAR}`."""
     model: str = ""
-    """Its model, like text-embedding-3-small or voyage-code-3. Required but for local."""
+    """Its model, like text-embedding-3-small or voyage-code-3; onnx: the folder that holds model.onnx and
+    tokenizer.json, or the .onnx file, relative to this file. Required but for local."""
     dimensions: Annotated[int, Range(8, 4096)] = 256
-    """Length of its vectors. local has 256, whatever is said here."""
+    """Length of its vectors. local has 256, whatever is said here; onnx: what the model makes, or it is refused."""
     timeout_ms: Annotated[int, Range(1, 10_000)] = 200
     """How long a question may wait for its vector; then it is a miss."""
 
@@ -92,7 +95,8 @@ class SemanticCache(msgspec.Struct, frozen=True, kw_only=True):
     user_turns: Annotated[int, Range(1, TURNS_MAX)] = 1
     """Most turns of the user in a request that is answered: a later turn leans on what was said before it."""
     threshold: Annotated[float, Range(0, 1)] = 0.75
-    """Least similarity (cosine) of two texts. Verdicts of shadow mode only raise it, each partition its own."""
+    """Least similarity (cosine) of two texts, on the scale of the embedder: 0.75 is measured for local and for
+    all-MiniLM-L6-v2 (bench/README.md). Verdicts of shadow mode only raise it, each partition its own."""
     max_wrong: Annotated[float, Range(0, 1)] = 0.005
     """Share of wrong answers that a partition's verdicts may show before its threshold rises."""
     entries: Annotated[int, Range(16, ENTRIES_MAX)] = 20_000
@@ -167,6 +171,10 @@ def missing(settings: SemanticCache) -> str | None:
         return None
     if settings.embedder.kind != "local" and not settings.embedder.model:
         return f"an embedder of kind {settings.embedder.kind} needs a model"
+    if settings.embedder.kind == "onnx":
+        for package in ("onnxruntime", "tokenizers"):
+            if find_spec(package) is None:
+                return f"an embedder of kind onnx needs the package {package}: pip install 'fastgate[onnx]'"
     if settings.store.kind != "local" and not settings.store.url:
         return f"a store of kind {settings.store.kind} needs a url"
     try:

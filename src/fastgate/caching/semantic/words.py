@@ -16,6 +16,8 @@ from typing import Any
 
 import numpy as np
 
+from fastgate.caching.semantic.model_folder import ModelError
+
 PACKAGE = "wordllama"
 WEIGHTS = "weights/l2_supercat_256.safetensors"
 TOKENIZER = "tokenizers/l2_supercat_tokenizer_config.json"
@@ -41,7 +43,7 @@ NEVER = 1 << 30
 """The rank of two pieces that are not merged."""
 
 
-class NoWeightsError(Exception):
+class NoWeightsError(ModelError):
     """The weights are not installed; the message says what to install."""
 
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeAlias
 
+from fastgate import onnx
 from fastgate.guards.adapters.adapter import TIMEOUT_S
 from fastgate.guards.adapters.verdict import PASS, Stage, Verdict, flagged, not_scanned
 
@@ -62,7 +63,7 @@ class PromptGuard:
         if self._loaded is None:
             import importlib
 
-            runtime, tokenizers = importlib.import_module("onnxruntime"), importlib.import_module("tokenizers")
+            runtime, tokenizers = onnx.runtime(), importlib.import_module("tokenizers")
             numpy = importlib.import_module("numpy")
             session = runtime.InferenceSession(str(self.model), providers=["CPUExecutionProvider"])
             tokenizer = tokenizers.Tokenizer.from_file(str(self.tokenizer))
@@ -75,7 +76,7 @@ class PromptGuard:
             session, tokenizer, array = self._load()
         except ImportError as exc:
             return not_scanned(f"prompt-guard: {exc.name} is not installed")
-        except (OSError, ValueError, RuntimeError) as exc:
+        except onnx.errors() as exc:
             return not_scanned(f"prompt-guard: the model cannot be loaded: {type(exc).__name__}")
         cut = windows(tokenizer.encode(text).ids)
         if len(cut) > WINDOWS_MAX:
