@@ -89,12 +89,13 @@ class Graphs:
     def __init__(self, directory: Path) -> None:
         self.directory = directory
 
-    def load(self, notes: Notes) -> Loaded | None:
-        """Put the graphs that are here into the empty notes; their items are to be put back from the log. None where
-        there are none for them. Raises StaleError."""
+    def load(self, notes: Notes, points_max: int) -> Loaded | None:
+        """Put the graphs that are here, and have no more points, into the empty notes; their items are to be put back
+        from the log. None where there are none for them. Raises StaleError."""
         manifest = self.manifest(notes)
         if manifest is None:
             return None
+        manifest.kept = [kept for kept in manifest.kept if len(kept.points) + kept.shape[1] <= points_max]
         for kept in manifest.kept:
             shelf = notes.shelves[kept.scope, kept.namespace] = Shelf(notes.dim)
             try:

@@ -1,8 +1,8 @@
 """Notes of one worker: an index for each tenant and namespace, filled from the log that all workers write.
 
-What is found is bounded: the oldest notes make room. Saved graphs are loaded before the worker serves, the log is read
-in a thread when it does, and the indexes are handed over whole; later rows are taken in between calls, a millisecond at
-a time.
+What is found is bounded: the oldest notes make room. Saved graphs are loaded before the worker serves, small ones also
+while it does; the log is read in a thread then, and the indexes are handed over whole; later rows are taken in between
+calls, a millisecond at a time.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import lmdb
 
 from fastgate.caching.semantic.note import Note, Row, Verdict, pack, unpack
-from fastgate.caching.semantic.replay import CHECKSUM, READ_AT_ONCE, begin, replay
+from fastgate.caching.semantic.replay import BESIDE_CALLS, CHECKSUM, READ_AT_ONCE, begin, replay
 from fastgate.caching.semantic.shelf import At
 from fastgate.clock import mono_ns, wall_ns
 from fastgate.log import Log
@@ -151,7 +151,7 @@ class LocalStore:
 
     def _replay(self) -> tuple[Notes, Any]:
         """What the log holds, in indexes of their own: in the thread."""
-        begun, self._begun = self._begun, None
+        begun, self._begun = self._begun or begin(self.notes, self._graphs, BESIDE_CALLS), None
         with self._journal.reading() as reader:
             return replay(reader, self.notes, self._graphs, lambda: self._closing, begun)
 

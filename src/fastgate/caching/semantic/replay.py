@@ -34,6 +34,13 @@ SAVED_ROWS = 4096
 """By how many rows a log grows before its graphs are saved again: a worker that starts adds as many in four seconds,
 beside its calls."""
 
+ALL = 1 << 62
+"""Points: graphs of any size."""
+
+BESIDE_CALLS = 4096
+"""Most points of a graph that is loaded where calls are served: hnswlib keeps the interpreter's lock for two to three
+microseconds a point, so 10 ms. A larger one is built again from the log, which takes longer and keeps nobody."""
+
 CHECKSUM = slice(4, 8)
 """Of a row (note.py)."""
 
@@ -68,14 +75,15 @@ Begun = tuple["Notes", Loaded | None]
 """Notes, with what was loaded into them."""
 
 
-def begin(like: Notes, graphs: Graphs | None) -> Begun:
-    """Notes of the same kind with the graphs that were saved, or none. hnswlib keeps the interpreter's lock while it
-    reads one: 0.3 s for 100,000 points, in which nothing else of this process runs, on whatever thread this is."""
+def begin(like: Notes, graphs: Graphs | None, points_max: int = ALL) -> Begun:
+    """Notes of the same kind with the graphs of so many points that were saved, or none. hnswlib keeps the
+    interpreter's lock while it reads one: 0.3 s for 100,000 points, in which nothing else of this process runs, on
+    whatever thread this is."""
     notes = like.empty()
     if graphs is None:
         return notes, None
     try:
-        return notes, graphs.load(notes)
+        return notes, graphs.load(notes, points_max)
     except StaleError as error:
         drop(graphs, error)
         return like.empty(), None

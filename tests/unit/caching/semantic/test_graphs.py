@@ -155,6 +155,46 @@ def test_a_worker_loads_them_before_it_serves(tmp_path: Path, monkeypatch: pytes
     log.close()
 
 
+async def test_a_large_one_is_built_beside_the_calls(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where calls are served no graph is read that would keep them waiting: each of its points is added while the loop
+    runs, questions are misses until all are there, and then they are found."""
+    log, graphs = filled(tmp_path)
+    monkeypatch.setattr("fastgate.caching.semantic.local.BESIDE_CALLS", 50)
+    monkeypatch.setattr(shelves.Shelf, "read_graph", lambda *_: pytest.fail("it keeps the interpreter's lock"))
+    loop, add, threads = asyncio.get_running_loop(), shelves.Shelf.add, set()
+
+    def add_while_the_loop_runs(*all: Any) -> int:
+        threads.add(threading.get_ident())
+        turned = threading.Event()
+        loop.call_soon_threadsafe(turned.set)
+        assert turned.wait(20), "the loop stands still"
+        return add(*all)
+
+    monkeypatch.setattr(shelves.Shelf, "add", add_while_the_loop_runs)
+    store, missed = LocalStore(notes(), log, loop, graphs), 0
+    while not store.ready:
+        assert finds(store.notes, 7, "acme") is None
+        missed += 1
+        await asyncio.sleep(0)
+    assert missed >= 60
+    assert threading.get_ident() not in threads
+    assert all(finds(store.notes, n, "acme") is not None for n in range(60))
+    assert held(store.notes) == held(await asyncio.to_thread(read, log, None))
+    store.close()
+    log.close()
+
+
+def test_small_graphs_are_loaded_where_a_large_one_is_not(tmp_path: Path) -> None:
+    log, graphs = filled(tmp_path)
+    for n in range(20):
+        log.append([pack(note(n + 300, org="small"))])
+    assert save_where_due(log, notes(), graphs, never)
+    begun = begin(notes(), graphs, 30)
+    assert {scope for scope, _ in begun[0].shelves} == {("org", "small")}
+    assert held(replay(log, notes(), graphs, never, begun)[0]) == held(read(log, None))
+    log.close()
+
+
 def test_a_graph_of_another_log_that_was_loaded_early_is_built_again(tmp_path: Path) -> None:
     log, graphs = filled(tmp_path)
     log.close()
@@ -206,7 +246,7 @@ def test_what_is_not_what_was_written_is_built_again(
 def test_graphs_of_other_vectors_are_left_alone(tmp_path: Path) -> None:
     log, graphs = filled(tmp_path)
     other = Notes("another embedder", DIM, 1000, 0.005)
-    assert graphs.load(other.empty()) is None
+    assert graphs.load(other.empty(), replaying.ALL) is None
     assert len(replay(log, other, graphs, never)[0]) == 0
     assert len(read(log, graphs)) == 60
     log.close()
