@@ -105,8 +105,9 @@ class Fastgate:
 
     name = "fastgate"
 
-    def __init__(self, pairs: Iterable[Pair], embedding: Embedding = EMBEDDER) -> None:
-        policy = compiled(SemanticCache(mode="on", namespace="team", tool_results=True, user_turns=1000))
+    def __init__(self, pairs: Iterable[Pair], embedding: Embedding = EMBEDDER, threshold: float | None = None) -> None:
+        settings = {"threshold": threshold} if threshold is not None else {}
+        policy = compiled(SemanticCache(mode="on", namespace="team", tool_results=True, user_turns=1000, **settings))  # type: ignore[arg-type]
         assert policy is not None
         self.policy = policy
         self.embedding = embedding

