@@ -82,17 +82,21 @@ class FailingDisk:
     def __init__(self) -> None:
         self.next_write: int | None = None
         self.taken = 0
+        self.whole = 0
+        """Records that the failed write left whole."""
         self.truncate_fails = False
 
-    def write(self, fd: int, kind: int, node: int, epoch: int, sequence: int, body: bytes) -> int:
+    def write(self, fd: int, kind: int, node: int, epoch: int, sequence: int, bodies: list[bytes]) -> int:
         failure, self.next_write = self.next_write, None
         if failure is None:
-            return append(fd, kind, node, epoch, sequence, body)
-        data = model.frame(kind, node, epoch, sequence, body)
-        if self.taken:
-            os.write(fd, data[: self.taken % len(data)])
+            return append(fd, kind, node, epoch, sequence, bodies)
+        data = b"".join(model.frame(kind, node, epoch, n, body) for n, body in enumerate(bodies, sequence))
+        left = data[: self.taken % len(data)]
+        self.whole = len(model.whole_records(left))
+        if left:
+            os.write(fd, left)
         if failure == 0:
-            return self.taken % len(data)
+            return len(left)
         raise OSError(failure, os.strerror(failure))
 
     def ftruncate(self, fd: int, size: int) -> None:
@@ -131,17 +135,31 @@ class JournalMachine(RuleBasedStateMachine):
         self.writer.append(1, body)
         self.written[self.writer.epoch].append(body)
 
+    @rule(bodies=st.lists(st.binary(max_size=100), min_size=1, max_size=12))
+    def extend(self, bodies: list[bytes]) -> None:
+        written = self.written[self.writer.epoch]
+        left = list(bodies)
+        while left:
+            count = self.writer.extend(1, left)
+            assert count >= 1
+            written += left[:count]
+            del left[:count]
+
     @rule(
-        body=st.binary(min_size=1, max_size=100),
+        bodies=st.lists(st.binary(min_size=1, max_size=100), min_size=1, max_size=4),
         code=st.sampled_from([0, errno.ENOSPC, errno.EIO, errno.EDQUOT, errno.EFBIG]),
-        taken=st.integers(0, 200),
+        taken=st.integers(0, 600),
         truncate_fails=st.booleans(),
     )
-    def fail(self, body: bytes, code: int, taken: int, truncate_fails: bool) -> None:
+    def fail(self, bodies: list[bytes], code: int, taken: int, truncate_fails: bool) -> None:
         self.disk.next_write, self.disk.taken, self.disk.truncate_fails = code, taken, truncate_fails
         try:
-            with pytest.raises(JournalError):
-                self.writer.append(1, body)
+            count = self.writer.extend(1, bodies)
+        except JournalError:
+            assert self.disk.whole == 0
+        else:
+            assert count == self.disk.whole > 0
+            self.written[self.writer.epoch] += bodies[:count]
         finally:
             self.disk.next_write, self.disk.truncate_fails = None, False
 

@@ -113,6 +113,7 @@ class House:
     async def warm(self) -> None:
         self.script[:] = [OK]
         await self.app.__rsgi__(micro.Scope(BODY), micro.Server(BODY))
+        self.worker.records.write()
 
     def begin(
         self, way: str, server: micro.Server, script: list[bytes | None], body: bytes = b""
@@ -126,6 +127,7 @@ class House:
 
     def records(self) -> list[dict[str, Any]]:
         """What the journal says, without what differs from call to call or is keyed by the worker's own secret."""
+        self.worker.records.write()
         reader = JournalReader(self.folder / "state" / "journal")
         records = [msgspec.structs.asdict(decode(record.body)) for record in reader.records(self.worker.epoch)]
         for record in records:

@@ -135,7 +135,8 @@ class Killer:
             if self.how == "after":
                 real(*args, **more)
             elif real is append:
-                os.write(args[0], model.frame(*args[1:])[: self.torn])
+                fd, *head, (body,) = args
+                os.write(fd, model.frame(*head, body)[: self.torn])
             raise Killed
 
         return call

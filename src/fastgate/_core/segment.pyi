@@ -1,8 +1,11 @@
 def crc32c(data: bytes, crc: int = 0, *, by_table: bool = False) -> int:
     """The CRC32C of `data`, after what `crc` is the checksum of."""
 
-def append(fd: int, kind: int, node: int, epoch: int, sequence: int, body: bytes) -> int:
-    """Write one record in one call; returns how many bytes were taken, frame included. OSError."""
+TOGETHER_MAX: int
+"""Most records that one call of `append` takes."""
+
+def append(fd: int, kind: int, node: int, epoch: int, sequence: int, bodies: list[bytes]) -> int:
+    """Write records in one call; returns how many bytes were taken, frames included. OSError."""
 
 def whole_records(
     window: bytes, at: int, epoch: int, sequence: int, segment: int, base: int, most: int

@@ -1,5 +1,5 @@
 # cython: language_level=3
-"""Journal records into and out of the bytes of a segment: framed, checked, written by one system call.
+"""Journal records into and out of the bytes of a segment: framed, checked, many written by one system call.
 
 Owns the layout that journal/format.py describes. `append` keeps the interpreter lock: os.write would let other threads
 run meanwhile, and for an append to the page cache (about 1.5 microseconds) that costs two thread switches a call,
@@ -14,10 +14,14 @@ from posix.uio cimport iovec, writev
 
 from fastgate._core.crc cimport fg_crc32c, fg_crc_by_table, fg_crc_init
 
-__all__ = ["append", "crc32c", "whole_records"]
+__all__ = ["TOGETHER_MAX", "append", "crc32c", "whole_records"]
 
 cdef enum:
     VERSION = 1
+    TOGETHER = 256  # the system takes 1,024 pieces in one call, and a record is two
+
+TOGETHER_MAX = TOGETHER
+"""Most records that one call of `append` takes."""
 
 fg_crc_init()
 
@@ -29,25 +33,35 @@ def crc32c(bytes data, uint32_t crc=0, *, bint by_table=False):
     return fg_crc32c(crc, PyBytes_AS_STRING(data), PyBytes_GET_SIZE(data))
 
 
-def append(int fd, unsigned char kind, uint16_t node, uint64_t epoch, uint64_t sequence, bytes body):
-    """Write one record to `fd` in one call; returns the number of bytes taken, frame included. OSError as os.write
-    raises it, but for an interruption by a signal before the first byte, which is tried again."""
-    cdef FgFrame frame
-    cdef iovec parts[2]
-    cdef Py_ssize_t taken, size = PyBytes_GET_SIZE(body)
-    frame.length = <uint32_t>(STAMP + size)
-    frame.version = VERSION
-    frame.kind = kind
-    frame.node = node
-    frame.epoch = epoch
-    frame.sequence = sequence
-    frame.crc = fg_crc32c(fg_crc32c(0, &frame.version, STAMP), PyBytes_AS_STRING(body), size)
-    parts[0].iov_base = &frame
-    parts[0].iov_len = LEAD + STAMP
-    parts[1].iov_base = PyBytes_AS_STRING(body)
-    parts[1].iov_len = <size_t>size
+def append(int fd, unsigned char kind, uint16_t node, uint64_t epoch, uint64_t sequence, list bodies):
+    """Write a record for each of `bodies` to `fd`, at most TOGETHER_MAX, in one call; the first has the number
+    `sequence`. Returns the number of bytes taken, frames included. OSError as os.write raises it, but for an
+    interruption by a signal before the first byte, which is tried again."""
+    cdef FgFrame frames[TOGETHER]
+    cdef iovec parts[2 * TOGETHER]
+    cdef FgFrame *frame
+    cdef bytes body
+    cdef int i, count = <int>len(bodies)
+    cdef Py_ssize_t taken, size
+    if count > TOGETHER:
+        raise ValueError(f"{count} records at once; {TOGETHER} are taken")
+    for i in range(count):
+        body = bodies[i]
+        size = PyBytes_GET_SIZE(body)
+        frame = &frames[i]
+        frame.length = <uint32_t>(STAMP + size)
+        frame.version = VERSION
+        frame.kind = kind
+        frame.node = node
+        frame.epoch = epoch
+        frame.sequence = sequence + i
+        frame.crc = fg_crc32c(fg_crc32c(0, &frame.version, STAMP), PyBytes_AS_STRING(body), size)
+        parts[2 * i].iov_base = frame
+        parts[2 * i].iov_len = LEAD + STAMP
+        parts[2 * i + 1].iov_base = PyBytes_AS_STRING(body)
+        parts[2 * i + 1].iov_len = <size_t>size
     while True:
-        taken = writev(fd, parts, 2)
+        taken = writev(fd, parts, 2 * count)
         if taken >= 0:
             return taken
         try:

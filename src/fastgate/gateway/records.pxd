@@ -1,15 +1,22 @@
 from libc.stdint cimport int64_t
 
+cimport cython
+
 from fastgate._core.flight cimport FlightTable
-from fastgate.journal.writer cimport JournalWriter
+from fastgate.journal.writer cimport JournalWriter, framed
 
 
 cdef class Records:
     cdef public JournalWriter journal
     cdef public FlightTable flight
-    cdef public object waiting
+    cdef readonly list waiting
+    cdef list slots
+    cdef readonly bint stuck
+    cdef object soon
     cdef int64_t strangers
     cdef int64_t stranger_second
 
     cpdef object keep(self, bytes record, int slot)
-    cpdef bint append(self, bytes record, int slot) except *
+
+    @cython.locals(waiting=list, slots=list, slot=int, count=int)
+    cpdef object write(self)

@@ -1,19 +1,21 @@
 """Records: writes the one record of each finished call, then frees its flight slot, whatever the disk does.
 
-A crash before the record leaves the slot to tell of the call; a crash after it is known by the call's id. While the
-journal cannot be written, records wait here and in their slots, so nothing that was charged is lost. Knows nothing of
-what is in a record.
+Those of one turn of the loop are written together at its end: one system call for all of them. A crash before that
+leaves the slots to tell of the calls; a crash after it is known by their ids. While the journal cannot be written,
+records wait here and in their slots, so nothing that was charged is lost. Knows nothing of what is in a record.
 """
 
 from __future__ import annotations
 
 import logging
-from collections import deque
 from typing import TYPE_CHECKING
 
-from fastgate.journal import KIND_CALL, JournalError
+from fastgate.journal import KIND_CALL
+from fastgate.journal.writer import framed
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from fastgate._core.flight import FlightTable
     from fastgate.journal.writer import JournalWriter
 
@@ -25,38 +27,51 @@ disk (a gigabyte a month of nothing else)."""
 
 
 class Records:
-    """The records of one worker. `waiting` are those that could not be written yet, oldest first, with their slots."""
+    """The records of one worker. `waiting` are those that are not written yet, oldest first, and `slots` their places
+    in the flight table, -1 for none. `soon` calls what it is given once this turn of the loop is over."""
 
     journal: JournalWriter
     flight: FlightTable
-    waiting: deque[tuple[bytes, int]]
+    waiting: list[bytes]
+    slots: list[int]
+    stuck: bool
+    """The journal could not be written when that was tried last."""
 
-    def __init__(self, journal: JournalWriter, flight: FlightTable) -> None:
+    def __init__(
+        self, journal: JournalWriter, flight: FlightTable, soon: Callable[[Callable[[], object]], object]
+    ) -> None:
         self.journal = journal
         self.flight = flight
-        self.waiting = deque()
+        self.waiting = []
+        self.slots = []
+        self.stuck = False
+        self.soon = soon
         self.strangers = self.stranger_second = 0
 
     def keep(self, record: bytes, slot: int) -> None:
-        """Write a record behind those that wait; `slot` is the call's place in the flight table, -1 for none."""
-        if self.waiting or not self.append(record, slot):
-            self.waiting.append((record, slot))
+        """Have a record written behind those that wait. ValueError where it is larger than the journal takes: the slot
+        stays taken then, and tells of the call when the worker ends."""
+        framed(record)
+        if not self.waiting:
+            self.soon(self.write)
+        self.waiting.append(record)
+        self.slots.append(slot)
 
-    def append(self, record: bytes, slot: int) -> bool:
-        """Write one record and free its slot; False, with the slot kept, while the journal cannot be written."""
-        try:
-            self.journal.append(KIND_CALL, record)
-        except (JournalError, OSError) as exc:
-            log.error("a record cannot be written yet (%s); %d wait", exc, len(self.waiting) + 1)
-            return False
-        if slot >= 0:
-            self.flight.release(slot)
-        return True
-
-    def retry(self) -> None:
-        """Try again to write what could not be written."""
-        while self.waiting and self.append(*self.waiting[0]):
-            self.waiting.popleft()
+    def write(self) -> None:
+        """Write what waits and free the slots. What cannot be written stays, and `write` is to be called again."""
+        waiting, slots = self.waiting, self.slots
+        while waiting:
+            try:
+                count = self.journal.extend(KIND_CALL, waiting)
+            except OSError as exc:
+                self.stuck = True
+                log.error("%d records cannot be written yet (%s)", len(waiting), exc)
+                return
+            for slot in slots[:count]:
+                if slot >= 0:
+                    self.flight.release(slot)
+            del waiting[:count], slots[:count]
+        self.stuck = False
 
     def room_for_stranger(self, now_ns: int) -> bool:
         """Whether one more call without a valid key is recorded in this second."""
@@ -68,6 +83,6 @@ class Records:
 
     def close(self) -> None:
         """Give up the journal and the flight table; what is still in flight is told by its slots."""
-        self.retry()
+        self.write()
         self.journal.close()
         self.flight.close()

@@ -107,7 +107,7 @@ class Worker:
             segment_bytes=int(os.environ.get("FASTGATE_JOURNAL_SEGMENT_BYTES", SEGMENT_BYTES)),
             fsync="always" if os.environ.get("FASTGATE_JOURNAL_FSYNC") == "always" else "never",
         )
-        self.records = Records(journal, self.flight)
+        self.records = Records(journal, self.flight, loop.call_soon)
         durable = os.environ.get("FASTGATE_JOURNAL_FSYNC") == "always"
         self.counters = Counters(state.counters_db, loop, durable=durable)
         self.allowances = Allowances()
@@ -220,12 +220,12 @@ class Worker:
 
     @property
     def ready(self) -> bool:
-        return not self.board.draining and not self.records.waiting and not self.lending.reaped
+        return not self.board.draining and not self.records.stuck and not self.lending.reaped
 
     # -- calls ------------------------------------------------------------------------------------------------------
 
     def close_call(self, call: Call, record: bytes) -> None:
-        """Stop watching the client, give the connection back, write the record and free the flight slot."""
+        """Stop watching the client, give the connection back, have the record written and the flight slot freed."""
         if call.watched is not None:
             call.watched.cancel()
             call.watched = None
@@ -247,8 +247,8 @@ class Worker:
         self._ticks += 1
         if self._ticks % SWEEP_TICKS == 0:
             self.upstreams.sweep()
-            if self.records.waiting:
-                self.records.retry()
+            if self.records.stuck:
+                self.records.write()
 
     def _pulse(self, away_s: float, late_s: float) -> None:
         self.pressure.beat(away_s, late_s, len(self.calls))

@@ -1,5 +1,10 @@
 from libc.stdint cimport int64_t, uint64_t
 
+cimport cython
+
+
+cpdef int64_t framed(bytes body) except -1
+
 
 cdef class JournalWriter:
     cdef readonly object journal_dir
@@ -15,3 +20,6 @@ cdef class JournalWriter:
     cdef readonly uint64_t sequence
 
     cpdef tuple append(self, int kind, bytes body)
+
+    @cython.locals(size=int64_t, longer=int64_t, taken=int64_t, count=int, most=int)
+    cpdef int extend(self, int kind, list bodies) except -1

@@ -1,4 +1,4 @@
-"""The one writer of one epoch: each record is one `write()` to the end of the current segment.
+"""The one writer of one epoch: one `write()` to the end of the current segment, of a record or of many.
 
 Owns the epoch's folder, its lock (held while the writer lives) and the promise that the file stays readable whatever
 the disk does. Knows nothing of what is in a body, nor of consumers.
@@ -13,6 +13,7 @@ import os
 from pathlib import Path
 from typing import Literal, NoReturn
 
+from fastgate._core.segment import TOGETHER_MAX
 from fastgate._core.segment import append as _write
 from fastgate.journal.format import (
     FRAME_BYTES,
@@ -32,15 +33,32 @@ _FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 
 
 class JournalError(OSError):
-    """A record was not journalled, or nobody can say so. Appending it again is right: readers know a call by its id."""
+    """Records were not journalled, or nobody can say so. Appending them again is right: readers know a call by its
+    id."""
 
 
 class JournalFull(JournalError):  # noqa: N818  # the condition is the name
-    """The disk, quota or file size limit is reached. Nothing of the record remains; the next append tries again."""
+    """The disk, quota or file size limit is reached. Nothing of the records remains; the next append tries again."""
 
 
 class JournalBroken(JournalError):  # noqa: N818
-    """The disk failed. The record may or may not be there; the next append starts a new segment."""
+    """The disk failed. The records may or may not be there; the next append starts a new segment."""
+
+
+def framed(body: bytes) -> int:
+    """The bytes that a record takes; ValueError when its body is over MAX_BODY_BYTES."""
+    if len(body) > MAX_BODY_BYTES:
+        raise ValueError(f"a body of {len(body)} bytes; the journal takes up to {MAX_BODY_BYTES}")
+    return FRAME_BYTES + len(body)
+
+
+def whole(bodies: list[bytes], taken: int) -> tuple[int, int]:
+    """How many of the records are whole in the first `taken` bytes of all, and how many bytes those are."""
+    count = size = 0
+    while count < len(bodies) and size + framed(bodies[count]) <= taken:
+        size += framed(bodies[count])
+        count += 1
+    return count, size
 
 
 class JournalWriter:
@@ -90,26 +108,39 @@ class JournalWriter:
         raise JournalBroken(errno.EEXIST, "no new epoch can be made", str(journal_dir))
 
     def append(self, kind: int, body: bytes) -> tuple[int, int]:
-        """Write one record; returns its (segment, offset). Raises JournalFull, JournalBroken, or ValueError when the
-        body is over MAX_BODY_BYTES."""
-        size = FRAME_BYTES + len(body)
-        if len(body) > MAX_BODY_BYTES:
-            raise ValueError(f"a body of {len(body)} bytes; the journal takes up to {MAX_BODY_BYTES}")
-        offset = self.offset
-        if self._fd < 0 or offset + size > self._segment_bytes:
+        """Write one record; returns its (segment, offset). Raises as `extend`."""
+        self.extend(kind, [body])
+        return self.segment, self.offset - framed(body)
+
+    def extend(self, kind: int, bodies: list[bytes]) -> int:
+        """Write the first of `bodies`, as many as one segment, one call and the disk take: how many, at least one.
+        Raises JournalFull, JournalBroken, or ValueError when a body is over MAX_BODY_BYTES."""
+        size = framed(bodies[0])
+        if self._fd < 0 or self.offset + size > self._segment_bytes:
             self._open_segment()
-            offset = self.offset
+        count = 1
+        most = min(len(bodies), TOGETHER_MAX)
+        while count < most:
+            longer = size + framed(bodies[count])
+            if self.offset + longer > self._segment_bytes:
+                break
+            size = longer
+            count += 1
+        failure = None
         try:
-            written = _write(self._fd, kind, self._node, self._epoch, self.sequence + 1, body)
+            taken = _write(self._fd, kind, self._node, self._epoch, self.sequence + 1, bodies[:count])
         except OSError as error:
-            self._fail(error)
-        if written != size:
-            self._fail(OSError(errno.ENOSPC, "the file system took only part of a record"))
-        self.offset = offset + size
-        self.sequence += 1
+            failure, taken = error, self._grown()
+        if taken != size:
+            count, size = whole(bodies, taken)
+            if not count:
+                self._fail(failure or OSError(errno.ENOSPC, "the file system took only part of a record"))
+            self._cut(self.offset + size)  # what is whole stays: a reader may have seen it
+        self.offset += size
+        self.sequence += count
         if self._always:
             self.sync()
-        return self.segment, offset
+        return count
 
     def sync(self) -> None:
         """Ask the disk for all that was appended. After a failure the kernel may have dropped what it could not write,
@@ -153,14 +184,26 @@ class JournalWriter:
         if self._always:
             _sync_folder(path.parent)
 
+    def _grown(self) -> int:
+        """How much of a failed write is in the segment all the same."""
+        try:
+            return os.fstat(self._fd).st_size - self.offset
+        except OSError:
+            return 0
+
+    def _cut(self, size: int) -> bool:
+        """Take back what is behind `size`; False, with the segment given up, where that cannot be done."""
+        try:
+            os.ftruncate(self._fd, size)
+        except OSError:
+            self._abandon()
+            return False
+        return True
+
     def _fail(self, error: OSError) -> NoReturn:
         """Take back what a failed write may have left and say what happened."""
         path = self._path
-        full = error.errno in _FULL
-        try:
-            os.ftruncate(self._fd, self.offset)
-        except OSError:
-            full = False
+        full = self._cut(self.offset) and error.errno in _FULL
         if not full:
             self._abandon()
         kind = JournalFull if full else JournalBroken
