@@ -31,6 +31,15 @@ def _share(counts: dict[str, int]) -> str:
     return f"{counts['found'] / counts['of']:.3f}" if counts["of"] else "none"
 
 
+def _without(document: dict[str, Any]) -> str:
+    told = [
+        f"{_share(found['without'])} of {name} are found"
+        for name, found in document["families"].items()
+        if "without" in found
+    ]
+    return ", ".join(told)
+
+
 def _families(document: dict[str, Any]) -> Iterator[str]:
     yield "## Families\n"
     yield "|family|rules|samples|recall|false alarms|of texts|"
@@ -46,7 +55,9 @@ def _families(document: dict[str, Any]) -> Iterator[str]:
     yield ""
     yield prose(
         "¹ Attacks of this kind in the corpora, found by any of injection, indirect, jailbreak and extraction: they "
-        "draw their lines elsewhere."
+        "draw their lines elsewhere. For indirect exfiltration and invisible count as well: corpora call a picture "
+        "whose address carries data off, and text that nobody sees, an indirect injection; without the two "
+        f"{_without(document)}."
     )
     yield ""
     low = [
@@ -71,12 +82,14 @@ def _corpora(document: dict[str, Any]) -> Iterator[str]:
         return
     yield "## Attacks in words, by corpus\n"
     yield prose(
-        "Found by any of injection, indirect, jailbreak and extraction: jailbreaks and extraction as what a user "
-        "types, injections as what a tool returns. A sum of its text (CRC-32, odd or even) says to which half a sample "
-        "belongs. The even half was read and rules were written from it; the odd half was not, nobody looked at which "
-        "of it is missed, and it is what the table above counts, but for the texts of spikee in Zulu, Albanian, Irish "
-        "and Gaelic, of which the rules know none. Of texts from elsewhere, those were read that share no eight words "
-        "in a row with an unread one."
+        "Found by the same rules: jailbreaks and extraction as what a user types, injections as what a tool returns. "
+        "A sum of its text (CRC-32, odd or even) says to which half a sample belongs. The even half was read and rules "
+        "were written from it; the odd half was not, nobody looked at which of it is missed, and it is what the table "
+        "above counts, but for the texts of spikee in Zulu, Albanian, Irish and Gaelic, of which the rules know none. "
+        "Of texts from elsewhere, those were read that share no eight words in a row with an unread one. The rules of "
+        "indirect that came last were written against some 400 sentences of our own, one for each way to give a model "
+        "orders that we could think of; meanwhile the counts of the unread half were looked at five times, its texts "
+        "never, but for some unread sentences of our own grammars, which stand in one file with the read ones."
     )
     yield "\n|kind|corpus|read half|of|unread half|of|"
     yield "|---|---|---:|---:|---:|---:|"
@@ -87,8 +100,8 @@ def _corpora(document: dict[str, Any]) -> Iterator[str]:
         )
     yield ""
     yield prose(
-        "Two corpora of which nothing was read, by anybody or by the fit of the weights (bench/guards/fresh.py); they "
-        "came last, and nothing was changed after they were measured."
+        "Two corpora of which nothing was read, by anybody or by the fit of the weights (bench/guards/fresh.py); rules "
+        "were changed after they were first measured, but never for what was missed in them."
     )
     yield "\n|corpus|kind|found|of|"
     yield "|---|---|---:|---:|"

@@ -240,10 +240,17 @@ SPELLED_WORDS = ("ignore", "disregard", "instructions", "previous", "override", 
 LEET = {"a": "[a4@]", "e": "[e3]", "g": "[g9]", "i": "[i1!]", "o": "[o0]", "s": "[s5$]", "t": "[t7]", "l": "[l1]"}
 SPELLED = tuple(SEPARATED.join(word) for word in SPELLED_WORDS)
 WITH_DIGITS = tuple("".join(LEET.get(letter, letter) for letter in word) for word in SPELLED_WORDS)
+APART = "(?:%20|[\\W_]){0,8}"
+RUN_TOGETHER = (
+    f"(?:ignore|disregard|forget){APART}(?:all{APART})?(?:of{APART})?(?:the|your|my)?{APART}(?:previous|prior|"
+    f"above|earlier)"
+    f"{APART}(?:instructions?|prompts?|directives?|messages)"
+)
 A_DIGIT_IN_IT = r"(?<![a-z0-9])(?=[a-z]{0,11}[0-9@$])"
 SPELLED_OPENS = any_of(
     *(re.escape(sign.join(word[:4])) for word in SPELLED_WORDS for sign in " ._*+/|-"),
     *words("1gn 4gn ign0r 1nstruct in5truct ins7ruc instruct10n pr3v prev1 previ0 0verr ov3rr overr1 d1sreg di5reg"),
+    "(?:previous|prior|above|earlier)(?:%20|[\\W_]){0,8}(?:instructions?|prompts?|directives?|messages)",
     *words("disr3g j41l j4il ja1l jai1 syst3m sy5tem sys7em 5ystem"),
 )
 """Words that are spelt with signs between their letters, or with digits for letters."""
@@ -315,9 +322,9 @@ TAKEOVER = (
     phrase_rule(
         "injection-spelled",
         "telling words that are spelt so that a reader of words misses them",
-        (*SPELLED, A_DIGIT_IN_IT + any_of(*WITH_DIGITS)),
-        ("i g n o r e it", "D-I-S-R-E-G-A-R-D", "1gn0r3 all", "pr3v10us", "s y s t e m p r o m p t"),
-        ("ignore", "i.g. nor e", "previous", "the override is"),
+        (*SPELLED, A_DIGIT_IN_IT + any_of(*WITH_DIGITS), RUN_TOGETHER),
+        ("i g n o r e it", "D-I-S-R-E-G-A-R-D", "1gn0r3 all", "pr3v10us", "ignore+previous+instructions"),
+        ("ignore", "the previous instructions", "i.g. nor e", "previous", "the override is"),
         opens=SPELLED_OPENS,
         kinds=ANYWHERE,
         severity="medium",

@@ -7,10 +7,15 @@ the user, or wants something sent. injection.py has the phrases that count in an
 from __future__ import annotations
 
 from fastgate.guards.rule import UNTRUSTED, Scanner
+from fastgate.guards.scanners._agency import AGENCY
+from fastgate.guards.scanners._deeds import DEEDS
 from fastgate.guards.scanners._model_orders import ORDERS_TO_MODELS, SYSTEM_CLAIM
+from fastgate.guards.scanners._next_step import NEXT
 from fastgate.guards.scanners._notes import NOTES
 from fastgate.guards.scanners._phrases import any_of, chain, gap, not_the_clients, phrase_rule
 from fastgate.guards.scanners._requests import REQUESTS
+from fastgate.guards.scanners._spoken_to import SPOKEN_TO
+from fastgate.guards.scanners._verdicts import VERDICTS
 
 MODEL = any_of("""
     (?:ai|llm|language) (?:assistants?|models?|agents?) | (?:the )?(?:ai|assistant|chat ?bot|bot|llm)s? |
@@ -385,6 +390,11 @@ RULES = (
     *ORDERS_TO_MODELS,
     *REQUESTS,
     *NOTES,
+    *AGENCY,
+    *DEEDS,
+    *VERDICTS,
+    *SPOKEN_TO,
+    *NEXT,
 )
 
 SCANNER = Scanner(
