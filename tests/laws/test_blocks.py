@@ -177,6 +177,39 @@ def test_a_peeled_place_leads_back_to_what_it_stands_for(parts: list[str]) -> No
             assert len(found) <= end - start + 6
 
 
+JOINED = [
+    b"a",
+    b"Z",
+    b"9",
+    b"@",
+    b"[",
+    b"{",
+    b"_",
+    b"\xc3\xa4",
+    b"\xb0",
+    b" ",
+    b".",
+    b"AKIA1234",
+    b'" + "',
+    b"\n   12\t",
+    b"\r\n",
+]
+JOINED += [b"\xc2\xad", b"\xe2\x80\x8b", b"%41", b"&#65;", b"\\x41", b"`", b"'", b"-"]
+
+
+@given(st.lists(st.sampled_from(JOINED), max_size=40), st.integers(0, 40))
+def test_where_a_text_stands_in_its_block_does_not_change_what_is_peeled(parts: list[bytes], before: int) -> None:
+    """Sixteen bytes a step, and byte by byte where fewer are left: both see the same escapes and seams."""
+
+    def peeled_of(text: bytes) -> bytes:
+        found = peel(text)
+        return text if found is None else found.text
+
+    text = b"".join(parts)
+    first, last = b"." * (before + 1), b"." * 40
+    assert peeled_of(first + text + last) == b"." * before + peeled_of(b"." + text + b".") + last[1:]
+
+
 def test_what_is_far_from_any_escape_is_not_peeled() -> None:
     far = b"a" * 5000
     peeled = peel(far + b"\\nKEY\\u0041" + far + b"\\tEND" + far)

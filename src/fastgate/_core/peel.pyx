@@ -13,6 +13,13 @@ from libc.string cimport memchr, memcpy
 
 from fastgate._core.span cimport byte_t, fg_unescape
 
+
+cdef extern from "joint.h" nogil:
+    enum:
+        FG_OF_A_KEY
+        FG_MAY_JOIN
+    const byte_t* fg_next_joint(const byte_t* begin, const byte_t* p, const byte_t* end, const byte_t* classes)
+
 # What lies further from an escape than rules reach (fastgate.guards.rule.AFTER) is not looked at again.
 cdef enum:
     NEAR = 512
@@ -43,14 +50,14 @@ cdef enum:
     DIGITS_MAX = 7
 
 
-cdef unsigned char CLASSES[256]  # 1: a sign of a key; 2: where an escape or a seam may begin
+cdef byte_t CLASSES[256]
 
 
 cdef int fill_classes() except -1:
     for code in range(256):
-        CLASSES[code] = 1 if code < 128 and (chr(code).isalnum() or chr(code) in "_+/-") else 0
+        CLASSES[code] = FG_OF_A_KEY if code < 128 and (chr(code).isalnum() or chr(code) in "_+/-") else 0
     for sign in "\\\r\n\"'`%&\xc2\xe2\xef":
-        CLASSES[<int>ord(sign)] = 2
+        CLASSES[<int>ord(sign)] = FG_MAY_JOIN
     return 0
 
 
@@ -58,7 +65,7 @@ fill_classes()
 
 
 cdef inline bint in_word(byte_t c) noexcept:
-    return CLASSES[c] == 1
+    return CLASSES[c] == FG_OF_A_KEY
 
 
 cdef inline int digit_of(byte_t c) noexcept:
@@ -280,16 +287,12 @@ cdef Peeled peeled_of(bytes text):
     cdef Peeled peeled = None
     out = start = NULL
     while p < end:
-        joint, n = p, 0
+        joint, n = fg_next_joint(begin, p, end, CLASSES), 0
         while joint < end:
-            # A seam lies within a word: most line ends and quotes are behind something else.
-            if CLASSES[joint[0]] == 2 and (joint[0] == c'\\' or joint[0] == c'%' or joint[0] == c'&' or (
-                joint > begin and in_word((joint - 1)[0])
-            )):
-                n = joint_at(begin, joint, end, put, &size)
-                if n:
-                    break
-            joint += 1
+            n = joint_at(begin, joint, end, put, &size)
+            if n:
+                break
+            joint = fg_next_joint(begin, joint + 1, end, CLASSES)
         if peeled is None:
             if n == 0:
                 return None

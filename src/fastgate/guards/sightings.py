@@ -84,6 +84,8 @@ def sighting(key: bytes, blocks: Blocks, block: Block) -> Sighting | None:
 
 def without_reminder(text: bytes) -> bytes:
     """Without what Claude Code puts behind a file."""
+    if not text.endswith(b"</system-reminder>") and not text.rstrip(b"\n").endswith(b"</system-reminder>"):
+        return text
     at = text.find(b"<system-reminder>\n")
     return text[:at].rstrip(b"\n") if at >= 0 and _REMINDER.match(text, at) else text
 

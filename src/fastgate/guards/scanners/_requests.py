@@ -59,7 +59,7 @@ READERS = (
 READERS_OPENS = any_of(r"""
     (?:ai|llm|language|automated) (?:model|reviewer|reader|grader|assistant|system|tool|judge|evaluator) |
     (?:models?|llms?|assistants?|chatbots?) (?:that |who )?(?:read|review|process|grad|evaluat|summari[sz]|pars|scor|
-    scan) |
+    scan)[^.!?\n]{0,36}(?:must|should|shall|please|are (?:asked|required)|say|:) |
     (?:as|being) (?:the|an?) (?:ai |llm )?(?:assistant|model|agent|language model|chatbot) |
     [ /#*;%@-](?:ai|copilot|claude|chatgpt|cursor|assistant|llm|gemini|codex)(?: agents?)?\s?[:,][^\n]{1} |
     (?:ai|llm|assistant|agent|hidden|secret|covert|invisible|embedded|model) (?:instruction|prompt|command|message) |

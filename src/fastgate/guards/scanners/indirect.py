@@ -17,11 +17,6 @@ from fastgate.guards.scanners._requests import REQUESTS
 from fastgate.guards.scanners._spoken_to import SPOKEN_TO
 from fastgate.guards.scanners._verdicts import VERDICTS
 
-MODEL = any_of("""
-    (?:ai|llm|language) (?:assistants?|models?|agents?) | (?:the )?(?:ai|assistant|chat ?bot|bot|llm)s? |
-    claude(?: code)? | chatgpt | copilot | gemini | coding agents? | agents? |
-    automated (?:assistants?|reviewers?)
-""")
 MUST = any_of("""
     must | should(?: first)? | have to | need to | are required to | are instructed to | is required to |
     shall
