@@ -11,9 +11,9 @@ from tests.fuzz.mutate import mutated
 from tests.fuzz.targets import TARGETS
 
 CORPUS = Path(__file__).parent / "corpus"
-MUTATIONS = {"config": 1_000}
-MUTATIONS_OTHERS = 4_000
-"""So that all targets together take some five seconds."""
+MUTATIONS = {"config": 4_000}
+MUTATIONS_OTHERS = 16_000
+"""So that all targets together take some twenty seconds."""
 
 
 def corpus(name: str) -> list[bytes]:

@@ -138,6 +138,7 @@ class Plane:
     ladder: dict[str, Any] = field(default_factory=dict)
     """rules, throttled, opt_out of the snapshot."""
     python_path: str = "src"
+    host: str = "127.0.0.1"
     generation: int = 0
     port: int = field(default_factory=free_port)
 
@@ -187,7 +188,7 @@ class Plane:
         """Begin to serve, also again after `stop`."""
         if self.process is not None:
             self.board = Board.open(self.state.board)
-        command = [sys.executable, "-m", "fastgate.gateway.serve", "--host", "127.0.0.1", "--port", str(self.port)]
+        command = [sys.executable, "-m", "fastgate.gateway.serve", "--host", self.host, "--port", str(self.port)]
         command += ["--workers", str(self.workers), "--state", str(self.state.path)]
         if self.tls is not None:
             command += ["--tls-cert", str(self.tls.cert), "--tls-key", str(self.tls.key)]
@@ -221,7 +222,7 @@ class Plane:
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self.port}"
+        return f"http://{self.host}:{self.port}"
 
     def request(self, method: str, path: str, body: bytes | dict[str, Any] | None = None, **headers: str) -> Answer:
         """One request on its own connection; header names with `_` for `-`. A dict body is sent as JSON."""
@@ -238,8 +239,8 @@ class Plane:
     def connection(self) -> http.client.HTTPConnection:
         """A new connection, over TLS where the plane has a certificate."""
         if self.tls is None:
-            return http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
-        return http.client.HTTPSConnection("127.0.0.1", self.port, timeout=30, context=self.tls_context())
+            return http.client.HTTPConnection(self.host, self.port, timeout=30)
+        return http.client.HTTPSConnection(self.host, self.port, timeout=30, context=self.tls_context())
 
     def tls_context(self) -> ssl.SSLContext:
         assert self.tls is not None

@@ -34,6 +34,7 @@ from fastgate.gateway.pulse import Pulse
 from fastgate.gateway.rates import Rates
 from fastgate.gateway.records import Records
 from fastgate.gateway.upstream import Upstreams
+from fastgate.gateway.vanished import Vanished
 from fastgate.gateway.watchdog import Watchdog
 from fastgate.journal import JournalWriter, new_epoch
 from fastgate.journal.format import SEGMENT_BYTES
@@ -95,6 +96,7 @@ class Worker:
         """Of a call; one step, whichever thread takes it."""
         self.pressure = Pressure(0, self._calls_sent)
         self.precedence = Precedence()
+        self.vanished = Vanished()
         self._ticks = 0
         self._locating: asyncio.Future[int] | None = None
         self.answers: Answers | None = None
@@ -247,6 +249,7 @@ class Worker:
         self._ticks += 1
         if self._ticks % SWEEP_TICKS == 0:
             self.upstreams.sweep()
+            self.loop.run_in_executor(None, self.vanished.give_up_after, self.snapshot.limits.idle_s)
             if self.records.stuck:
                 self.records.write()
 
