@@ -45,7 +45,7 @@ ONE_ATTEMPT = "limits: {attempts: 1}\n"
 
 @pytest.fixture(scope="module")
 def gateway(upstream: SimProcess, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
-    with serving(tmp_path_factory.mktemp("gateway"), upstream.url, more=ONE_ATTEMPT) as running_gateway:
+    with serving(tmp_path_factory.mktemp("gateway"), upstream.url, more=ONE_ATTEMPT, guarded=True) as running_gateway:
         yield running_gateway
 
 

@@ -62,6 +62,7 @@ class Gateway:
         more: str = "",
         budgets: str = "",
         env: Mapping[str, str] | None = None,
+        guarded: bool = False,
     ) -> None:
         self.directory = directory
         patterns.share(directory / "fastgate-data")
@@ -70,6 +71,8 @@ class Gateway:
         config = CONFIG.format(
             listen=listen, control=control, workers=workers, upstream=upstream, provider_key=PROVIDER_KEY
         )
+        if not guarded and "guards:" not in more:
+            more += "guards: []\n"
         (directory / "fastgate.yaml").write_text(config + more)
         (directory / "directory.yaml").write_text(DIRECTORY.format(key=KEY) + budgets)
         self._log = (directory / "gateway.log").open("wb")
@@ -128,11 +131,13 @@ def serving(
     more: str = "",
     budgets: str = "",
     env: Mapping[str, str] | None = None,
+    guarded: bool = False,
 ) -> Iterator[Gateway]:
     """A ready gateway for the time of a with block; `more` is YAML that its configuration ends with, `budgets` what its
-    directory does, `env` what its processes have in their environment besides."""
+    directory does, `env` what its processes have in their environment besides. It has the guards that `more` names, and
+    the default ones where it is `guarded`: making their four hundred rules ready is half of a start."""
     ports = {"listen": free_port(), "control": free_port()}
-    gateway = Gateway(directory, upstream, workers=workers, more=more, budgets=budgets, env=env, **ports)
+    gateway = Gateway(directory, upstream, workers=workers, more=more, budgets=budgets, env=env, guarded=guarded, **ports)
     try:
         gateway.wait_ready()
         yield gateway
