@@ -88,7 +88,8 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     """How long an endpoint may take to begin its answer. The Anthropic SDKs wait 600 s, and an answer that is not
     streamed begins only when it is complete."""
     idle_s: Annotated[float, Range(1, 86400)] = 300.0
-    """How long a begun answer may pause. Claude Code itself gives up a stream after 300 s of silence."""
+    """How long a begun answer may pause, and a client acknowledge nothing of it. Claude Code itself gives up a stream
+    after 300 s of silence."""
     total_s: Annotated[float, Range(1, 86400)] = 3600.0
     """How long a whole call may take. An answer that trickles is never idle; the longest real ones, 128,000 tokens at
     the slowest rates, take about half an hour."""

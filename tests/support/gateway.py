@@ -137,7 +137,9 @@ def serving(
     directory does, `env` what its processes have in their environment besides. It has the guards that `more` names, and
     the default ones where it is `guarded`: making their four hundred rules ready is half of a start."""
     ports = {"listen": free_port(), "control": free_port()}
-    gateway = Gateway(directory, upstream, workers=workers, more=more, budgets=budgets, env=env, guarded=guarded, **ports)
+    gateway = Gateway(
+        directory, upstream, workers=workers, more=more, budgets=budgets, env=env, guarded=guarded, **ports
+    )
     try:
         gateway.wait_ready()
         yield gateway
