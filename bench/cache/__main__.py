@@ -1,4 +1,5 @@
-"""`python -m bench.cache`: exact hits against a static answer of the same server; writes bench/cache.json.
+"""`python -m bench.cache`: exact hits against a static answer of the same server, and what each tier costs; writes
+bench/cache.json and bench/cache-tiers.json.
 
 A hit pays for identity, digest, headers and journal; the static answer (`/healthz`, sent the same bytes) for the server
 and the network alone. Rounds are interleaved, so that a machine that drifts slows all of them. Goals: 0.6 of the static
@@ -15,6 +16,7 @@ import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from bench.cache import tiers
 from bench.figures import median, paired_ratio, spread
 from bench.load import gateway, payloads, wrk
 from bench.load.rounds import PATH, note
@@ -112,14 +114,18 @@ def main() -> int:
     parser.add_argument("--rounds", type=int, default=3, help="runs of each kind  [3]")
     parser.add_argument("--workers", type=int, default=gateway.usable_cores())
     parser.add_argument("--check", action="store_true", help="exit 1 when a goal is missed")
+    parser.add_argument("--tiers", action="store_true", help="only what each tier costs")
     chosen = parser.parse_args()
     if not shutil.which("wrk"):
         sys.stderr.write("wrk not found: make peers\n")
         return 2
     try:
         with only_one(), tempfile.TemporaryDirectory(prefix="fastgate-bench-") as folder:
+            tiers.section(tiers.measure(Path(folder) / "tiers")).write("cache-tiers")
+            if chosen.tiers:
+                return 0
             result = section(measure(Path(folder), chosen.seconds, chosen.rounds, chosen.workers))
-    except (BusyError, RuntimeError) as error:
+    except (BusyError, RuntimeError, FileNotFoundError) as error:
         sys.stderr.write(f"{error}\n")
         return 2
     result.write("cache")

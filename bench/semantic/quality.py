@@ -143,7 +143,8 @@ def about(ours: dict[str, dict[str, Share]]) -> str:
         f"the traces. On the half that was held out {asked['same, held out']} of those with the same answer are served "
         f"({asked['paraphrase, held out']} of paraphrases) and {asked['other, held out']} of the traps; on the half "
         f"that was seen {asked['same, seen']} and {asked['other, seen']}. No conversation hits, since no other turn "
-        "may differ."
+        "may differ. fow-cache's own rule asks a language model about every hit, and is not run; recalq-guard's are "
+        "the package's."
     )
 
 

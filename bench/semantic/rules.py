@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from bench.semantic.pair import Ask, Pair, told
+from bench.semantic.pair import Ask, Pair, said, told
 from fastgate._core.digest import read_canonical
 from fastgate._core.request import read_request
 from fastgate.caching.semantic.agreement import disagreement
@@ -84,6 +84,23 @@ def short(messages: int, least: float) -> Rule:
     return lambda pair: len(pair.second.messages) <= messages and rule(pair)
 
 
+def recent(ask: Ask) -> str:
+    """The last three messages."""
+    return "\n".join(map(told, ask.messages[-3:]))
+
+
+def questions(ask: Ask) -> str:
+    """All that the user said: no system prompt, no answers, no results of tools."""
+    return "\n".join(text for message in ask.messages if message["role"] == "user" and (text := said(message)))
+
+
+def polarity(pair: Pair) -> bool:
+    """recalq-guard's rules of texts, as the package has them (MIT, Sumedh)."""
+    from recalq_guard import is_safe_match
+
+    return bool(is_safe_match(last(pair.second), last(pair.first)))
+
+
 def same_rest(pair: Pair) -> bool:
     return (pair.first.system, pair.first.tools) == (pair.second.system, pair.second.tools)
 
@@ -95,6 +112,9 @@ PEERS: dict[str, Rule] = {
     "last user message, n-grams, 0.85 (Future AGI)": near(lambda ask: ask.last, 0.85, grams),
     "at most 3 messages, 0.80 (Bifrost, Zuplo)": short(3, 0.80),
     "at most 4 messages, 0.95 (Portkey)": short(4, 0.95),
+    "last 3 messages, 0.85 (Kong's cookbook)": near(recent, 0.85),
+    "all of the user's texts, 0.90 (LangCache's conversations)": near(questions, 0.90),
+    "last message, 0.85, behind recalq-guard": lambda pair: polarity(pair) and near(last, 0.85)(pair),
     "whole text, 0.95": near(whole, 0.95),
     "whole text, 0.95, equal tools and system (LiteLLM)": lambda pair: same_rest(pair) and near(whole, 0.95)(pair),
 }
