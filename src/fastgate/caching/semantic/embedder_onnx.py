@@ -1,7 +1,8 @@
 """An embedder that is a model in files (model_folder.py), run by onnxruntime in the worker, beside the loop.
 
 One thread embeds one text at a time: a transformer takes milliseconds of a core, and calls need that core too. What
-would have to wait for more than a few others is a miss at once, and so is what has no vector in time.
+would have to wait for more than a few others is a miss at once, and so is what has no vector in time; where that goes
+on, no call waits for it for a while, as for a service that fails (service.py).
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import numpy as np
 from fastgate import onnx
 from fastgate.caching.semantic.embedder import Vector, unit
 from fastgate.caching.semantic.model_folder import ModelError, ModelFolder, identity_of
+from fastgate.guards.adapters.breaker import Breaker
 from fastgate.log import Log
 
 if TYPE_CHECKING:
@@ -105,26 +107,32 @@ class OnnxEmbedder:
         """Since the worker began."""
         self._timeout_s = row.timeout_s
         self._thread = ThreadPoolExecutor(1, "cache-onnx")
+        self._breaker = Breaker()
         self._closed = False
 
     async def embed(self, text: str) -> Vector | None:
-        if self._closed or self.waiting >= WAITING_MAX:
+        if self._closed or self.waiting >= WAITING_MAX or not self._breaker.allows():
             return None
         self.waiting += 1
-        work = asyncio.wrap_future(self._thread.submit(self._model.vector, text))
+        begun = self._thread.submit(self._model.vector, text)
+        work = asyncio.wrap_future(begun)
         try:
             await asyncio.wait((work,), timeout=self._timeout_s)
-            if not work.done():
-                return None
-            error = work.exception()
-            if error is None:
+            error = work.exception() if work.done() else None
+            if work.done() and error is None:
+                self._breaker.worked()
                 return work.result()
-            self.failures += 1
-            log.warning("the embedder of the semantic cache fails", why=error, failures=self.failures)
+            self._breaker.failed()
+            if error is not None:
+                self.failures += 1
+                log.warning("the embedder of the semantic cache fails", why=error, failures=self.failures)
             return None
+        except asyncio.CancelledError:
+            self._breaker.gave_up()
+            raise
         finally:
             self.waiting -= 1
-            work.cancel()  # a text that nobody waits for any more is not begun
+            begun.cancel()  # a text that nobody waits for any more is not begun
 
     def close(self) -> None:
         self._closed = True

@@ -14,6 +14,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 import pytest
 
@@ -25,10 +26,13 @@ from hypothesis import strategies as st
 
 from fastgate import onnx
 from fastgate.caching.semantic import build, embedder_onnx, trial
+from fastgate.caching.semantic import settings as settings_of
 from fastgate.caching.semantic.embedder_onnx import Model, OnnxEmbedder
 from fastgate.caching.semantic.model_folder import ModelError, ModelFolder
 from fastgate.caching.semantic.settings import SemanticCache, SemanticEmbedder
 from fastgate.caching.settings import CacheSettings
+from fastgate.guards.adapters import breaker
+from fastgate.guards.adapters.breaker import FAILURES
 from fastgate.snapshot_cache import VectorService
 from tests.support import onnx_model
 from tests.support.onnx_model import WORDS, minilm, small_model
@@ -340,6 +344,41 @@ async def test_a_late_vector_is_a_miss_and_errors_are_counted(tmp_path: Path) ->
     embedder.close()
     assert await embedder.embed("the mat") is None
     assert embedder.failures == 1
+
+
+async def test_a_model_that_is_always_late_is_left_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No call waits for it then; half a minute later one does, and where it is in time the others do again."""
+    embedder = OnnxEmbedder(row(small_model(tmp_path, TABLE), timeout_s=0.02))
+    held = Held(embedder)
+    for _ in range(FAILURES):
+        assert await embedder.embed("the cat") is None
+    held.gate.set()
+    while embedder.waiting:
+        await asyncio.sleep(0.01)
+    begun = len(held.begun)
+    assert await embedder.embed("the dog") is None
+    assert len(held.begun) == begun
+    now_ns = breaker.boot_ns()
+    monkeypatch.setattr(breaker, "boot_ns", lambda: now_ns + (breaker.OPEN_S + 1) * 10**9)
+    embedder._timeout_s = 5.0
+    assert await embedder.embed("the mat") is not None
+    assert await embedder.embed("the dog") is not None
+    embedder.close()
+
+
+def test_a_package_that_is_missing_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    semantic = cache(small_model(tmp_path, TABLE)).semantic
+    assert settings_of.missing(semantic) is None
+    find = settings_of.find_spec
+    monkeypatch.setattr(settings_of, "find_spec", lambda name: None if name == "onnxruntime" else find(name))
+    told = "an embedder of kind onnx needs the package onnxruntime: pip install 'fastgate[onnx]'"
+    assert settings_of.missing(semantic) == told
+    monkeypatch.setattr(onnx.importlib, "import_module", lambda name: exec("raise ImportError(name=name)"))
+    with pytest.raises(ModelError, match=r"needs the package .*fastgate\[onnx\]"):
+        Model(str(tmp_path), DIM)
+    nameless = cache(Path()).semantic
+    nameless = msgspec.structs.replace(nameless, embedder=SemanticEmbedder(kind="onnx"))
+    assert settings_of.missing(nameless) == "an embedder of kind onnx needs a model"
 
 
 def test_settings_are_those_of_the_files(packaged: Path) -> None:
