@@ -167,7 +167,7 @@ class Ours(Policy):
         return model, [by_endpoint[id(endpoint)] for endpoint, *_ in candidates]
 
     def made(self, turn: Turn) -> Call:
-        call = Call(1, "fleet", self.snapshot, "messages", None, "")  # type: ignore[arg-type]  # nothing is answered
+        call = Call(1, "fleet", self.snapshot, "messages", None, None)  # type: ignore[arg-type]  # nothing is answered
         items = [("host", "fleet"), ("x-claude-code-session-id", turn.session)]
         items.append(("x-claude-code-request-class", turn.request_class))
         if turn.agent:

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol, TypeAlias
 
 import msgspec
 
+from fastgate._core.clock import mono_ns, wall_ns
 from fastgate._core.head import read_head
-from fastgate.clock import mono_ns, wall_ns
 from fastgate.record import Outcome, UsageState
 
 if TYPE_CHECKING:
@@ -93,7 +93,7 @@ class Call:
     """The state of one call. Rooms fill it in the order of pipeline.py; nothing of it outlives the call.
 
     call.pxd beside this file gives the fields their C types: the rooms that are compiled read and write them without a
-    look-up. A field that only uncompiled rooms use may be left out there.
+    look-up.
     """
 
     n: int
@@ -101,7 +101,8 @@ class Call:
     snapshot: Snapshot
     route: Route
     proto: Downstream
-    client: str
+    scope: Any
+    """The server's view of the request; None where nothing came over a connection."""
     at_ns: int
     """Wall time of its beginning."""
     start_ns: int
@@ -246,13 +247,13 @@ class Call:
     usage_state: UsageState
     cost_nano: int
 
-    def __init__(self, n: int, epoch: str, snapshot: Snapshot, route: Route, proto: Downstream, client: str) -> None:
+    def __init__(self, n: int, epoch: str, snapshot: Snapshot, route: Route, proto: Downstream, scope: Any) -> None:
         self.n = n
         self.id = f"fg-{epoch}-{n}"
         self.snapshot = snapshot
         self.route = route
         self.proto = proto
-        self.client = client
+        self.scope = scope
         self.at_ns = wall_ns()
         self.start_ns = mono_ns()
         self.attempts = []
@@ -327,6 +328,12 @@ class Call:
             self.waiting.cancel()
 
     @property
+    def client(self) -> str:
+        """Address and port of the connection: streams alone ask for it, and the server writes it anew each time."""
+        client: str = self.scope.client
+        return client
+
+    @property
     def lines(self) -> bytes:
         """The client's header lines that may travel upstream."""
         return self.head.lines if self.own_lines is None else self.own_lines
@@ -348,6 +355,6 @@ class Call:
             return 0
         return used.input_tokens + used.output_tokens + used.cache_write_5m_tokens + used.cache_write_1h_tokens
 
-    @property
     def elapsed_us(self) -> int:
+        """Since its beginning."""
         return (mono_ns() - self.start_ns) // 1000

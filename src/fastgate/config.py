@@ -137,7 +137,7 @@ class Journal(msgspec.Struct, frozen=True, kw_only=True):
     retention_days: Annotated[int, Range(1, 36500)] = 400
     """How long records are kept: a year and the month in which it is reported."""
     fsync: Literal["never", "always"] = "never"
-    """never: a record survives the death of a process, not of the machine. always: each is on disk before the next."""
+    """never: a record survives the death of a process, not of the machine. always: it is on disk before a later one."""
     segment_bytes: Annotated[int, Range(1 << 20, 1 << 31)] = 64 * 1024 * 1024
     """Size at which a new journal file begins: about 100,000 calls, and a file that a tool still opens at ease."""
 

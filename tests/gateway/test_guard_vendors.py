@@ -287,7 +287,7 @@ def test_an_answer_that_was_not_judged_is_told_or_ended(world: World, vendor: St
 def test_a_verdict_that_is_lacking_is_told_of_the_call() -> None:
     """By whichever guard; what was hidden or refused stays told."""
     for before, after in (("pass", "not-scanned"), ("redacted", "redacted")):
-        call = Call(1, "0123456789ab", Snapshot.__new__(Snapshot), "messages", cast(Any, None), "")
+        call = Call(1, "0123456789ab", Snapshot.__new__(Snapshot), "messages", cast(Any, None), None)
         call.guard = before
         note(call, ("secrets", "log", "answer_text", "", "", ""))
         assert call.guard == before

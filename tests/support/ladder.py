@@ -49,7 +49,7 @@ class Stand:
         headers: dict[str, str] | None = None, **body: Any,
     ) -> Call:  # fmt: skip
         """A call as it stands before the ladder."""
-        made = Call(1, "test", self.snapshot, "messages", None, "")  # type: ignore[arg-type]  # nothing is answered
+        made = Call(1, "test", self.snapshot, "messages", None, None)  # type: ignore[arg-type]  # nothing is answered
         named = {"host": "127.0.0.1", "x-claude-code-session-id": session, **(headers or {})}
         made.head = read_head(list(named.items()))
         fields = {"model": model, "messages": [{"role": "user", "content": text}], "system": SYSTEM, "max_tokens": 4000}

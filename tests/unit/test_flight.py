@@ -253,7 +253,7 @@ def test_the_note_of_a_call_is_the_struct_in_its_order() -> None:
     plain = msgspec.structs.asdict(whole)
     snapshot = Snapshot.__new__(Snapshot)
     snapshot.version = whole.policy
-    call = Call(1, "0123456789ab", snapshot, "messages", cast(Any, None), "")
+    call = Call(1, "0123456789ab", snapshot, "messages", cast(Any, None), None)
     call.principal = cast(Any, SimpleNamespace(**{name: plain[name] for name in whole.__struct_fields__[:6]}))
     call.request = read_request(asked(whole, list(whole.tools)))
     call.head = read_head(

@@ -70,6 +70,10 @@ cdef class FlightTable:
     cdef readonly str path
     cdef readonly str epoch
 
+    cpdef int claim(self, uint64_t n, int64_t at_ns, bytes blob) except -2
+    cpdef object amend(self, int slot, bytes blob)
+    cpdef object release(self, int slot)
+    cpdef object note_usage(self, int slot, Usage usage, int64_t output_bytes)
     cdef void note(self, int slot, Usage usage, int64_t output_bytes) noexcept
     cdef int put(self, Slot *slot, int area, bytes blob) except -1
     cdef Slot *taken(self, int slot) except NULL

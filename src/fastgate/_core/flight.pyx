@@ -112,7 +112,7 @@ cdef class FlightTable:
         if self.fd >= 0:
             os.close(self.fd)
 
-    def claim(self, n, int64_t at_ns, bytes blob):
+    cpdef int claim(self, uint64_t n, int64_t at_ns, bytes blob) except -2:
         """A slot for call number `n` with its note, or -1 when every slot is taken. ValueError: note too long. Nothing
         is sent until the first `note`."""
         if self.count == 0:
@@ -135,7 +135,7 @@ cdef class FlightTable:
         self.header.in_flight += 1
         return index
 
-    def amend(self, int slot, bytes blob):
+    cpdef object amend(self, int slot, bytes blob):
         """Put another note in force for the call in `slot`: its next attempt begins, to this endpoint, model and price.
         Live figures are the former attempt's from now on, which the note accounts for; of this one none is sent until
         the next `note`."""
@@ -145,7 +145,7 @@ cdef class FlightTable:
         ordered()
         entry.area = <uint8_t>((entry.area & ~1) + 2 | area)
 
-    def release(self, int slot):
+    cpdef object release(self, int slot):
         """The journal has the call: free its slot."""
         cdef Slot *entry = self.taken(slot)
         entry.state = FREE
@@ -176,8 +176,8 @@ cdef class FlightTable:
         ordered()  # until now the figures were a former attempt's
         entry.live_of = entry.area >> 1
 
-    def note_usage(self, int slot, Usage usage, int64_t output_bytes):
-        """`note` for callers in Python, such as the one that reads a whole JSON answer."""
+    cpdef object note_usage(self, int slot, Usage usage, int64_t output_bytes):
+        """`note` for a slot that must be taken: that of a call whose whole answer is read."""
         self.taken(slot)
         self.note(slot, usage, output_bytes)
 

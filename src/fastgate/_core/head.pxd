@@ -41,3 +41,6 @@ cdef class RequestHead:
     cdef readonly bint chunked
     cdef readonly bint misframed
     cdef readonly bint host_fine
+
+
+cpdef RequestHead read_head(list items)

@@ -123,7 +123,7 @@ cdef inline bint clean(const char *value, Py_ssize_t size) noexcept nogil:
     return bad == 0
 
 
-def read_head(list items):
+cpdef RequestHead read_head(list items):
     """Read `scope.headers.items()`: a list of (lower-case name, value). ValueError when a value holds a control
     character, HeadTooLargeError when one is longer than VALUE_CHARS_MAX or the forwarded lines than HEAD_BYTES_MAX."""
     cdef RequestHead head = RequestHead.__new__(RequestHead)

@@ -31,6 +31,8 @@ cdef class Meter:
     @staticmethod
     cdef Meter new(bint stream)
 
+    cpdef object read_message(self, bytes body)
+
     # The number of events that this chunk completed.
     cdef int feed(self, const char* p, Py_ssize_t n) except -1
 

@@ -192,7 +192,7 @@ cdef class Meter:
         """The stream has ended. An event that the end cuts off is not one (clients do not get it either): dropped."""
         self.ended = True
 
-    def read_message(self, bytes body):
+    cpdef object read_message(self, bytes body):
         """A whole answer: the message, or an error, as JSON."""
         cdef Span data
         cdef Members members

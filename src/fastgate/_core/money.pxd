@@ -34,6 +34,8 @@ cdef class PriceRow:
     cdef readonly int64_t fast_ppm
     cdef readonly int64_t us_geo_ppm
 
+    cpdef tuple ints(self)
+    cpdef object cost(self, Usage usage)
     cdef tuple fields(self)
     cdef int64_t cost_c(self, Usage usage) except -1
     cpdef int64_t tokens(
@@ -47,3 +49,6 @@ cdef class PriceRow:
         self, int64_t input_tokens, int64_t output_tokens, int64_t server_tool_uses,
         bint ttl_1h, bint fast, bint us_geo
     ) except -1
+
+
+cpdef str format_usd(int64_t nano)

@@ -151,7 +151,7 @@ cdef class PriceRow:
             fast_ppm=ints[14], us_geo_ppm=ints[15],
         )
 
-    def ints(self) -> tuple:
+    cpdef tuple ints(self):
         """The row's 16 ints in the order of its fields; made once, asked for at every call."""
         if self.kept is None:
             self.kept = self.fields()
@@ -174,8 +174,10 @@ cdef class PriceRow:
     def __repr__(self) -> str:
         return f"PriceRow.of_ints({self.ints()})"
 
-    def cost(self, Usage usage not None) -> int:
+    cpdef object cost(self, Usage usage):
         """Nano-dollars of one call: the exact sum, rounded up once. OverflowError above 2**63-1."""
+        if usage is None:
+            raise TypeError("what nobody knows has no cost")
         return self.cost_c(usage)
 
     def bound(
@@ -274,7 +276,7 @@ cdef class PriceRow:
         )
 
 
-def format_usd(int64_t nano) -> str:
+cpdef str format_usd(int64_t nano):
     """Nano-dollars as decimal dollars with nine places: 12_345_000 is "0.012345000"."""
     cdef char out[USD_CHARS]
     cdef int at = USD_CHARS

@@ -53,6 +53,7 @@ cdef class Pump(AnswerHead):
     cdef bint surplus               # another answer has begun behind the one asked for
     cdef bint wants_stream
     cdef bint flowing               # the head of a stream has come
+    cdef readonly bint streaming    # and it is the answer to the last request: what to pass on
     cdef bint ripe                  # its content has begun, or it is held no longer
     cdef bint attached              # it is passed on
     cdef bint keep_alive
@@ -60,6 +61,8 @@ cdef class Pump(AnswerHead):
     cdef readonly bint client_gone
     cdef bint located
 
+    cpdef object start(self, bytes head, bytes body, Meter meter, FlightTable flight, int slot, bint stream,
+                       int64_t first_byte_ns, int64_t idle_ns, int64_t ping_ns, int64_t hold_ns=*, object told=*)
     cdef int parse(self, bytes data) except -1
     cdef bint open_plain(self, bytes data) except -1
     cdef int take(self, bytes data, Py_ssize_t begun) except -1

@@ -75,8 +75,8 @@ cdef class Pump(AnswerHead):
 
     # -- the exchange, called by the relay --------------------------------------------------------------------------
 
-    def start(self, bytes head, bytes body, Meter meter, FlightTable flight, int slot, bint stream,
-              int64_t first_byte_ns, int64_t idle_ns, int64_t ping_ns, int64_t hold_ns=0, object told=None):
+    cpdef object start(self, bytes head, bytes body, Meter meter, FlightTable flight, int slot, bint stream,
+                       int64_t first_byte_ns, int64_t idle_ns, int64_t ping_ns, int64_t hold_ns=0, object told=None):
         """Send one request; returns the future to await, None with `told`. The connection must be idle."""
         if self.state != IDLE or self.transport is None:
             raise RuntimeError("the connection is not idle")
@@ -86,7 +86,7 @@ cdef class Pump(AnswerHead):
         self.forget()
         self.pieces = []
         self.collected = self.held_bytes = self.head_bytes = self.informational = self.bytes_out = 0
-        self.received = self.flowing = self.surplus = self.ripe = self.attached = False
+        self.received = self.flowing = self.streaming = self.surplus = self.ripe = self.attached = False
         self.held = []
         self.hold_ns = hold_ns
         self.left = -1
@@ -171,11 +171,6 @@ cdef class Pump(AnswerHead):
     def usable(self):
         """Whether another exchange may start on this connection."""
         return self.state == IDLE and self.transport is not None
-
-    @property
-    def streaming(self):
-        """Whether the answer is a stream to pass on: its head has come, its body goes by."""
-        return self.event_stream and self.status == 200 and self.wants_stream and not self.encoded
 
     @property
     def over(self):
@@ -322,7 +317,7 @@ cdef class Pump(AnswerHead):
         self.status = status
         if self.event_stream and status == 200 and self.wants_stream and not self.encoded:
             self.state = STREAM
-            self.flowing = True
+            self.flowing = self.streaming = True
             self.hold_until_ns = self.last_ns + self.hold_ns
             if self.in_frames:
                 self.frames = FrameReader.new()

@@ -131,7 +131,7 @@ def call_of(question: Question, view: Snapshot, body: bytes, request: RequestVie
     """The call that the question would be, up to its plan."""
     given = {"x-claude-code-agent-id": question.agent, "x-claude-code-request-class": question.request_class}
     nobody = cast("Downstream", None)  # it is never answered
-    call = Call(0, "question", view, "messages", nobody, "")
+    call = Call(0, "question", view, "messages", nobody, None)
     call.head = read_head([(name, value) for name, value in given.items() if value])
     call.body, call.request, call.session = body, request, question.session
     nobodys = KeyRow(b"", question.key, "", "", "", "", {}, (), 0)

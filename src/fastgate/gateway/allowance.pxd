@@ -4,6 +4,9 @@ from libc.stdint cimport int64_t
 from fastgate._core.escrow cimport Cells, Escrow
 
 
+cdef int64_t TEXT_NS
+
+
 cdef class Draw:
     cdef public list matches
     cdef public tuple accounts

@@ -1,5 +1,6 @@
 cimport cython
 
+from fastgate._core.money cimport format_usd
 from fastgate._core.pump cimport Pump
 from fastgate.call cimport Call
 from fastgate.headers cimport HeaderSet

@@ -31,7 +31,7 @@ def audit_headers(call: Call, stream: bool) -> Headers:
         steady = names.steady(call.model_used, endpoint.name, endpoint.kind, call.cache, call.guard)
     else:
         steady = names.steady("none", "none", "none", call.cache, call.guard)
-    call.head_us = call.elapsed_us
+    call.head_us = call.elapsed_us()
     latency_ms = str(call.head_us // 1000)
     cost = format_usd(call.bound_nano if stream else call.cost_nano)
     headers = [(names.call_id, call.id), *steady]
@@ -157,7 +157,7 @@ def send_error(call: Call, error: GatewayError) -> None:
         headers += audit_headers(call, stream=False)
     body = envelope(error, call.id)
     call.status = error.status
-    call.head_us = call.elapsed_us
+    call.head_us = call.elapsed_us()
     call.answered = True
     call.response_bytes = len(body)
     call.proto.response_bytes(error.status, headers, body)

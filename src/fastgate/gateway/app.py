@@ -7,42 +7,27 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from fastgate.call import Downstream
 from fastgate.dialects.downstream import DialectSide
 from fastgate.dialects.front import match
-from fastgate.errors import GatewayError, draining, not_found, shedding
+from fastgate.errors import GatewayError, draining, not_found
 from fastgate.gateway import arrivals, increases, local, pipeline
-from fastgate.gateway.opening import ANSWERED
-from fastgate.gateway.plain import BILLABLE, Plain, new_call, open_call
-from fastgate.gateway.pressure import CALM, ClosingSide, ClosingWatcher
+from fastgate.gateway.door import Door, asked_for
+from fastgate.gateway.plain import BILLABLE, new_call
+from fastgate.gateway.pressure import ClosingSide
 from fastgate.gateway.rooms import edge
-from fastgate.gateway.worker import Worker, worker_from_environ
+from fastgate.gateway.worker import worker_from_environ
 from fastgate.proc import become_worker
-
-if TYPE_CHECKING:
-    from fastgate.gateway.opening import Answered, Watcher
 
 log = logging.getLogger("fastgate.app")
 
 ALIVE = frozenset(("/", "/api/hello", "/healthz"))
 
 
-RETRY_SPREAD_S = 4
-"""Refused clients are sent away for one to four seconds, so that they do not come back together."""
-
-
-def asked_for(scope: Any) -> str:
-    """The path, also where a base URL that ends in /v1 was given."""
-    path: str = scope.path
-    return path[3:] if path.startswith("/v1/v1/") or path == "/v1/api/hello" else path
-
-
-class App:
+class App(Door):
     """What Granian calls: `__rsgi_init__` once in a worker, `__rsgi__` for each request."""
-
-    worker: Worker
 
     def __rsgi_init__(self, loop: asyncio.AbstractEventLoop) -> None:
         become_worker(loop)
@@ -74,35 +59,6 @@ class App:
             await pipeline.run(call, worker, scope.headers.items())
         finally:
             del worker.calls[call.n]
-
-    def open(self, watcher: Watcher) -> Plain | Answered | None:
-        """Begin a plain call, or shed one; None for any other request. Called by the server's thread (arrivals.py)."""
-        worker = self.worker
-        if worker.pressure.closing(len(worker.calls)):
-            opened = open_call(worker, ClosingWatcher(watcher))
-        else:
-            opened = open_call(worker, watcher)
-        if opened is None and self.shed_at_once(watcher):
-            return ANSWERED
-        return opened
-
-    def shed_at_once(self, watcher: Watcher) -> bool:
-        """Refuse what an overloaded worker takes no more of, and not in the loop's queue: the loop is what is late."""
-        scope, proto, worker = watcher.scope, watcher.proto, self.worker
-        if scope.method != "POST" or worker.board.draining:
-            return False
-        path = asked_for(scope)
-        if path not in BILLABLE:
-            if (front := match(path)) is None:
-                return False
-            proto = DialectSide(proto, front)
-        pressure, in_flight = worker.pressure, len(worker.calls)
-        counted = scope.path in BILLABLE  # by open_call
-        if (pressure.again(in_flight) if counted else pressure.level(in_flight)) == CALM:
-            return False
-        local.refuse(worker, proto, shedding(1 + worker.next_number() % RETRY_SPREAD_S))
-        watcher.done()
-        return True
 
     async def other(self, scope: Any, proto: Downstream, path: str) -> None:
         """Everything that is not billable: liveness, readiness, the key's own view, 404."""

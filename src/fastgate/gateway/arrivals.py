@@ -1,7 +1,7 @@
 """How a plain call comes from the server's threads to the event loop: once, when its body is there.
 
 Granian's own way wakes the loop for a request; its task asks for the body; a thread that has it wakes the loop again.
-Here the thread that brings a request reads its head (`App.open`, which waits for nothing) and asks for the body, and
+Here the thread that brings a request reads its head (`Door.open`, which waits for nothing) and asks for the body, and
 the call goes on when that has come, which saves a wake-up each way. That thread holds the interpreter lock, and
 what it changes it changes in single steps. It refuses itself what an overloaded worker takes no more of; whatever else
 is not plain, or is refused, goes Granian's own way.

@@ -1,13 +1,15 @@
 cimport cython
 from libc.stdint cimport int64_t
 
+from fastgate._core.clock cimport mono_ns
 from fastgate._core.pump cimport Pump
+from fastgate.providers.wire cimport Wire
 from fastgate.routing.health cimport Breaker
 
 
 cdef class Connections:
     cdef public object endpoint
-    cdef public object wire
+    cdef public Wire wire
     cdef public Breaker breaker
     cdef public Breaker pace
     cdef public object gate

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from fastgate.clock import mono_ns
+from fastgate._core.clock import mono_ns
 from fastgate.routing.router import label_of
 
 if TYPE_CHECKING:

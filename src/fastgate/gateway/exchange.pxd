@@ -1,4 +1,6 @@
 cimport cython
+
+from fastgate._core.clock cimport mono_ns
 from fastgate._core.flight cimport FlightTable
 from fastgate._core.meter cimport Meter
 from fastgate._core.pump cimport Pump

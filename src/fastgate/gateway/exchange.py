@@ -8,8 +8,8 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, Any, NoReturn
 
+from fastgate._core.clock import mono_ns
 from fastgate._core.meter import Meter
-from fastgate.clock import mono_ns
 from fastgate.errors import Kind, client_gone, endpoint_down, overloaded, provider_credential
 from fastgate.journal.flight import encode_note
 

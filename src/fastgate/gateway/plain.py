@@ -37,7 +37,7 @@ OK = 200
 
 def new_call(worker: Worker, scope: Any, proto: Any, route: Route) -> Call:
     """A call that begins now."""
-    call = Call(worker.next_number(), worker.epoch, worker.snapshot, route, proto, scope.client)
+    call = Call(worker.next_number(), worker.epoch, worker.snapshot, route, proto, scope)
     call.authority = scope.authority
     call.query = scope.query_string
     return call
@@ -109,7 +109,7 @@ class Plain:
         if call.preferred or not snapshot.plain:
             return False
         candidates = plan(call)
-        if snapshot.budgets is not None and not at_once(call, candidates, worker.lending.allowances):
+        if snapshot.budgets is not None and not at_once(call, candidates, worker.allowances):
             return False
         candidate = candidates[0]
         pool = worker.upstreams.find(candidate[0])

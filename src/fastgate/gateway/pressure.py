@@ -15,8 +15,8 @@ import logging
 from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING, Any
 
+from fastgate._core.clock import mono_ns
 from fastgate.call import Downstream
-from fastgate.clock import mono_ns
 from fastgate.errors import CLOSE
 from fastgate.gateway.pulse import PULSE_S
 

@@ -88,7 +88,7 @@ def round_off(call: Call, worker: Worker, error: GatewayError | None, transport:
     settle(call)
     release(call)
     if call.hold is not None:
-        worker.lending.prefixes.keep(call)
+        worker.prefixes.keep(call)
     if call.snapshot.router is not None:
         learn(call)
     if call.gate is not None:

@@ -2,9 +2,12 @@
 
 cimport cython
 
+from fastgate._core.clock cimport mono_ns
 from fastgate._core.flight cimport FlightTable
 from fastgate.call cimport Call
+from fastgate.gateway.allowance cimport Allowances
 from fastgate.gateway.connections cimport Connections, Pools
+from fastgate.gateway.prefixes cimport Prefixes
 from fastgate.gateway.pressure cimport Pressure
 from fastgate.gateway.records cimport Records
 from fastgate.snapshot cimport Snapshot
@@ -24,7 +27,9 @@ cdef class Worker:
     cdef readonly Pressure pressure
     cdef readonly FlightTable flight
     cdef readonly Records records
+    cdef readonly Allowances allowances
     cdef readonly object lending
+    cdef readonly Prefixes prefixes
     cdef public Snapshot snapshot
 
     @cython.locals(pool=Connections)

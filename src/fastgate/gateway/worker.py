@@ -17,13 +17,13 @@ from itertools import count
 from typing import TYPE_CHECKING
 
 from fastgate import snapshot as snapshots
+from fastgate._core.clock import mono_ns
 from fastgate._core.credit import locate_all
 from fastgate._core.flight import FlightTable
 from fastgate._core.warmth import WarmthTable
 from fastgate.asking import Questions
 from fastgate.board import Board
 from fastgate.call import Call
-from fastgate.clock import mono_ns
 from fastgate.gateway import deadlines
 from fastgate.gateway.allowance import Allowances
 from fastgate.gateway.counters import Counters
@@ -115,6 +115,7 @@ class Worker:
         self.allowances = Allowances()
         self.lending = Lending(self.allowances, self.epoch, self.counters, self.counters.run, self.board)
         self.lending.questions = Questions(state.questions_dir)
+        self.prefixes = self.lending.prefixes
         self._stages_at_ns = 0
         self.snapshot: Snapshot
         self._loading: asyncio.Future[Snapshot] | None = None

@@ -20,6 +20,7 @@ from typing import NamedTuple, TypeAlias
 import msgspec
 
 from fastgate.clock import wall_ns
+from fastgate.errors import provider_credential
 from fastgate.providers.sigv4 import AwsKeys
 
 log = logging.getLogger("fastgate.credentials")
@@ -88,6 +89,14 @@ class Rotating:
         await asyncio.shield(self._task)
         if not self.fresh:
             raise CredentialError(self._failure or f"{self.name} gave a credential that has ended already")
+
+    async def ready_for(self, endpoint: str) -> None:
+        """The same for a call to `endpoint`. GatewayError where no value can be had."""
+        try:
+            await self.ready()
+        except CredentialError as exc:
+            log.error("%s", exc)
+            raise provider_credential(endpoint) from None
 
     def _begin(self) -> None:
         self._task = asyncio.ensure_future(self._fetch())

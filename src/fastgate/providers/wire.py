@@ -2,11 +2,11 @@
 
 `Wire` is Anthropic's own API and every server of the same API: the client's lines and body as they came, our framing
 and credential. bedrock.py and vertex.py say what differs there. Knows nothing of connections, retries or prices.
+Compiled with types (wire.pxd).
 """
 
 from __future__ import annotations
 
-import logging
 import os
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
@@ -15,17 +15,15 @@ from urllib.parse import urlsplit
 import msgspec
 
 from fastgate._core.splice import members, splice
-from fastgate.errors import provider_credential, unsupported
+from fastgate.errors import unsupported
 from fastgate.providers.capabilities import Fit, Fitter, capabilities_of
-from fastgate.providers.credentials import CredentialError, Rotating, from_command
+from fastgate.providers.credentials import Rotating, from_command
 from fastgate.providers.models import endpoint_model
 from fastgate.refs import resolve_refs
 
 if TYPE_CHECKING:
     from fastgate.call import Call
     from fastgate.snapshot import Endpoint
-
-log = logging.getLogger("fastgate.providers")
 
 PATHS = {"messages": "/v1/messages", "count_tokens": "/v1/messages/count_tokens"}
 
@@ -38,15 +36,25 @@ _quoted = msgspec.json.Encoder().encode
 class Wire:
     """How calls are written for one endpoint. Made once per pool."""
 
+    endpoint: Endpoint
+    host: str
+    base: str
+    fitter: Fitter
+    credential: Rotating | None
+    """A credential that is fetched and ends; None where the key is the configuration's."""
+    _models: dict[str, str]
+    _begin: dict[str, bytes]
+    _version: bytes
+    _fixed: bytes
+
     def __init__(self, endpoint: Endpoint, environ: Mapping[str, str] = os.environ) -> None:
         self.endpoint = endpoint
-        self.url = urlsplit(endpoint.base_url)
-        self.host = self.url.netloc.rpartition("@")[2]
-        self.base = self.url.path.rstrip("/").removesuffix("/v1")
+        url = urlsplit(endpoint.base_url)
+        self.host = url.netloc.rpartition("@")[2]
+        self.base = url.path.rstrip("/").removesuffix("/v1")
         self.fitter = Fitter(capabilities_of(endpoint.kind, endpoint.betas, endpoint.fields))
-        self.credential: Rotating | None = None
-        """A credential that is fetched and ends; None where the key is the configuration's."""
-        self._models: dict[str, str] = {}
+        self.credential = None
+        self._models = {}
         self._begin = {route: f"POST {self.base}{path}".encode() for route, path in PATHS.items()}
         self._version = f"anthropic-version: {endpoint.anthropic_version}\r\n".encode()
         self.prepare(environ)
@@ -75,8 +83,7 @@ class Wire:
 
     def request(self, call: Call) -> tuple[bytes, bytes]:
         """The head and the body to send. GatewayError (unsupported) where this endpoint cannot take the call."""
-        body, lines = call.body, call.lines
-        has_version = call.has_version
+        body, lines, has_version = call.body, call.lines, call.has_version
         if not self.fitter.trivial:
             fit = self.fit(call)
             lines = with_betas(lines, fit.betas)
@@ -100,16 +107,6 @@ class Wire:
         version = b"" if has_version else self._version
         head = b"".join((begin, self._fixed, version, lines, b"content-length: %d\r\n\r\n" % len(body)))
         return head, body
-
-    async def ready(self) -> None:
-        """Wait for a credential that can be sent. GatewayError where none can be had."""
-        if self.credential is None or self.credential.fresh:
-            return
-        try:
-            await self.credential.ready()
-        except CredentialError as exc:
-            log.error("%s", exc)
-            raise provider_credential(self.endpoint.name) from None
 
     def recast(self, call: Call, status: int, body: bytes) -> bytes | None:
         """A whole answer in Anthropic's form, where this endpoint gives another; None where it is one already."""

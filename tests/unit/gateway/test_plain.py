@@ -213,7 +213,8 @@ def test_a_defect_is_a_500_with_its_record_and_leaves_nothing(
             def fault(*_: Any) -> Any:
                 raise ZeroDivisionError("a defect")
 
-            monkeypatch.setattr(Wire, where, fault)
+            (pool,) = of.worker.upstreams._pools.values()
+            pool.wire = type("Faulty", (Wire,), {where: fault})(pool.endpoint)
             ended, client = of.begin(PLAIN, server, [OK])
             await ended
             _, record = of.records()

@@ -1,6 +1,6 @@
 cimport cython
 
-from fastgate._core.head cimport RequestHead
+from fastgate._core.head cimport RequestHead, read_head
 from fastgate._core.request cimport RequestView
 from fastgate.call cimport Call
 from fastgate.dialects.model_id cimport judge_model

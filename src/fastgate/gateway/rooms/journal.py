@@ -40,7 +40,7 @@ def encode(call: Call) -> bytes:
         (
             call.id,
             call.at_ns,
-            call.elapsed_us,
+            call.elapsed_us(),
             call.head_us,
             *((who.org, who.team, who.user, who.key, who.cost_center, who.tags) if who is not None else NOBODY),
             call.session,

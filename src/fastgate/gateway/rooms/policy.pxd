@@ -1,3 +1,4 @@
+from fastgate._core.clock cimport mono_ns
 from fastgate.call cimport Call
 
 

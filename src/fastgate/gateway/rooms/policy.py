@@ -6,9 +6,9 @@ from __future__ import annotations
 from fnmatch import fnmatchcase
 from functools import lru_cache
 
+from fastgate._core.clock import mono_ns
 from fastgate.budgets import selected
 from fastgate.call import Call
-from fastgate.clock import mono_ns
 from fastgate.errors import GatewayError, model_not_allowed, paused, rate_limited
 from fastgate.gateway.rates import Limited, Rates
 from fastgate.routing.preferred import take

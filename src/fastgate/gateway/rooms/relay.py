@@ -215,7 +215,7 @@ async def exchange(call: Call, pool: Pool, flight: FlightTable) -> Pump:
     renew(call)
     wire = pool.wire
     if wire.credential is not None:
-        await wire.ready()
+        await wire.credential.ready_for(wire.endpoint.name)
     head, body = wire.request(call)
     while True:
         pump = pool.take() or await pool.dial()
