@@ -158,6 +158,9 @@ class Engine:
             if rule.look is not None:
                 for kind in rule.kinds:
                     self._looks[kind].append((index, rule))
+        for rule in self.rules:
+            if rule.ready is not None:
+                rule.ready()
         self.digest = hashlib.sha256(repr([(r.id, r.pattern, r.exact) for r in self.rules]).encode()).hexdigest()
 
     def examine(

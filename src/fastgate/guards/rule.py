@@ -108,6 +108,8 @@ class Rule:
     after: int = AFTER
     check: Check | None = None
     look: Look | None = None
+    ready: Callable[[], object] | None = None
+    """Loads what `check` and `look` need, once; called before any text is looked at, as it may take a second."""
     declared: bool = False
     """What `look` says depends on the other tools of the request, not on the block alone."""
     kinds: frozenset[Kind] = REQUEST

@@ -231,6 +231,19 @@ def test_other_names_are_nobodys_slip(name: str) -> None:
     assert not hallucination.near_miss(name, hallucination.PYPI)
 
 
+def test_names_are_compared_once_and_not_where_they_are_long(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A name of a megabyte has forty million neighbours of a megabyte each."""
+    tried: list[str] = []
+    slips = hallucination._neighbours
+    monkeypatch.setattr(hallucination, "_neighbours", lambda name: tried.append(name) or slips(name))
+    hallucination.near_miss.cache_clear()
+    for name in ("reqeusts", "reqeusts", "a" * 1_000_000, "scikit-lern"):
+        hallucination.near_miss(name, hallucination.PYPI)
+    assert tried == ["reqeusts", "scikit-lern"]
+    longest = max(hallucination.PYPI, key=len)
+    assert hallucination.near_miss(longest + "x", hallucination.PYPI) == longest
+
+
 @pytest.mark.parametrize(
     ("family", "text"),
     [

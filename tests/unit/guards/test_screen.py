@@ -16,6 +16,7 @@ from fastgate.guards import placeholders
 from fastgate.guards.engine import Engine
 from fastgate.guards.placeholders import PREFIX, SIZE, Placeholders, merged, pieces
 from fastgate.guards.rule import Rule, RuleError, Scanner
+from fastgate.guards.scanners import encoded
 from fastgate.guards.screen import Guards, Screened, build, self_test
 from fastgate.snapshot import GuardException, GuardRow, GuardScope, KeyRow
 
@@ -247,3 +248,26 @@ def test_a_tool_that_has_the_name_of_another_servers_is_found_when_both_are_decl
     assert state("mcp__mail__send", "mcp__helper__send") == "blocked"
     assert state("mcp__mail__send") == "pass"
     assert state("mcp__helper__Bash") == "blocked"
+
+
+def test_what_a_rule_needs_is_loaded_before_any_text_is_looked_at() -> None:
+    """Guards are built before a worker serves, or in a thread of its own; texts are looked at on the loop."""
+    told: list[str] = []
+    lazy = Rule(
+        id="lazy", title="a text", pattern="word", samples=("word",), ready=lambda: told.append("ready"),
+        check=lambda *_: not told.append("looked"),
+    )  # fmt: skip
+    engine = Engine((lazy,))
+    assert told == ["ready"]
+    engine.examine("user_text", "user", b"a word")
+    assert told == ["ready", "looked"]
+
+
+def test_what_is_decoded_is_judged_by_what_was_loaded_with_the_engine(monkeypatch: pytest.MonkeyPatch) -> None:
+    encoded._judges.cache_clear()
+    engine = Engine(encoded.RULES)
+    loaded = encoded._judges.cache_info()
+    monkeypatch.setattr(encoded.re, "compile", None)
+    assert engine.examine("tool_result", "user", encoded.RULES[0].samples[0].encode())
+    assert loaded.currsize == 1
+    assert encoded._judges.cache_info().misses == loaded.misses
