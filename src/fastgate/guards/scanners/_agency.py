@@ -37,11 +37,12 @@ CONSENT_GIVEN = (
     ),
 )
 CONSENT_GIVEN_OPENS = any_of(rf"""
-    without (?:asking|waiting for|any|further|prior|user|human|approval|confirmation|permission|consent|authori)  |
-    without (?:approval|confirmation|permission|consent)\b |
-    {CONSENT} (?:is )?(?:needed|necessary|not|no longer) | wait for (?:the |any |human |user )?(?:user|human|customer|
-    owner|operator|approval|confirmation|permission|consent) | auto-?approve (?:all|every|any|each)  |
-    pre-?(?:approved|authori) | you (?:do not|don.t|no longer) need  |
+    without (?:asking {WHOSE}|waiting for|{CONSENT}) |
+    without (?:any |further |prior |user |human ){{1,2}}(?:approv|confirm|permis|consen|authori) |
+    {CONSENT} (?:is )?(?:needed|necessary|not (?:needed|necessary|required)|no longer) |
+    wait for (?:the |any |human |user )?(?:user|human|customer|owner|operator|approval|confirmation|permission|
+    consent) |
+    auto-?approve (?:all|every|any|each)  | pre-?(?:approved|authori) | you (?:do not|don.t|no longer) need  |
     (?:skip|bypass|omit) (?:the|all|any|every) (?:[a-z]{{1,12}} )?(?:review|approval|verification|human check)
 """)
 
@@ -181,13 +182,12 @@ TOOL_TURNED = (
     (
         r"\b(?:execute|call|invoke|trigger|use) (?:the )?(?:tool |function )?(?:[a-z]{2,16}_){0,3}(?:refund|"
         r"transfer|payment|"
-        r"payout|grant|reset|disable|override|approve|unlock|drop|promote|elevate|beneficiary|payee|withdraw|"
-        r"wipe|trade|"
-        r"purchase|admin)(?:_[a-z]{2,16}){0,3}\((?=[^)\n]{0,80}['\"=])"
+        r"payout|grant|disable|override|approve|unlock|promote|elevate|beneficiary|payee|withdraw|wipe|trade|"
+        r"purchase)(?:_[a-z]{2,16}){0,2}\((?:[a-z_]{1,24}=)?['\"]"
     ),
 )
 TOOL_TURNED_OPENS = any_of(rf"""
-    _[a-z_]{{2,24}}(?: tool)? is (?:used|called|invoked),? (?:also|always|first|put|change|set|add|replace|send|copy|
+    (?:_[a-z]{{2,16}}|tool) is (?:used|called|invoked),? (?:also|always|first|put|change|set|add|replace|send|copy|
     forward|include|read)  | (?:tool|function) (?:requires|needs|will not work|does not work|only works)  |
     include (?:all (?:the )?(?:previous|prior|earlier)|the (?:whole|entire|full))  |
     (?:supersedes|replaces) all other | use any other tool |
@@ -197,9 +197,9 @@ TOOL_TURNED_OPENS = any_of(rf"""
     new behaviou?r ?: | (?:changed|updated|modified|replaced|altered|swapped) (?:after|since) (?:the )?(?:approval|
     review|install|it was|being) | (?:now|also|silently|secretly) {CARRIES_OFF}e?s (?:all|every|each|the user|your) |
     (?:silently|secretly|covertly) (?:read|collect|cop|upload|steal|send|log)[a-z]{{0,3}} (?:the|all|every|your) |
-    (?:as|in) (?:the |a )?[^ \n]{{2,28}} (?:parameter|argument|field) | as [^ \n]?side ?note |
-    (?:refund|transfer|payment|payout|grant|reset|disable|override|approve|unlock|drop|promote|elevate|beneficiary|
-    payee|withdraw|wipe|trade|purchase|admin)[a-z_]{{0,50}}\(
+    pass (?:the|its|your|all)\b |
+    (?:refund|transfer|payment|payout|grant|disable|override|approve|unlock|promote|elevate|beneficiary|payee|withdraw|
+    wipe|trade|purchase)(?:_[a-z]{{2,16}}){{0,2}}\((?:[a-z_]{{1,24}}=)?['"]
 """)
 
 AGENCY = (

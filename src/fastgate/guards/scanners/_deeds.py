@@ -58,14 +58,13 @@ RIGHTS_GIVEN = (
     ),
 )
 RIGHTS_GIVEN_OPENS = any_of(r"""
-    passwords? (?:for|of) (?:the )?(?:account|user|admin|root|[a-z0-9.]{1,20}@) | (?:grant|give|assign|allow) yourself |
+    passwords? (?:for|of) (?:the )?(?:account|user|admin|root) | (?:grant|give|assign|allow) yourself |
     (?:grant|give|assign|make|add|promote|set) (?:me|this user|the contractor|the sender|the caller|the bearer)\b |
-    (?:grant|give|assign|make|add|promote|set) (?:the user )?[a-z0-9_.+-]{1,40}@ |
     (?:elevate|escalate|raise|expand) your  | use your (?:own )?(?:cred|access|privi|permi) |
     (?:change|update|set|replace|switch) the (?:shipping|delivery|billing|payment|bank|payout|recipient|payee|
     beneficiary|iban|wallet) | (?:wire|transfer|pay|remit) (?:[$€£]? ?[0-9]|the (?:bal|fund|mon|full|rest)) |
-    (?:refund|payout|withdrawal|transfer) (?:of|to)  | buy [a-z0-9]{1,12} gift | 100 ?% discount | discount of 100 |
-    assume the (?:role|identity) of | to (?:infinity|the max)
+    (?:refund|payout|withdrawal|transfer) (?:of|to)  | buy [a-z0-9]{1,12} gift | to (?:infinity|the max) |
+    100 ?% discount | discount of 100 | assume the (?:role|identity) of
 """)
 
 DOT_FILES = (
@@ -125,7 +124,6 @@ CARRIED_OFF = (
         r"sign in|confirm|enter (?:your|the)|enable macros|approve|pay)\b"
     ),
     rf"\balso (?:share|send|forward|e-?mail|invite|cc|bcc|copy)\b[^.!?\n]{{0,48}}{MAIL}",
-    rf"\b(?:e-?mail|send|forward)\b[^.!?\n]{{1,48}} to [^.!?\n]{{1,32}} at {MAIL}",
     (
         r"\b(?:repeat|call) (?:this|the) (?:action|tool|step|call)\b[^.!?\n]{0,24}(?:[0-9]{3,} times|forever|endlessly|"
         r"indefinitely)"
@@ -140,7 +138,7 @@ CARRIED_OFF = (
         r"reverse shell|"
         r"tracking pixel|rootkit|web ?shell)\b"
     ),
-    r"\bhttps?://[^\s]{3,120} (?:followed by|with) (?:the )?(?:user.s|conversation|chat|session|api key)\b",
+    r"\bhttps?://[^\s]{3,120} followed by (?:the )?(?:user.s|conversation|chat|session|api key)\b",
     (
         r"\b(?:request|harvest|steal|collect|extract) the (?:user|customer|victim).s (?:credentials|passwords?|"
         r"api keys?|tokens?|session)"
@@ -152,22 +150,26 @@ CARRIED_OFF = (
         r"[^.!?\n]{0,24}\band (?:send|save|post|forward|include|store|write|pass|upload|submit)"
     ),
 )
-CARRIED_OFF_OPENS = any_of(rf"""
-    (?:click|follow|open|scan) (?:on )?(?:this|the) (?:link|button|attachment|url|qr)\b |
-    also (?:share|send|forward|e-?mail|invite|cc|bcc|copy)  | at {MAIL} | [0-9]{{3,}} times |
-    (?:forever|endlessly|indefinitely) | record (?:the|this|every|all) (?:conv|sess|chat|keys) | (?:
-    backdoor|back door|keylogger|reverse shell|tracking pixel|rootkit|web ?shell) |
-    {DOT_FILES}[^!?\n]{{0,40}}(?:and|then|,) (?:then )?(?:paste|send|post|include|put|append|upload|share|add|attach|
-    report|e-?mail) | dump all (?:of )?(?:the |your |user |customer |its )?(?:data|record|secret|cred|conv|mess) |
-    (?:in|into|to) {HERE} | and (?:then )?(?:e-?mail|mail|send|post|upload) (?:it|them|everything|all)\b |
-    (?:chat|conversation) history | user.s? (?:last|session|e-?mail|token|message|data)\b | session token |
-    (?:at|from) https?://[^\s]{{3,120}},? (?:and|then) | download (?:and|then|&) (?:run|execute|install) http |
+CARRIED_OFF_OPENS = any_of(r"""
+    \.ssh/ | \.aws/ | \.env\b | \.netrc | \.npmrc | \.kube/ | \.gnupg/ | \.git-credentials | \.pgpass | /etc/passwd |
+    /etc/shadow | dump all (?:of )?(?:the |your |user |customer |its )?(?:data|record|secret|cred|conv|mess) |
+    (?:dump|insert|render|export) (?:the|all|its|your|this|that|every|any|a)\b |
+    (?:in|into|to) your (?:repl|answ|respon|comment|output|summar) |
+    and (?:then )?(?:e-?mail|mail|send|post|upload) (?:it|them|everything|all)\b |
+    (?:chat|conversation) history | user.s (?:last|session|e-?mail|token|message|data)\b | session token |
+    (?:instructions?|steps|commands?|prompt|rules) (?:at|from) http | download (?:and|then|&) (?:run|execute|
+    install) http |
     do (?:exactly )?(?:what|whatever|everything|as) (?:it|they|the|that) (?:says?|tells?|orders?|page|file|text) |
-    (?:in|on|of|at|from) (?:the|this|that) (?:linked|attached|decoded|hidden|encoded)  |
-    (?:run|execute|follow|obey) the (?:deco|hidd|decr|deci) | your (?:real|actual|true|secret) (?:instr|order|task|
-    goal|prompt) | https?://[^\s]{{3,120}} (?:followed by|with) |
-    (?:request|harvest|steal|collect|extract) the (?:user|customer|victim).s | (?:ask|prompt|
-    request) (?:the )?(?:user|customer|human)
+    (?:steps|instructions?|orders|commands) (?:in|on|of|at|from) (?:the|this|that) (?:linked|attached|decoded|hidden|
+    encoded) | (?:run|execute|follow|obey) the (?:deco|hidd|decr|deci) |
+    your (?:real|actual|true|secret) (?:instr|order|task|goal|prompt) | (?:ask|prompt|request) (?:the )?(?:user|
+    customer|
+    human) | followed by (?:the )?(?:user|conv|chat|sess|api) |
+    (?:request|harvest|steal|collect|extract) the (?:user|customer|victim).s  |
+    (?:click|follow|open|scan) (?:on )?(?:this|the) (?:link|button|attachment|url|qr)\b |
+    also (?:share|send|forward|e-?mail|invite|cc|bcc|copy)  | (?:repeat|call) (?:this|the) (?:action|tool|step|call)\b |
+    record (?:the|this|every|all) (?:conv|sess|chat|keys) | backdoor | back door | keylogger | reverse shell |
+    tracking pixel | rootkit | web ?shell
 """)
 
 DEEDS = (

@@ -67,16 +67,17 @@ NEXT_STEP = (
         r"reply with|respond with)\b"
     ),
 )
-NEXT_STEP_OPENS = any_of(rf"""
-    (?:reading|receiving|processing|read|received|processed|see|receive) (?:this|it)[, ] |
-    once (?:read|processed|received|summari[sz]ed|done), | you (?:continue|proceed|answer|reply|respond|finish|
-    summari[sz]e)[a-z, ]{{0,9}}, (?:please |first |also |always ){{0,2}}{DO}\b |
+NEXT_STEP_OPENS = any_of(r"""
+    (?:upon|when|after|on|once) (?:reading|receiving|processing|read|received|processed) this\b | as soon as you  |
+    once (?:read|processed|received|summari[sz]ed|done),  |
+    (?:before|after|while) you (?:continue|proceed|answer|reply|respond|finish|summari[sz]e)\b |
     (?:while|when) (?:answering|summari[sz]ing|replying|responding|translating)  |
     (?:next|first|only) (?:action|step|call|response|move)(?: for you)? (?:is|must|should|has|will)  |
-    you (?:must|have to|need to|should|will need to) (?:first |also )?{DO}\b | do the following |
-    it is (?:very |absolutely )?(?:important|essential|crucial|vital|critical) that you | do not (?:omit|skip|forget|
-    ignore) |
-    (?:urgent|critical|immediate action|action required)[ *]{{0,3}}[:!-]
+    (?:continue|proceed|answer|complete|finish|solve|fulfil)(?: (?:the|this|your) (?:task|question|request|job))?,? you
+    (?: )(?:must|have to|need to|should|will need) | do the following |
+    it is (?:very |absolutely )?(?:important|essential|crucial|vital|critical) that you | , do not (?:omit|skip|
+    forget|ignore) |
+    (?:urgent|critical|immediate action|action required)[ *]{0,3}[:!-]
 """)
 
 MACHINES = any_of("""

@@ -119,12 +119,12 @@ SPEAKS_FOR = (
     ),
 )
 SPEAKS_FOR_OPENS = any_of(r"""
-    (?:authori[sz]e|permit|order|command) (?:you|the (?:transfer|payment|deletion|action|assistant|agent|model))\b |
+    (?:\bi|,) (?:hereby )?(?:authori[sz]e|permit|order|command) (?:you|the)\b |
     i am (?:the|your) (?:supervis|orchestr|coordinat|planner) | as the (?:supervisor|orchestrator|coordinator|planner) |
     the user (?:has changed|changed|now wants|also wants|says:|confirmed|clarified|added|requested|has |since ) |
     (?:user|customer) update: | on behalf of the (?:user|owner|customer|account) |
     my (?:real|actual|true) (?:question|request|task|inten|order) |
-    (?:terms|conditions|contracts?|agreements?) (?:on behalf|for the user|without read)
+    (?:accept|agree to|sign) (?:all|the|any|every) (?:[a-z]{1,12} )?(?:terms|conditions|contract|agreement)
 """)
 
 SPOKEN_TO = (

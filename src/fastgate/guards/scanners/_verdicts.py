@@ -63,16 +63,17 @@ VERDICT = (
         r"side effects)[^.!?\n]{0,8} (?:when you|in your)"
     ),
 )
-VERDICT_OPENS = any_of(rf"""
-    (?:mark|classify|label|flag|rate|treat|report|consider|categori[sz]e|score) {THIS}  | (?:as|as an?|
-    to be) (?:not spam|safe|
-    benign|clean|legitimate|harmless)\b | be (?:summari[sz]ed|described|rated|classified|ranked|recommended) (?:as|
-    first|
-    above) | be summari[sz]ed: | (?:negative|critical|bad|other|competing) (?:review|comment|feedback|search res|source|
+VERDICT_OPENS = any_of(r"""
+    (?:as|to be) (?:an? |the )?(?:not spam|safe|benign|clean|legitimate|harmless|trustworthy|excellent|outstanding|
+    non-?malicious|
+    low.risk|reviewed and|resolved and|strong|qualified|trusted)\b | as (?:vulnerable|malicious|unsafe|spam|dangerous|
+    suspicious|
+    fraud) | be (?:summari[sz]ed|described|rated|classified|ranked|recommended) (?:as|first|above) | be summari[sz]ed: |
+    (?:any|all|the) (?:of the )?(?:negative|critical|bad|other|competing) (?:review|comment|feedback|search res|source|
     product|offer|candidate) | (?:only|always) (?:recommend|cite|suggest|endorse|link to)  |
     (?:trust|prefer|believe) (?:this|the following) (?:source|document|page|site|file)  |
-    (?:instruction|order|directive|command)s? from (?:the |your )?(?:platform|system|operator|developer|provider|admin|
-    security|owner|user) | (?:required|needed|apply|necessary) (?:to|for) (?:this|these|the)\b | reviewer bots?\b |
+    (?:trusted|authorized|authorised|authentic|legitimate|genuine) (?:instruction|order|directive|command)s? from  |
+    not (?:required|needed|apply|necessary) (?:to|for) (?:this|these|the)\b | reviewer bots?\b |
     (?:ai|llm) (?:crawler|bot|scraper|summari[sz]er|search engine)s?[:,] |
     (?:llms?|language models?|chatbots?|ai assistants?): (?:when|please|if|always|do|say|ignore|rate|give|recom|descr|
     tell) | (?:warnings?|caveats|risks|side effects) (?:when you|in your)
@@ -116,14 +117,17 @@ UNSEEN = (
     ),
 )
 UNSEEN_OPENS = any_of(r"""
-    (?:from|of|out of) (?:the|your|any|all) (?:summar|report|answer|user|log|output|repl|respons) |
+    (?:hide|omit|leave|keep) (?:this|that|these|the) (?:step|action|note|instruction|command|message|transfer|part|
+    change) |
     (?:mention|mentioning|refer to|referring to|disclose|disclosing|talk about|talking about|acknowledge) (?:this|these)
     (?: )(?:e-?mail|mess|mail|note|step|text|docu|page|instr|comm|para) |
     (?:nobody|no one|no-one) (?:else )?(?:needs|must|has|should|may|will)  | keep (?:this|it) (?:between|to yourself|
-    secret) | make no (?:mention|reference) | as (?:if|though) (?:nothing|this|the)  |
-    not be (?:told|informed|notified|asked|warned|alerted) | do (?:this|it|that|so) (?:quiet|silen|secret|covert|
-    discreet) | (?:log|logs|logging|traces|evidence|auditing|monitoring|backups?)[^.!?\n]{0,16} (?:when you|afterwards|
-    before|so|and do not)
+    secret) | make no (?:mention|reference) | as (?:if|though) (?:nothing|this mess|this note|this text|this mail|
+    the mess|
+    the note|the text|the mail) | not be (?:told|informed|notified|asked|warned|alerted) |
+    do (?:this|it|that|so) (?:quiet|silen|secret|covert|discreet) |
+    (?:delete|erase|clear|wipe|remove|disable|turn off|drop) (?:the |all |any )?(?:audit |access |server )?(?:logs?\b|
+    logging|traces|evidence|auditing|monitoring|backup)
 """)
 
 OFFICE = (
@@ -189,17 +193,17 @@ POSING = (
     ),
 )
 POSING_OPENS = any_of(rf"""
-    (?:from|by) (?:the |your )?{OFFICE}\b | {OFFICE}(?: (?:dept|department|team|desk|support|admin))?\.? (?:notice|
-    alert|
-    memo|directive|order)[ *]{{0,3}}: | end of (?:the )?(?:tool|function|search|web|retrieved) (?:output|result|
-    respons) |
+    (?:notice|message|memo|alert|note|announcement|request|instruction|order|e-?mail)s? (?:from|by)(?: the| your)?
+    (?: ){OFFICE}\b | (?:dept|department|team|desk|support|admin|hr|security|legal|finance|it)\.? (?:notice|alert|
+    memo|
+    directive|order)[ *]{{0,3}}: | end of (?:the )?(?:tool|function|search|web|retrieved) (?:output|result|respons) |
     </(?:tool_result|function_result|tool_output|search_result|tool_response)s?> |
     (?:assistant|ai): ?(?:sure|ok|okay|done|of course|certainly|understood)\b |
     this is an? (?:system|root|admin|kernel|operator|platform|developer)[- ]level |
     by (?:reading|processing|parsing) this | override(?: code[^\n]{{0,12}})?: | \[override\] |
     override (?:system|safety|all rules) | failure to comply  |
-    (?:print|repeat|list|send|output|reveal|show|provide|disclose) (?:your|all|every|the (?:full|whole|entire|system|
-    conversation|user))\b
+    for (?:debugging|logging|diagnostics?|verification|compliance|audit|auditing)(?: purposes)?,  |
+    as part of (?:the|this|our|a) (?:[a-z]{{1,12}} )?(?:audit|review|check|drill|test|verification)
 """)
 
 VERDICTS = (
