@@ -10,6 +10,8 @@ from __future__ import annotations
 
 import os
 import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 PROBES = 3
 
@@ -36,7 +38,7 @@ class Vanished:
 def listens(fd: int) -> bool:
     """Whether it is a TCP socket that takes connections."""
     try:
-        with socket.socket(fileno=os.dup(fd)) as sock:
+        with copy_of(fd) as sock:
             internet = sock.family in (socket.AF_INET, socket.AF_INET6)
             return internet and bool(sock.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN))
     except OSError:
@@ -45,9 +47,22 @@ def listens(fd: int) -> bool:
 
 def tell(fd: int, idle_s: float) -> None:
     """Probes fill the second half of the time."""
-    with socket.socket(fileno=os.dup(fd)) as sock:
+    with copy_of(fd) as sock:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, max(1, min(32_767, int(idle_s / 2))))
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, max(1, min(32_767, int(idle_s / 2 / PROBES))))
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPCNT, PROBES)
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, int(idle_s * 1e3))
+
+
+@contextmanager
+def copy_of(fd: int) -> Iterator[socket.socket]:
+    """A socket of our own for somebody else's descriptor, which stays open. OSError where it is none."""
+    copy = os.dup(fd)
+    try:
+        sock = socket.socket(fileno=copy)
+    except OSError:
+        os.close(copy)
+        raise
+    with sock:
+        yield sock
