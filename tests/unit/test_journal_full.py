@@ -5,9 +5,11 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from fastgate._core.segment import append
 from fastgate.journal import JournalBroken, JournalFull, JournalReader
 from fastgate.journal.format import segments_of
 from tests.support.flights import NewWriter
@@ -105,3 +107,43 @@ def test_no_room_for_a_new_segment_is_told_and_the_open_one_serves_on(
     writer.append(1, b"0123456789")
     assert writer.segment == 2
     assert len(list(JournalReader(tmp_path).records(writer.epoch))) == 3
+
+
+def test_a_write_that_failed_is_written_again_whatever_it_left(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, new_writer: NewWriter
+) -> None:
+    """A network's file system may tell of an error when the file has grown: what is there cannot be known."""
+    writer = new_writer(tmp_path)
+
+    def late(*args: Any) -> int:
+        append(*args)
+        raise OSError(errno.EIO, "Input/output error")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("fastgate.journal.writer._write", late)
+        with pytest.raises(JournalBroken, match="Input/output"):
+            writer.extend(1, [b"a", b"b"])
+    assert writer.extend(1, [b"a", b"b"]) == 2
+    assert segments_of(tmp_path, writer.epoch) == [1, 2]
+    batch = JournalReader(tmp_path).read(writer.epoch)
+    assert ([record.body for record in batch.records], batch.damage) == ([b"a", b"b", b"a", b"b"], [])
+
+
+def test_what_a_short_write_kept_is_on_the_disk_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, new_writer: NewWriter
+) -> None:
+    writer = new_writer(tmp_path, fsync="always")
+    synced: list[int] = []
+
+    def short(fd: int, kind: int, node: int, epoch: int, sequence: int, bodies: list[bytes]) -> int:
+        return append(fd, kind, node, epoch, sequence, bodies[:1]) + os.write(fd, b"torn")
+
+    def refuse(*_: object) -> None:
+        raise OSError(errno.EIO, "Input/output error")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("fastgate.journal.writer._write", short)
+        patch.setattr(os, "ftruncate", refuse)
+        patch.setattr(os, "fdatasync", synced.append)
+        assert writer.extend(1, [b"a", b"b"]) == 1
+    assert synced

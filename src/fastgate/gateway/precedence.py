@@ -37,20 +37,33 @@ class Precedence:
         self._own = threading.get_native_id()
         self._before: dict[int, int] = {}
         """The policies of threads that go first, as they were."""
+        self._refused = False
 
     def put(self, others_first: bool) -> None:
         """Let the other threads go first, or each when its turn comes. Does nothing where it is so already."""
-        if others_first == self.others_first:
+        if others_first == self.others_first or self._refused:
             return
         self.others_first = others_first
         if others_first:
-            self._before = {tid: os.sched_getscheduler(tid) for tid in _threads() if tid != self._own}
+            self._before = {tid: policy for tid in _threads() if (policy := _policy(tid)) is not None}
+            self._before.pop(self._own, None)
         for tid, policy in self._before.items():
             try:
                 _schedule(tid, os.SCHED_OTHER if others_first else policy, SLICE_NS if others_first else 0)
+            except ProcessLookupError:
+                continue
             except OSError as error:
-                if tid in _threads():
-                    log.warning("thread %d keeps its place: %s", tid, error.strerror)
+                self._refused = True  # here they never will be moved, and once told is enough
+                log.warning("a worker's threads keep their places in overload: %s", error.strerror)
+                return
+
+
+def _policy(tid: int) -> int | None:
+    """None: the thread has ended."""
+    try:
+        return os.sched_getscheduler(tid)
+    except ProcessLookupError:
+        return None
 
 
 def _threads() -> list[int]:

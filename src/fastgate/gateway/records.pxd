@@ -18,5 +18,7 @@ cdef class Records:
 
     cpdef object keep(self, bytes record, int slot)
 
-    @cython.locals(waiting=list, slots=list, slot=int, count=int)
+    @cython.locals(waiting=list, slots=list, freed=list, slot=int, count=int)
     cpdef object write(self)
+
+    cdef object release(self, int slot)

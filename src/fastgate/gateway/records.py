@@ -58,20 +58,29 @@ class Records:
         self.slots.append(slot)
 
     def write(self) -> None:
-        """Write what waits and free the slots. What cannot be written stays, and `write` is to be called again."""
+        """Write what waits and free the slots. What cannot be written stays, and `write` is to be called again, as
+        `stuck` says from the beginning: whatever is raised here is one call's misfortune."""
         waiting, slots = self.waiting, self.slots
+        self.stuck = True
         while waiting:
             try:
                 count = self.journal.extend(KIND_CALL, waiting)
             except OSError as exc:
-                self.stuck = True
                 log.error("%d records cannot be written yet (%s)", len(waiting), exc)
                 return
-            for slot in slots[:count]:
-                if slot >= 0:
-                    self.flight.release(slot)
+            freed = slots[:count]
             del waiting[:count], slots[:count]
+            for slot in freed:
+                if slot >= 0:
+                    self.release(slot)
         self.stuck = False
+
+    def release(self, slot: int) -> None:
+        """Free a slot. One that is free already is a defect of whoever freed it, and no other call's."""
+        try:
+            self.flight.release(slot)
+        except ValueError as exc:
+            log.error("a call's place cannot be freed: %s", exc)
 
     def room_for_stranger(self, now_ns: int) -> bool:
         """Whether one more call without a valid key is recorded in this second."""

@@ -256,8 +256,8 @@ class Worker:
 
     def _pulse(self, away_s: float, late_s: float) -> None:
         self.pressure.beat(away_s, late_s, len(self.calls))
-        self.precedence.put(self.pressure.late != CALM)
         self.flight.calls = len(self.calls)
+        self.precedence.put(self.pressure.late != CALM)
 
     def _calls_sent(self) -> int:
         return self.flight.in_flight

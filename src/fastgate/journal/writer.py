@@ -11,7 +11,7 @@ import errno
 import fcntl
 import os
 from pathlib import Path
-from typing import Literal, NoReturn
+from typing import Literal
 
 from fastgate._core.segment import TOGETHER_MAX
 from fastgate._core.segment import append as _write
@@ -126,15 +126,17 @@ class JournalWriter:
                 break
             size = longer
             count += 1
-        failure = None
         try:
             taken = _write(self._fd, kind, self._node, self._epoch, self.sequence + 1, bodies[:count])
         except OSError as error:
-            failure, taken = error, self._grown()
+            self._leave(whole(bodies[:count], self._grown())[0])
+            raise self._failed(error) from error
         if taken != size:
             count, size = whole(bodies, taken)
             if not count:
-                self._fail(failure or OSError(errno.ENOSPC, "the file system took only part of a record"))
+                raise self._failed(OSError(errno.ENOSPC, "the file system took only part of a record"))
+            if self._always:
+                self.sync()  # while the segment is still open
             self._cut(self.offset + size)  # what is whole stays: a reader may have seen it
         self.offset += size
         self.sequence += count
@@ -185,11 +187,19 @@ class JournalWriter:
             _sync_folder(path.parent)
 
     def _grown(self) -> int:
-        """How much of a failed write is in the segment all the same."""
+        """By how much the segment is longer than what was appended."""
         try:
             return os.fstat(self._fd).st_size - self.offset
         except OSError:
             return 0
+
+    def _leave(self, count: int) -> None:
+        """Give a segment up that may have so many records of a write that failed, if any. A network's file system may
+        say so after the file has grown: whether they are there is not known, nor whether a reader has seen them, so
+        they are neither taken back nor counted as written."""
+        if count:
+            self.sequence += count
+            self._abandon()
 
     def _cut(self, size: int) -> bool:
         """Take back what is behind `size`; False, with the segment given up, where that cannot be done."""
@@ -200,14 +210,14 @@ class JournalWriter:
             return False
         return True
 
-    def _fail(self, error: OSError) -> NoReturn:
-        """Take back what a failed write may have left and say what happened."""
+    def _failed(self, error: OSError) -> JournalError:
+        """Take back what a failed write may have left; what happened, to be raised."""
         path = self._path
-        full = self._cut(self.offset) and error.errno in _FULL
+        full = self._fd >= 0 and self._cut(self.offset) and error.errno in _FULL
         if not full:
             self._abandon()
         kind = JournalFull if full else JournalBroken
-        raise kind(error.errno, f"journal append failed: {error.strerror}", path) from error
+        return kind(error.errno, f"journal append failed: {error.strerror}", path)
 
     def _abandon(self) -> None:
         if self._fd >= 0:

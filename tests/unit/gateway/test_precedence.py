@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from fastgate.gateway import precedence
 from fastgate.gateway.precedence import SLICE_NS, Precedence
 
 
@@ -33,18 +34,48 @@ def other() -> Iterator[int]:
 
 
 def test_others_go_first_and_then_no_more(other: int) -> None:
-    own, usual, precedence = os.sched_getscheduler(0), slice_ns(other), Precedence()
+    own, usual, order = os.sched_getscheduler(0), slice_ns(other), Precedence()
     nice = os.getpriority(os.PRIO_PROCESS, other)
-    precedence.put(False)
+    order.put(False)
     assert os.sched_getscheduler(other) == os.SCHED_BATCH
-    precedence.put(True)
-    precedence.put(True)
+    order.put(True)
+    order.put(True)
     assert os.sched_getscheduler(other) == os.SCHED_OTHER
     assert slice_ns(other) == (SLICE_NS if usual else None)
-    precedence.put(False)
+    order.put(False)
     assert os.sched_getscheduler(other) == os.SCHED_BATCH
     assert slice_ns(other) == usual
     assert (os.sched_getscheduler(0), os.getpriority(os.PRIO_PROCESS, other)) == (own, nice)
+
+
+def test_a_thread_that_ends_meanwhile_is_passed_over(other: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Between the look at who there is and the look at each."""
+    threads = precedence._threads()
+    ended = threading.Thread(target=lambda: None)
+    ended.start()
+    ended.join()
+    assert ended.native_id is not None
+    monkeypatch.setattr(precedence, "_threads", lambda: [ended.native_id, *threads])
+    order = Precedence()
+    order.put(True)
+    assert os.sched_getscheduler(other) == os.SCHED_OTHER
+    order.put(False)
+    assert os.sched_getscheduler(other) == os.SCHED_BATCH
+
+
+def test_where_it_is_not_allowed_that_is_said_once(
+    other: int, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def refuse(*_: object) -> None:
+        raise PermissionError(1, "Operation not permitted")
+
+    monkeypatch.setattr(precedence, "_schedule", refuse)
+    order = Precedence()
+    for others_first in (True, False, True):
+        order.put(others_first)
+    assert [record.getMessage() for record in caplog.records] == [
+        "a worker's threads keep their places in overload: Operation not permitted"
+    ]
 
 
 def slice_ns(tid: int) -> int | None:

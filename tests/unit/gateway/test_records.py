@@ -110,3 +110,29 @@ def test_what_the_last_turn_left_is_written_at_the_end(desk: Desk) -> None:
     desk.finish(1)
     desk.records.close()
     assert desk.written() == [b"1"]
+
+
+def test_a_place_that_is_free_already_is_no_other_calls_trouble(desk: Desk) -> None:
+    slot = desk.flight.claim(1, 1, b"note")
+    desk.records.keep(b"1", slot)
+    desk.flight.release(slot)
+    desk.finish(2)
+    desk.turn()
+    desk.finish(3)
+    desk.turn()
+    assert (desk.written(), desk.flight.in_flight) == ([b"1", b"2", b"3"], 0)
+    assert not desk.records.stuck
+
+
+def test_whatever_a_write_raises_it_is_tried_again(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: object) -> int:
+        raise MemoryError
+
+    with monkeypatch.context() as patch:
+        patch.setattr("fastgate.journal.writer._write", broken)
+        desk.finish(1)
+        with pytest.raises(MemoryError):
+            desk.turn()
+    assert desk.records.stuck, "the worker's tick tries again"
+    desk.records.write()
+    assert (desk.written(), desk.flight.in_flight) == ([b"1"], 0)
