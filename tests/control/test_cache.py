@@ -49,6 +49,14 @@ def purge(gateway: Gateway, **what: Any) -> int:
     return count
 
 
+def forgotten(gateway: Gateway, *words: str) -> int:
+    """How many answers `fastgate cache purge` takes out."""
+    done = gateway.cli("cache", "purge", "--json", *words)
+    assert done.code == 0, done
+    time.sleep(0.35)
+    return int(json.loads(done.out)["entries"])
+
+
 def kept(gateway: Gateway, count: int) -> None:
     until(lambda: stats(gateway)["store"]["entries"] == count, 5, f"{count} entries")
 
@@ -100,6 +108,14 @@ def test_the_command_line(gateway: Gateway) -> None:
     refused = gateway.cli("cache", "purge")
     assert refused.code == 2
     assert "say what to forget" in refused.err
+    assert [forgotten(gateway, *words) for words in (("--before", "1h"), ("--model", "claude-opus-*"))] == [0, 0]
+    time.sleep(1.0)
+    assert forgotten(gateway, "--before", "1s", "--user", "alice") >= 1, "by age"
+    assert cache_of(gateway, "on the command line") == "miss"
+    kept(gateway, 1)
+    assert forgotten(gateway, "--model", "claude-sonnet-4-5", "--org", "acme") == 1, "by model"
+    assert cache_of(gateway, "on the command line") == "miss"
+    kept(gateway, 1)
     done = gateway.cli("cache", "purge", "--all")
     assert done.code == 0
     assert "forgotten" in done.out
