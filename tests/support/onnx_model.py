@@ -24,6 +24,9 @@ FLOAT, INT64 = 1, 7
 INT, INTS = 2, 7
 """AttributeProto.AttributeType."""
 
+EXTERNAL = 1
+"""TensorProto.DataLocation."""
+
 BATCH, LENGTH = "batch", "sequence"
 
 WORDS = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "the", "cat", "dog", "sat", "on", "mat")
@@ -70,8 +73,10 @@ def graph(
     shape: Iterable[str | int] | None = None,
     *,
     pools: bool = False,
+    beside: str = "",
 ) -> bytes:
-    """`output` = Gather(table, input_ids), said to be of the given shape; the mean over the tokens, if it `pools`."""
+    """`output` = Gather(table, input_ids), said to be of the given shape; the mean over the tokens, if it `pools`.
+    `beside` names a file that the table is in, instead of the graph."""
     table = np.ascontiguousarray(table, np.float32)
     found = "found" if pools else output
     nodes = [text(1, "table") + text(1, "input_ids") + text(2, found) + text(4, "Gather")]
@@ -80,7 +85,11 @@ def graph(
         keep = text(1, "keepdims") + number(3, 0) + number(20, INT)
         nodes += [text(1, found) + text(2, output) + text(4, "ReduceMean") + field(5, axes) + field(5, keep)]
     weights = b"".join(number(1, size) for size in table.shape)
-    weights += number(2, FLOAT) + text(8, "table") + field(9, table.tobytes())
+    weights += number(2, FLOAT) + text(8, "table")
+    if beside:
+        weights += field(13, text(1, "location") + text(2, beside)) + number(14, EXTERNAL)
+    else:
+        weights += field(9, table.tobytes())
     made = b"".join(field(1, node) for node in nodes) + text(2, "small") + field(5, weights)
     for name in inputs:
         made += field(11, value(name, INT64, (BATCH, LENGTH)))

@@ -35,6 +35,8 @@ INPUTS = {"input_ids": "ids", "attention_mask": "attention_mask", "token_type_id
 POOLED = "sentence_embedding"
 """The output of graphs that pool by themselves."""
 
+WEIGHTS_FOLDER = "session.model_external_initializers_file_folder_path"
+
 TRIED = "word "
 
 log = Log("cache")
@@ -58,6 +60,8 @@ class Model:
         options.intra_op_num_threads = options.inter_op_num_threads = 1
         options.enable_mem_pattern = False  # plans memory for one length; texts have many
         options.log_severity_level = 3  # errors
+        # Weights in files of their own would be no part of the identity: they are looked for where none can be.
+        options.add_session_config_entry(WEIGHTS_FOLDER, str(folder.graph))
         try:
             self._session: Any = onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
             self._tokenizer: Any = tokenizers.Tokenizer.from_buffer(tokenizer)

@@ -244,6 +244,19 @@ def test_what_is_wrong_is_named(tmp_path: Path, name: str) -> None:
         Model(str(folder), DIM)
 
 
+@pytest.mark.parametrize("here", [False, True])
+def test_weights_that_no_fingerprint_covers_are_not_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, here: bool
+) -> None:
+    """Those in a file beside the graph: not even where the process happens to run in their folder."""
+    folder = small_model(tmp_path, TABLE, beside="weights.bin")
+    (folder / "weights.bin").write_bytes(TABLE.tobytes())
+    if here:
+        monkeypatch.chdir(folder)
+    with pytest.raises(ModelError, match=r"cannot be loaded: .*[Ee]xternal"):
+        Model(str(folder), DIM)
+
+
 def test_it_is_tried_in_a_process_of_its_own(tmp_path: Path) -> None:
     folder = small_model(tmp_path / "model", TABLE)
     assert trial.wrong_with(cache(folder)) is None
