@@ -12,7 +12,6 @@ import os
 import random
 import re
 import signal
-import threading
 import time
 from collections import Counter
 from dataclasses import dataclass, field
@@ -30,7 +29,7 @@ from fastgate.state import StateDir
 from fastgate.workers import live_workers
 from tests.faults.test_worker_kill import records_of, workers_of
 from tests.support.admin import until
-from tests.support.burst import BOOK, Answer, billed, until_decided
+from tests.support.burst import BOOK, Answer, Sampler, billed, until_decided
 from tests.support.gateway import Gateway, serving
 from tests.support.money import Ledger, session_request
 from tests.support.plane import LIMITS
@@ -121,7 +120,7 @@ def length_of(head: bytes) -> int:
 
 
 @dataclass
-class Watch:
+class Watch(Sampler):
     """Looks at the counters all the while: the most that any cell has reached, and when the leases of a worker that was
     killed were resolved."""
 
@@ -133,30 +132,19 @@ class Watch:
     held: set[str] = field(default_factory=set)
     """Of the killed, those that had leased something."""
 
-    def __enter__(self) -> Watch:
-        self._stopped = threading.Event()
-        self._thread = threading.Thread(target=self._run)
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._stopped.set()
-        self._thread.join()
-
-    def _run(self) -> None:
-        while not self._stopped.wait(0.02):
-            rows = self.ledger.rows(
-                "SELECT c.spent + coalesce((SELECT sum(max(l.nano, 0)) FROM leases l WHERE l.cell = c.id), 0) "
-                "FROM cells c WHERE c.budget = 'small' ORDER BY c.id DESC LIMIT 8"
-            )
-            self.most = max([self.most, *(nano for (nano,) in rows)])
-            self.looks += 1
-            known = self.ledger.states()
-            for epoch in self.killed.keys() - self.resolved.keys():
-                if epoch in known:
-                    self.held.add(epoch)
-                else:
-                    self.resolved[epoch] = time.monotonic()
+    def sample(self) -> None:
+        rows = self.ledger.rows(
+            "SELECT c.spent + coalesce((SELECT sum(max(l.nano, 0)) FROM leases l WHERE l.cell = c.id), 0) "
+            "FROM cells c WHERE c.budget = 'small' ORDER BY c.id DESC LIMIT 8"
+        )
+        self.most = max([self.most, *(nano for (nano,) in rows)])
+        self.looks += 1
+        known = self.ledger.states()
+        for epoch in self.killed.keys() - self.resolved.keys():
+            if epoch in known:
+                self.held.add(epoch)
+            else:
+                self.resolved[epoch] = time.monotonic()
 
     def kill(self, gateway: Gateway) -> bool:
         """kill -9 of one worker at random, also of one that has just begun; not before two have leased something, for

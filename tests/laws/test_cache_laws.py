@@ -21,7 +21,7 @@ from fastgate.caching import key as keys
 from fastgate.caching.answers import Answers
 from fastgate.caching.entry import Entry, Head
 from fastgate.caching.forms import message_of, stream_of
-from fastgate.caching.key import Key, key_of, scope_of
+from fastgate.caching.key import Key, scope_of, whose
 from fastgate.caching.known import Known
 from fastgate.caching.purge import Purge
 from fastgate.snapshot import KeyRow
@@ -156,7 +156,7 @@ def test_what_is_known_is_what_is_read(asked: list[tuple[str, bytes, str, Any]])
         found = known.question(asker, body, read_request(body))
         assert (found.key is None) == bool(heat)
         if found.key is not None:
-            key = key_of(scope, "", "messages", "m", lines, "", read_canonical(body).data)
+            key = Key(scope, "", whose(scope, "", "messages", "m", lines, ""), read_canonical(body).data)
             assert (found.key.find, found.key.proof) == (key.find, key.proof)
 
 

@@ -23,7 +23,7 @@ from fastgate._core.digest import read_canonical
 from fastgate._core.request import read_request
 from fastgate.caching.answers import Answers
 from fastgate.caching.entry import Entry, Head
-from fastgate.caching.key import key_of, scope_of
+from fastgate.caching.key import Key, scope_of, whose
 from fastgate.caching.purge import Purge
 from fastgate.caching.semantic import shelf
 from fastgate.caching.semantic.spoken import Asker, spoken_of
@@ -119,7 +119,7 @@ class Tenants(RuleBasedStateMachine):
         self.serial += 1
         answer = f"answer {self.serial}".encode()
         self.given[answer] = (same, MEANINGS[text], row.org, row.team)
-        key = key_of(scope, named, "messages", model, b"", "", canonical.data)
+        key = Key(scope, named, whose(scope, named, "messages", model, b"", ""), canonical.data)
         now_ns = time.time_ns()
         head = Head(
             key.proof, key.scope, row.org, row.team, row.user, row.key, named, "messages", "message", model, "up",

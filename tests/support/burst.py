@@ -12,7 +12,7 @@ import threading
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from fastgate._core.money import PriceRow
 from fastgate._core.usage import Usage
@@ -102,16 +102,12 @@ def billed(calls: list[Call], row_of: str = MODEL) -> int:
     return total
 
 
-@dataclass
-class Probe:
-    """Samples one budget of `counters.sqlite` until it is told to stop."""
+class Sampler:
+    """Looks at something again and again, in a thread of its own, for the time of a with block."""
 
-    path: Path
-    budget: str
-    samples: list[tuple[int, int]] = field(default_factory=list)
-    """(spent, leased or doubtful)"""
+    every_s = 0.02
 
-    def __enter__(self) -> Probe:
+    def __enter__(self) -> Self:
         self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._run)
         self._thread.start()
@@ -122,8 +118,26 @@ class Probe:
         self._thread.join()
 
     def _run(self) -> None:
-        while not self._stopped.wait(0.003):
-            self.samples.append(self.look())
+        while not self._stopped.wait(self.every_s):
+            self.sample()
+
+    def sample(self) -> None:
+        raise NotImplementedError
+
+
+@dataclass
+class Probe(Sampler):
+    """Samples one budget of `counters.sqlite`."""
+
+    path: Path
+    budget: str
+    samples: list[tuple[int, int]] = field(default_factory=list)
+    """(spent, leased or doubtful)"""
+
+    every_s = 0.003
+
+    def sample(self) -> None:
+        self.samples.append(self.look())
 
     def look(self) -> tuple[int, int]:
         db = sqlite3.connect(self.path, timeout=10)

@@ -195,11 +195,17 @@ class Plane:
         env = {**os.environ, "PYTHONPATH": self.python_path}
         self.log = open(self.directory / "plane.log", "wb")  # noqa: SIM115
         self.process = subprocess.Popen(command, env=env, stdout=self.log, stderr=self.log)
+        self.wait_answers()
+        return self
+
+    def wait_answers(self) -> None:
+        """Until a worker is ready."""
+        assert self.process is not None
         deadline = time.monotonic() + START_S
         while time.monotonic() < deadline:
             try:
                 if self.request("GET", "/readyz").status == 200:
-                    return self
+                    return
             except OSError:
                 pass
             assert self.process.poll() is None, self.log_text()

@@ -58,14 +58,9 @@ def found(first: bytes, second: bytes) -> bytes:
     return digest.digest()
 
 
-def key_of(scope: Scope, namespace: str, route: str, model: str, lines: bytes, rules: str, canonical: bytes) -> Key:
-    """`model` is the one that is sent, `lines` the forwarded request headers, `rules` the version of the guards' policy
-    under which the answer was let through."""
-    return Key(scope, namespace, whose(scope, namespace, route, model, lines, rules), canonical)
-
-
 def whose(scope: Scope, namespace: str, route: str, model: str, lines: bytes, rules: str) -> bytes:
-    """All of a key but the question itself."""
+    """All of a key but the question itself. `model` is the one that is sent, `lines` the forwarded request headers,
+    `rules` the version of the guards' policy under which the answer was let through."""
     return _encode((FORM, scope, namespace, route, model, asked_of(lines), rules))
 
 

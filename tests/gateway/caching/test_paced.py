@@ -20,6 +20,9 @@ from tests.support.sim import SimProcess
 
 GAP_S = 0.05
 
+BUSY_S = 1.0
+"""What a busy machine may add."""
+
 TEXT = "[[sim:text gap_ms=50 tokens=50 stall_head_s=0.5]]"
 
 
@@ -58,16 +61,16 @@ def test_a_stream_comes_again_at_its_pace(plane: Plane, simulator: SimProcess) -
     again, given, replayed = timed(plane, f"{TEXT} paced")
     assert (first, again) == ("miss", "hit")
     assert without_closing(bought) == without_closing(given)
-    assert replayed[0] < 0.3, "but for the wait before its first piece"
+    assert replayed[0] < slow[0] * 0.8, "but for the wait before its first piece"
     took, takes = slow[-1] - slow[0], replayed[-1] - replayed[0]
     assert took > 4 * GAP_S
-    assert took * 0.8 < takes < took * 1.5 + 0.2
+    assert took * 0.8 < takes < took * 1.5 + BUSY_S
     assert sum(later - earlier > GAP_S / 2 for earlier, later in pairwise(replayed)) > 3, "piece by piece"
     record = plane.settled(2)[-1]
     assert (record.cache, record.cost_nano, record.response_bytes) == ("hit", 0, len(without_closing(given)))
     begun = time.monotonic()
     assert cache_of(plane.message(f"{TEXT} paced")) == "hit"
-    assert time.monotonic() - begun < takes / 2, "a whole message has no pace"
+    assert time.monotonic() - begun < takes, "a whole message has no pace"
 
 
 def test_who_leaves_ends_it(plane: Plane, simulator: SimProcess) -> None:
@@ -82,11 +85,11 @@ def test_who_leaves_ends_it(plane: Plane, simulator: SimProcess) -> None:
 @pytest.mark.parametrize("kept", [False, True], ids=["kept without", "now without"])
 def test_without_a_pace_it_comes_at_once(plane: Plane, simulator: SimProcess, kept: bool) -> None:
     set_policy(plane, paced=kept)
-    timed(plane, f"{TEXT} {kept}")
+    slow = timed(plane, f"{TEXT} {kept}")[2]
     set_policy(plane, paced=not kept)
     cache, _, times = timed(plane, f"{TEXT} {kept}")
     assert cache == "hit"
-    assert times[-1] < 3 * GAP_S
+    assert times[-1] < slow[-1] / 2
 
 
 def test_a_silence_longer_than_a_ping_has_pings(plane: Plane, simulator: SimProcess) -> None:
@@ -118,6 +121,6 @@ def test_the_rest_comes_at_once_when_the_time_is_over(plane: Plane, simulator: S
         drain.cancel()
         plane.board.draining = False
     assert (cache, without_closing(given)) == ("hit", without_closing(bought))
-    assert 0.25 < times[-1] < 0.65, times
+    assert 0.25 < times[-1] < slow[-1] - slow[0], "and not after the next piece"
     (record,) = plane.settled(before + 1)[before:]
     assert (record.outcome, record.response_bytes) == ("ok", len(without_closing(given)))
