@@ -21,18 +21,17 @@ class Vanished:
 
     def __init__(self) -> None:
         self._found: list[int] = []
-        self._idle_s = 0.0
+        self.idle_s = 0.0
+        """After which they are given up now; 0 where no socket was found yet."""
 
     def give_up_after(self, idle_s: float) -> None:
         """From here on; connections that are open keep what they have. Looks at every descriptor of the process until
         it has found one that listens: not for the loop."""
-        if idle_s == self._idle_s:
-            return
         if not self._found:
             self._found = [fd for fd in map(int, os.listdir("/proc/self/fd")) if listens(fd)]
         for fd in self._found:
             tell(fd, idle_s)
-            self._idle_s = idle_s
+            self.idle_s = idle_s
 
 
 def listens(fd: int) -> bool:

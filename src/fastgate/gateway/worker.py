@@ -250,7 +250,8 @@ class Worker:
         self._ticks += 1
         if self._ticks % SWEEP_TICKS == 0:
             self.upstreams.sweep()
-            self.loop.run_in_executor(None, self.vanished.give_up_after, self.snapshot.limits.idle_s)
+            if self.vanished.idle_s != self.snapshot.limits.idle_s:
+                self.loop.run_in_executor(None, self.vanished.give_up_after, self.snapshot.limits.idle_s)
             if self.records.stuck:
                 self.records.write()
 
