@@ -45,7 +45,7 @@ def gateway(tmp_path: Path, upstream: SimProcess) -> Iterator[Gateway]:
 def flip(gateway: Gateway, original: str, name: str) -> None:
     factor, _, guard = SIDES[name]
     more = f'prices: {{overrides: [{{model: "*", multiply: {factor}}}]}}\nguards: [{guard}]\n'
-    write(gateway, original.replace("name: scripted", f"name: {name}") + more)
+    write(gateway, original.replace("name: scripted", f"name: {name}").replace("guards: []\n", "") + more)
 
 
 def write(gateway: Gateway, text: str, name: str = "fastgate.yaml") -> None:
