@@ -74,9 +74,11 @@ def graph(
     *,
     pools: bool = False,
     beside: str = "",
+    length: str | int = LENGTH,
 ) -> bytes:
     """`output` = Gather(table, input_ids), said to be of the given shape; the mean over the tokens, if it `pools`.
-    `beside` names a file that the table is in, instead of the graph."""
+    `beside` names a file that the table is in, instead of the graph; a `length` that is a number is every text's, in
+    tokens."""
     table = np.ascontiguousarray(table, np.float32)
     found = "found" if pools else output
     nodes = [text(1, "table") + text(1, "input_ids") + text(2, found) + text(4, "Gather")]
@@ -92,7 +94,7 @@ def graph(
         weights += field(9, table.tobytes())
     made = b"".join(field(1, node) for node in nodes) + text(2, "small") + field(5, weights)
     for name in inputs:
-        made += field(11, value(name, INT64, (BATCH, LENGTH)))
+        made += field(11, value(name, INT64, (BATCH, length)))
     made += field(12, value(output, FLOAT, shape or (BATCH, LENGTH, table.shape[1])))
     return number(1, 8) + field(7, made) + field(8, text(1, "") + number(2, 17))
 

@@ -35,6 +35,8 @@ if TYPE_CHECKING:
     from fastgate.caching.semantic.log_disk import DiskLog
     from fastgate.snapshot_cache import CachePolicy, SemanticPolicy
 
+    Loading = Future[Embedders] | asyncio.Future[Embedders]
+
 RECENT = 256
 """Entries a worker remembers having sent to Redis: a purge that it hears of later takes them out there too."""
 
@@ -63,6 +65,8 @@ class Answers:
         self.semantic: Finder | None = None
         self.notes: DiskLog | None = None
         """The log of reworded questions, on disk."""
+        self._loading: Loading | None = None
+        """The load whose result is wanted: the last that began, and none while the log is opened anew."""
         self._notes_gone = self._closed = False
         self._disk_again, self._notes_again = Reopening(loop, "answers"), Reopening(loop, "questions")
         self._recent: deque[tuple[bytes, Entry]] = deque(maxlen=RECENT)
@@ -109,12 +113,13 @@ class Answers:
         loading = thread.submit(load_semantic, policy)
         thread.shutdown(wait=not serving)
         if serving:
-            loaded = asyncio.wrap_future(loading, loop=self.loop)
-            loaded.add_done_callback(lambda done: self._loaded_semantic(policy, done))
+            self._loading = asyncio.wrap_future(loading, loop=self.loop)
+            self._loading.add_done_callback(lambda done: self._loaded_semantic(policy, done))
         else:
+            self._loading = loading
             self._loaded_semantic(policy, loading)
 
-    def _loaded_semantic(self, policy: SemanticPolicy, loading: Future[Embedders] | asyncio.Future[Embedders]) -> None:
+    def _loaded_semantic(self, policy: SemanticPolicy, loading: Loading) -> None:
         if loading.cancelled():
             return
         failed = loading.exception()
@@ -122,7 +127,7 @@ class Answers:
             log.error("the semantic cache is off", why=failed)
             return
         embedders = loading.result()
-        if self._closed:
+        if self._closed or loading is not self._loading:
             embedders.texts.close()
             return
         from fastgate.caching.semantic.build import build
@@ -283,7 +288,7 @@ class Answers:
         policy, old = self.policy.semantic, self.notes
         if self.semantic is not None:
             self.semantic.close()
-        self.semantic = self.notes = None
+        self.semantic = self.notes = self._loading = None  # a load that is under way would open the log once more
         self._notes_gone = policy is not None
         if policy is None:
             return

@@ -17,6 +17,7 @@ import numpy as np
 from fastgate import onnx
 from fastgate.caching.semantic.embedder import Vector, unit
 from fastgate.caching.semantic.model_folder import ModelError, ModelFolder, identity_of
+from fastgate.caching.semantic.reading import TEXT_CHARS
 from fastgate.guards.adapters.breaker import Breaker
 from fastgate.log import Log
 
@@ -39,11 +40,15 @@ WEIGHTS_FOLDER = "session.model_external_initializers_file_folder_path"
 
 TRIED = "word "
 
+SPECIAL_TOKENS = 16
+"""Room for those that a tokenizer puts around a text; BERT's are two."""
+
 log = Log("cache")
 
 
 class Model:
-    """A model that is loaded and was tried: texts of every length have vectors of `dim` numbers. Raises ModelError."""
+    """A model that is loaded: a short text has a vector of `dim` numbers, and `try_longest` says whether the others do.
+    Raises ModelError."""
 
     def __init__(self, path: str, dim: int) -> None:
         folder = ModelFolder(path)
@@ -68,10 +73,12 @@ class Model:
         except onnx.errors() as error:
             raise ModelError(f"the model at {path} cannot be loaded: {error}") from None
         self._tokenizer.no_padding()
-        self._tokenizer.enable_truncation(self.usage.tokens_max)
+        # Attention takes memory by the square of the length: no more of it than texts that are looked up can ask for.
+        self._tokens_max = min(self.usage.tokens_max, TEXT_CHARS + len(self.usage.prompt) + SPECIAL_TOKENS)
+        self._tokenizer.enable_truncation(self._tokens_max)
         self._feeds = feeds_of(self._session)
         self._output = output_of(self._session)
-        self._try()
+        self._try(1)
 
     def vector(self, text: str) -> Vector | None:
         """Blocks for milliseconds. None for a text that has no direction."""
@@ -83,18 +90,20 @@ class Model:
         (found,) = self._session.run([self._output], feed)
         return pooled(found[0], np.array(encoded.attention_mask), self.usage.pooling)
 
-    def _try(self) -> None:
-        """The shortest text and the longest."""
-        for text in (TRIED, TRIED * self.usage.tokens_max):
-            try:
-                found = self._embedded(text)
-            except onnx.errors() as error:
-                raise ModelError(f"the model cannot read a text of {len(text.split())} words: {error}") from None
-            if found.shape != (self.dim,):
-                told = "x".join(map(str, found.shape))
-                raise ModelError(f"the model makes vectors of {told} numbers, and `dimensions` says {self.dim}")
-            if unit(found) is None:
-                raise ModelError("the model makes vectors without a direction")
+    def try_longest(self) -> None:
+        """Not in a worker: what onnxruntime takes for the longest text it never gives back. Raises ModelError."""
+        self._try(self._tokens_max)
+
+    def _try(self, words: int) -> None:
+        try:
+            found = self._embedded(TRIED * words)
+        except onnx.errors() as error:
+            raise ModelError(f"the model cannot read a text of {words} words: {error}") from None
+        if found.shape != (self.dim,):
+            told = "x".join(map(str, found.shape))
+            raise ModelError(f"the model makes vectors of {told} numbers, and `dimensions` says {self.dim}")
+        if unit(found) is None:
+            raise ModelError("the model makes vectors without a direction")
 
 
 class OnnxEmbedder:

@@ -110,19 +110,35 @@ def usage_of(folder: Path) -> Usage:
             raise ModelError(f"{folder / 'modules.json'}: a module {kind} is not known here; export it into the graph")
     pooling = folder / "1_Pooling" / "config.json"
     lengths = read(folder / "sentence_bert_config.json", {})
-    prompts = read(folder / "config_sentence_transformers.json", {})
-    tokens_max = lengths.get("max_seq_length") or tokens_of(read(folder / TOKENIZER, {}))
+    tokens_max = lengths.get("max_seq_length") or tokens_of(folder / TOKENIZER)
     if not isinstance(tokens_max, int) or not 2 < tokens_max <= 1 << 20:
         raise ModelError(f"{folder / 'sentence_bert_config.json'}: max_seq_length: {tokens_max} is no length")
-    prompt = (prompts.get("prompts") or {}).get(prompts.get("default_prompt_name") or "", "")
+    prompt = prompt_of(folder / "config_sentence_transformers.json")
     told = read(pooling, {})
     if prompt and not told.get("include_prompt", True):
         raise ModelError(f"{pooling}: a prompt that is left out of the vector is not possible here")
-    return Usage(pooling_of(told, pooling), tokens_max, bool(lengths.get("do_lower_case")), str(prompt))
+    return Usage(pooling_of(told, pooling), tokens_max, bool(lengths.get("do_lower_case")), prompt)
 
 
-def tokens_of(tokenizer: dict[str, Any]) -> int:
-    return (tokenizer.get("truncation") or {}).get("max_length") or TOKENS_MAX
+def tokens_of(path: Path) -> Any:
+    return within(read(path, {}), "truncation", path).get("max_length") or TOKENS_MAX
+
+
+def prompt_of(path: Path) -> str:
+    told = read(path, {})
+    name = told.get("default_prompt_name") or ""
+    prompt = within(told, "prompts", path).get(name, "") if isinstance(name, str) else None
+    if not isinstance(prompt, str):
+        raise ModelError(f"{path}: the default prompt is no text")
+    return prompt
+
+
+def within(told: dict[str, Any], name: str, where: Path) -> dict[str, Any]:
+    """An object in a file's object; an empty one where it is not there."""
+    found = told.get(name) or {}
+    if not isinstance(found, dict):
+        raise ModelError(f"{where}: {name} is no object")
+    return found
 
 
 def pooling_of(told: dict[str, Any], where: Path) -> str:

@@ -32,34 +32,36 @@ def wrong_with(cache: CacheSettings | None) -> str | None:
         return None
     row = policy.embedder
     try:
-        return tried(row.model, row.dimensions, ModelFolder(row.model).identity)
+        tried(row.model, row.dimensions, ModelFolder(row.model).identity)
     except ModelError as error:
         return str(error)
+    return None
 
 
 @lru_cache(4)
-def tried(path: str, dim: int, identity: str) -> str | None:
-    """Once for each `identity`."""
+def tried(path: str, dim: int, identity: str) -> None:
+    """Once for each `identity` that can be used. Raises ModelError, and then it is tried again when it is asked for
+    again: what was wrong may have been the machine (its memory, a slow disk, a package), not the model."""
     argv = [sys.executable, "-P", "-m", MODULE, path, str(dim)]
     try:
         done = subprocess.run(argv, stdin=subprocess.DEVNULL, capture_output=True, timeout=TRIAL_S, check=False)
     except subprocess.TimeoutExpired:
-        return f"the model at {path} could not be tried within {TRIAL_S:g} s"
+        raise ModelError(f"the model at {path} could not be tried within {TRIAL_S:g} s") from None
+    except OSError as error:
+        raise ModelError(f"the model at {path} could not be tried: {error}") from None
     if done.returncode == 0:
-        return None
+        return
     told = done.stdout.decode(errors="replace").strip()
     last = done.stderr.decode(errors="replace").strip().rpartition("\n")[2]
-    return (
-        told
-        or f"the model at {path} cannot be used: {last or f'the process that tries it ends with {done.returncode}'}"
-    )
+    why = last or f"the process that tries it ends with {done.returncode}"
+    raise ModelError(told or f"the model at {path} cannot be used: {why}")
 
 
 def main() -> int:
     from fastgate.caching.semantic.embedder_onnx import Model
 
     try:
-        Model(sys.argv[1], int(sys.argv[2]))
+        Model(sys.argv[1], int(sys.argv[2])).try_longest()
     except ModelError as error:
         sys.stdout.write(f"{error}\n")
         return 1

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -29,6 +30,7 @@ from fastgate.caching.semantic import build, embedder_onnx, trial
 from fastgate.caching.semantic import settings as settings_of
 from fastgate.caching.semantic.embedder_onnx import Model, OnnxEmbedder
 from fastgate.caching.semantic.model_folder import ModelError, ModelFolder
+from fastgate.caching.semantic.reading import TEXT_CHARS
 from fastgate.caching.semantic.settings import SemanticCache, SemanticEmbedder
 from fastgate.caching.settings import CacheSettings
 from fastgate.guards.adapters import breaker
@@ -139,6 +141,18 @@ def test_a_graph_that_pools_by_itself(tmp_path: Path) -> None:
     np.testing.assert_allclose(found, slowly("the cat sat", "mean_tokens", 8), atol=1e-6)
 
 
+def test_a_model_for_long_texts_reads_no_more_than_is_looked_up(tmp_path: Path) -> None:
+    """A token for each letter that a text and the prompt may have, and those around it."""
+    folder = small_model(tmp_path, TABLE)
+    onnx_model.settings(folder, "sentence_bert_config.json", {"max_seq_length": 1 << 20})
+    told = {"prompts": {"query": "the cat "}, "default_prompt_name": "query"}
+    onnx_model.settings(folder, "config_sentence_transformers.json", told)
+    most = TEXT_CHARS + len("the cat ") + 16
+    text = "sat " * 1500 + "mat " * 1500
+    found = Model(str(folder), DIM).vector(text)
+    np.testing.assert_allclose(found, slowly(f"the cat {text}", "mean_tokens", most), atol=1e-5)
+
+
 def test_it_tells_nobody(tmp_path: Path) -> None:
     """onnxruntime keeps an id and a list of what it ran, and sends them: not here, not even where CI keeps it quiet."""
     folder = small_model(tmp_path / "model", TABLE)
@@ -223,6 +237,24 @@ BROKEN: dict[str, Broken] = {
         lambda folder: onnx_model.settings(folder, "sentence_bert_config.json", {"max_seq_length": "long"}),
         "is no length",
     ),
+    "a list of prompts": (
+        lambda folder: onnx_model.settings(folder, "config_sentence_transformers.json", {"prompts": ["x"]}),
+        "config_sentence_transformers.json: prompts is no object",
+    ),
+    "a list of names": (
+        lambda folder: onnx_model.settings(folder, "config_sentence_transformers.json", {"default_prompt_name": ["x"]}),
+        "the default prompt is no text",
+    ),
+    "a number as prompt": (
+        lambda folder: onnx_model.settings(
+            folder, "config_sentence_transformers.json", {"prompts": {"x": 1}, "default_prompt_name": "x"}
+        ),
+        "the default prompt is no text",
+    ),
+    "a list of lengths": (
+        lambda folder: onnx_model.settings(folder, "tokenizer.json", {"truncation": [1]}),
+        "tokenizer.json: truncation is no object",
+    ),
 }  # fmt: skip
 
 
@@ -267,6 +299,42 @@ def test_it_is_tried_in_a_process_of_its_own(tmp_path: Path) -> None:
     assert trial.wrong_with(cache(tmp_path / "nowhere", mode="off")) is None
     assert trial.wrong_with(cache(tmp_path / "nowhere", kind="local")) is None
     assert trial.wrong_with(None) is None
+
+
+def test_the_longest_text_is_tried_there_alone(tmp_path: Path) -> None:
+    """A worker would keep the memory that it takes: what cannot read one is loaded, but it is never put in force."""
+    folder = small_model(tmp_path, TABLE)
+    regraph(folder, length=len(("[CLS]", "word", "[SEP]")))
+    Model(str(folder), DIM)
+    assert "cannot read a text of 8 words" in str(trial.wrong_with(cache(folder)))
+
+
+def test_what_passes_is_not_remembered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No time, no memory, no process: the same model is tried again, until it can be used."""
+    folder = small_model(tmp_path, TABLE)
+    run, tried = subprocess.run, []
+
+    def fails(how: Any) -> Callable[..., Any]:
+        def instead(argv: Any, **options: Any) -> Any:
+            tried.append(argv)
+            if isinstance(how, Exception):
+                raise how
+            return how or run(argv, **options)
+
+        return instead
+
+    killed = subprocess.CompletedProcess([], -9, b"", b"")
+    for how, told in (
+        (subprocess.TimeoutExpired([], 1), "could not be tried within"),
+        (killed, "the process that tries it ends with -9"),
+        (OSError(12, "Cannot allocate memory"), "could not be tried: .*Cannot allocate memory"),
+    ):
+        monkeypatch.setattr(trial.subprocess, "run", fails(how))
+        assert re.search(told, str(trial.wrong_with(cache(folder))))
+    monkeypatch.setattr(trial.subprocess, "run", fails(None))
+    assert trial.wrong_with(cache(folder)) is None
+    assert trial.wrong_with(cache(folder)) is None
+    assert len(tried) == 4, "what can be used is tried once"
 
 
 def test_a_file_may_be_named_and_folders_as_hubs_have_them(tmp_path: Path) -> None:

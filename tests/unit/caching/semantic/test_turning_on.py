@@ -12,6 +12,8 @@ import pytest
 
 from fastgate.caching import answers as tiers
 from fastgate.caching.answers import Answers
+from fastgate.caching.semantic import build
+from fastgate.caching.semantic.embedder import StaticEmbedder
 from fastgate.caching.semantic.model_folder import ModelError
 from tests.support.plane import CACHE
 from tests.support.semantic import CACHE_ON, cache_with
@@ -97,3 +99,70 @@ async def test_a_log_that_cannot_be_opened_is_tried_again(
     await until(made, lambda: made.semantic is not None)
     assert made.notes is not None
     made.close()
+
+
+class Watched(StaticEmbedder):
+    """Says whether it was closed."""
+
+    closed = False
+
+    def close(self) -> None:
+        self.closed = True
+
+
+class Loads:
+    """Stands in the way of loads, one gate each, and of the log that is opened in a thread."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.gates = [threading.Event(), threading.Event()]
+        self.made: list[Watched] = []
+        self.log = threading.Event()
+        self.opening: list[int] = []
+        self._log_of = build.log_of
+        monkeypatch.setattr(tiers, "load_semantic", self._load)
+        monkeypatch.setattr(build, "log_of", self._open)
+
+    def _load(self, policy: Any) -> build.Embedders:
+        made, gate = Watched(), self.gates[len(self.made)]
+        self.made.append(made)
+        assert gate.wait(20)
+        return build.Embedders(made, made)
+
+    def _open(self, *args: Any) -> Any:
+        self.opening.append(threading.get_ident())
+        assert self.log.wait(20)
+        return self._log_of(*args)
+
+
+@pytest.mark.parametrize("late", [False, True])
+async def test_a_log_that_is_gone_while_another_load_is_under_way(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, late: bool
+) -> None:
+    """That load's result is given up, whether it comes before the log is open again or after the next load: one opens
+    the file, one finds, and what is not used is closed."""
+    loop = asyncio.get_running_loop()
+    first = Answers(CACHE_ON, tmp_path, loop)
+    await until(first, lambda: first.semantic is not None)
+    loads = Loads(monkeypatch)
+    made = Answers(cache_with(entries=50), tmp_path, loop, before=first)
+    await until(made, lambda: len(loads.made) == 1)
+    assert made.notes is not None
+    made.notes._file.condemn("a test")
+    await until(made, lambda: len(loads.opening) == 1)
+    if not late:
+        loads.gates[0].set()
+        await until(made, lambda: loads.made[0].closed)
+        assert made.semantic is None
+    loads.log.set()
+    loads.gates[1].set()
+    await until(made, lambda: made.semantic is not None)
+    found = made.semantic
+    loads.gates[0].set()
+    await until(made, lambda: loads.made[0].closed)
+    assert made.semantic is found
+    assert found is not None
+    assert found.embedder is loads.made[1]
+    assert len(loads.opening) == 1
+    assert threading.get_ident() not in loads.opening
+    made.close()
+    assert loads.made[1].closed
