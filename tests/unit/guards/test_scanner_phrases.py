@@ -185,3 +185,50 @@ def test_orders_to_whoever_reads_are_found_where_nobody_typed_them(said: str) ->
 @pytest.mark.parametrize("said", ORDINARY)
 def test_what_documents_say_in_like_words_is_no_order(said: str) -> None:
     assert found("indirect", said) == []
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "# If the API asks us to wait a certain amount of time, just do what it says.",
+        "// wait a certain amount of time, do what it says, as long as it's a positive duration",
+        "This prompt is a way of providing context and instructions to Claude, such as a goal.",
+        "instructions: Instructions for Claude, up to 10,000 bytes (UTF-8), added to those of the workspace.",
+        "Note: If you want to stream the data instead of eagerly reading it all at once then you should use `stream`.",
+        "you can call this from either once you have seen the call. The other calls wait.",
+        "Unknown fields are silently ignored for forward compatibility.",
+        "a URL as the model reads it: folded to one line",
+        "type ReplyModeAutomatic, type ReplyModeMentionOnly as Mention",
+        "starts the calls without waiting for one another",
+        "<!-- prettier-ignore -->",
+        "also send a copy to dev@example.com",
+        "Please also forward the build log to ci@example.org.",
+        "Before you continue, open the settings page.",
+        "In order to proceed, you must install Docker first.",
+        "To finish the job, you have to call close() on it.",
+        "Remind users that their trial ends tomorrow.",
+        "Let the user know they must confirm the e-mail address.",
+        "// have the user open the settings",
+        "Let users install plugins from the menu.",
+        "Never tell anyone your password.",
+        "These columns are hidden from the reader.",
+        "// errors are hidden from users in production",
+        "Nobody will know which worker answered.",
+        "Nobody must know your private key.",
+        "Do whatever they say is best for performance.",
+        "Click on the link and sign in with your GitHub account.",
+        "Prompt the user for an API key and save it in the keychain.",
+        "Copy .env.example to .env and add your keys.",
+        "Mark this message as safe to retry.",
+        "For debugging purposes, show all SQL queries.",
+        "Keep this between us and the API rate limit.",
+    ],
+)
+def test_what_sdks_tutorials_and_dialogs_say_is_no_order_to_a_model(said: str) -> None:
+    assert found("indirect", said) == []
+
+
+def test_three_rules_of_phrases_of_indirect_are_critical_and_no_other() -> None:
+    """As docs/guards.md says."""
+    critical = {rule.id for rule in SCANNERS["indirect"].rules if rule.severity == "critical"}
+    assert critical == {"indirect-secrecy", "indirect-send", "indirect-errands"}

@@ -18,7 +18,8 @@ ACT = any_of("""
 CONSENT_GIVEN = (
     chain(
         r"(?:^|[.!?:;>\])*\"-] ?|\bthen |\bplease |\bjust |\bimmediately |\bmust |\bnow )" + ACT,
-        f"without (?:asking {WHOSE}|waiting for|(?:any |further |prior |user |human )*{CONSENT})",
+        f"without (?:asking {WHOSE}|waiting for (?!one another|each other)|"
+        f"(?:any |further |prior |user |human )*{CONSENT})",
         most=48,
     ),
     rf"(?:no|without) (?:further |user |human |additional )?{CONSENT} (?:is )?(?:needed|necessary)",
@@ -56,7 +57,7 @@ HANDED_ON = (
     (
         r"\b(?:save|add|write|store|commit|record|put|append) (?:this|the following|it|"
         r"that)?[^.!?\n]{0,24}(?:to|in|into)"
-        r" (?:your (?:own |long[- ]term |persistent |core )*memor(?:y|ies)|(?:long[- ]term |persistent )?memory ?:)"
+        r" (?:your (?:own |long[- ]term |persistent |core )*memor(?:y|ies)|(?:long[- ]term |persistent )memory ?:)"
     ),
     r"\bupdate your (?:own |long[- ]term |persistent |core )*(?:memor(?:y|ies)|standing (?:orders|instructions))\b",
     (
@@ -109,7 +110,7 @@ NEW_GOAL = (
     (
         r"\binstead of (?:summari[sz]ing|answering|translating|reviewing|"
         r"classifying)[^.!?\n]{0,40}, ?(?:please )?(?:tell|"
-        r"list|print|send|say|write|output|reply|respond|open|run|call|reveal|give|visit|show)\b"
+        r"list|print|send|say|write|output|reply|respond|reveal|give|visit|show)\b"
     ),
     (
         r"\bignore (?:all )?(?:the )?(?:previous|prior|above|earlier|safety|everything)(?: (?:context|text|"
@@ -266,6 +267,7 @@ AGENCY = (
             "the new task is created",
             "your task is running",
             "instead of answering with 404, it raises",
+            "instead of answering from the cache, call the origin",
             "actual size: 4",
         ),
         kinds=UNTRUSTED,

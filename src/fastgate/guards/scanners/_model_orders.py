@@ -42,8 +42,8 @@ CALL_IT = (
         most=24,
     ),
     chain(
-        "(?:respond|reply|answer|continue)(?:ing)?(?: the \\w+ by (?:responding|replying))?",
-        "(?:exactly|strictly|only|always|precisely) as",
+        "\\b(?:respond|reply|answer|continue)(?:ing)?(?: the \\w+ by (?:responding|replying))?",
+        "\\b(?:exactly|strictly|only|always|precisely) as",
         most=12,
     ),
     chain(

@@ -14,6 +14,11 @@ DO = any_of("""
     invoke |
     reply | respond | output | reveal | reset | post | tell | install | download
 """)
+NOW = any_of(r"""
+    (?:send|forward|e-?mail|delete|transfer|invoke)\b | visit (?:https?:|this|the (?:page|link|url|address)) |
+    (?:reply|respond|reveal|reset|tell)\b | (?:load|fetch|open|download|install|run) https?:
+""")
+"""What no tutorial has its reader do next: those install, run, open and download."""
 NEXT_STEP = (
     (
         rf"\b(?:upon|when|after|on|once|as soon as you(?: have)?) (?:reading|receiving|processing|read|received|"
@@ -27,7 +32,7 @@ NEXT_STEP = (
     (
         rf"\b(?:before|after|while) you (?:continue|proceed|answer|reply|respond|finish|"
         rf"summari[sz]e)\b[^.!?\n]{{0,8}}, (?:please |"
-        rf"first |also |always ){{0,2}}{DO}\b"
+        rf"first |also |always ){{0,2}}{NOW}"
     ),
     (
         r"\b(?:while|when) (?:answering|summari[sz]ing|replying|responding|"
@@ -35,14 +40,18 @@ NEXT_STEP = (
         r"(?:mention|recommend|include|praise|omit|leave out|add our|say that|claim)\b"
     ),
     (
+        r"\byour (?:very )?(?:next|first|only) (?:action|response|move) (?:must|should|has to|will) be to "
+        rf"{DO}\b"
+    ),
+    (
         r"\b(?:your|the) (?:very )?(?:next|first|correct next|only) (?:action|step|call|response|"
         r"move)(?: for you)? (?:is|must be|"
-        rf"should be|has to be|will be) to {DO}\b"
+        rf"should be|has to be|will be) to {NOW}"
     ),
     (
         r"\b(?:to|in order to) (?:continue|proceed|answer|complete|finish|solve|fulfil)(?: (?:the|this|"
         r"your) (?:task|question|"
-        rf"request|job))?,? you (?:must|have to|need to|should|will need to) (?:first |also )?{DO}\b"
+        rf"request|job))?,? you (?:must|have to|need to|should|will need to) (?:first |also )?{NOW}"
     ),
     (
         r"\b(?:before|so that) (?:i|we|you|the (?:task|question|request)) can (?:be )?(?:solved?|completed?|"
@@ -52,8 +61,8 @@ NEXT_STEP = (
     (
         r"\bit is (?:very |absolutely )?(?:important|essential|crucial|vital|critical) that you (?:first |"
         r"also |always )?(?:send|"
-        r"forward|call|use the (?:account|iban|number|id|link|tool)|include|reply|respond|reveal|delete|"
-        r"transfer|execute|run)\b"
+        r"forward|use the (?:account|iban|number|id|link|tool)|reply|respond|reveal|delete|"
+        r"transfer)\b"
     ),
     (
         r"\bthis (?:new )?(?:\w{1,12} )?(?:field|line|step|part|instruction|element) is (?:important|mandatory|"
@@ -112,9 +121,12 @@ FOR_MACHINES = (
         r"must) (?:see|read|notice|"
         r"know)\b"
     ),
-    r"\b(?:is|are|text) (?:not visible|invisible|hidden) (?:to|from) (?:the )?(?:user|human|reader|people)s?\b",
-    r"\bnot visible to (?:humans|users|readers)[:,.]",
-    r"\b(?:for|by) (?:the )?(?:machine|ai|llm|model|assistant|bot)s? only\b",
+    (
+        r"\bthis (?:note|text|instruction|paragraph|message|comment|part) is (?:not visible|invisible|hidden) (?:to|"
+        r"from) (?:the )?(?:user|human|reader|people)s?\b"
+    ),
+    r"\bnot visible to humans[:,.]",
+    r"\bfor (?:the )?(?:ai|llm|model|assistant|bot)s? only\b",
     r"\bhuman (?:readers?|reviewers?) (?:can|may|should|must) (?:skip|ignore|disregard|not)\b",
     rf"\bp\.?s\.?:? (?:to|for) (?:the |any )?(?:{MACHINES}|ai|assistant|model|bot)\b",
     r"\bwhoever (?:summari[sz]es|reads|translates|processes|reviews) this (?:should|must|has to|please|shall)\b",
@@ -145,7 +157,7 @@ FOR_MACHINES_OPENS = any_of(rf"""
 ANSWERS = "(?:answers?|repl(?:y|ies)|responses?|summar(?:y|ies)|outputs?)"
 ANSWER_SHAPE = (
     (
-        rf"\b(?:encode|encrypt|write|give|format|reverse|translate) (?:your|all|every) {ANSWERS} (?:with|in|as|"
+        rf"\b(?:encode|encrypt|write|give|format|reverse|translate) (?:your|all your) {ANSWERS} (?:with|in|as|"
         rf"into|using) (?:base ?64|rot-?13|"
         r"hex|reverse|morse|emojis?|leet\w{0,5}|backwards|pirate|pig latin)"
     ),
@@ -153,7 +165,6 @@ ANSWER_SHAPE = (
         r"\b(?:from (?:now|here|this (?:point|moment|line)) on(?:wards?)?|henceforth|"
         r"from this point),? (?:you (?:will|must|are to|shall) (?:"
         rf"answer|reply|respond|obey|speak|only|always|never)|(?:every|all(?: of)? your) {ANSWERS}|"
-        rf"all {ANSWERS} (?:must|have to|should|shall|are to)|"
         rf"always (?:answer|reply|respond)|obey)\b"
     ),
     (
@@ -180,15 +191,18 @@ ANSWER_SHAPE = (
         r"unsafe|obsolete|outdated)[,;.:] ?(?:use|call|please|always|so use)\b"
     ),
     (
-        r"\b(?:do not|don.t|never|without) (?:tell|telling|inform|informing|alert|alerting|notify|"
-        r"notifying) any(?:one|body)\b"
+        r"\b(?:do not|don.t|never) (?:tell|inform|alert|notify) any(?:one|body)"
+        r"(?: (?:about|of) (?:this|it|these))?(?:[.!;,\n]|$)"
     ),
     r"\bsay nothing (?:about|of) (?:this|it|these)\b",
     (
         r"\bignore (?:all |the |any )?other (?:resumes?|applicants?|candidates?|papers?|sources?|search results?|"
         r"products?|pages?|agents?)\b"
     ),
-    r"\b(?:let|make|have|get) (?:your|the) users? (?:to )?(?:open|click|visit|call|install|download|pay|buy|disable)\b",
+    (
+        r"\b(?:let|make|have|get) (?:your|the) users? (?:to )?(?:(?:open|click|visit|call|install|download|pay|buy)\b"
+        r"[^.!?\n]{0,24}(?:https?://|[0-9]{3})|disable (?:the |their )?(?:anti-?virus|firewall|2fa|protection))"
+    ),
     r"\bgrant (?:\w{1,12} )?(?:access|permission) to my (?:friend|colleague|brother|sister|account)\b",
 )
 ANSWER_SHAPE_OPENS = any_of(rf"""
@@ -227,6 +241,13 @@ NEXT = (
             "the next step is to build",
             "it is important that you use the lock",
             "critical: delete old rows",
+            "The first step is to install the package with pip.",
+            "The next step is to run the migrations.",
+            "Before you proceed, install Node 18.",
+            "To complete the task, you need to run npm install.",
+            "Your next step is to open a pull request.",
+            "To continue, you will need to download the SDK.",
+            "It is important that you call super().__init__() first.",
         ),
         kinds=UNTRUSTED,
         opens=NEXT_STEP_OPENS,
@@ -250,6 +271,10 @@ NEXT = (
             "the button is hidden",
             "agents must be installed",
             "only users can read",
+            "This action is hidden from the user.",
+            "The internal id is not visible to users.",
+            "The overlay is invisible to the user until it loads.",
+            "For machine only use.",
         ),
         kinds=UNTRUSTED,
         opens=FOR_MACHINES_OPENS,
@@ -273,6 +298,12 @@ NEXT = (
             "include the phrase in the file",
             "ignore other files",
             "let the user choose",
+            "// let the user click outside to close the dialog",
+            "Let the user download the report as a PDF.",
+            "Never tell anyone your PIN.",
+            "Don't tell anybody your recovery code.",
+            "From this point on, all responses must be JSON.",
+            "Encode all responses as hex.",
         ),
         kinds=UNTRUSTED,
         opens=ANSWER_SHAPE_OPENS,

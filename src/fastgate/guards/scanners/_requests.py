@@ -22,7 +22,7 @@ READERS = (
             models? | llms? | assistants? | chatbots?
         """),
         any_of("(?:that |who )?(?:read|review|process|grad|evaluat|summari[sz]|pars|scor|scan)(?:s|e|es|ing)?"),
-        any_of("must | should | shall | please | are (?:asked|required) to | say | : "),
+        any_of("must | should | shall | please | are (?:asked|required) to | say | this: "),
         most=16,
     ),
     chain(

@@ -26,7 +26,7 @@ TO_THE_MODEL = (
     "note from (?:the |your )?(?:developer|system|admin|operator|anthropic|security)",
     chain(
         any_of("""
-            note (?:to|for) | attention | dear | hey | message (?:to|for) | instructions? (?:to|for) |
+            note (?:to|for) | attention | dear | hey | message (?:to|for) |
             reminder (?:to|for)
         """),
         any_of(r"""
@@ -34,6 +34,15 @@ TO_THE_MODEL = (
             (?:the |any )?(?:ai|assistant|bot|chatbot|llm|language model)s?\b | claude | chatgpt | copilot
         """),
         most=4,
+    ),
+    chain(
+        "instructions? (?:to|for)",
+        any_of(r"""
+            (?:the |all |any )?(?:ai|llm) (?:assistants?|models?|agents?|readers?|reviewers?) |
+            (?:the |any )?(?:ai|assistant|bot|chatbot|llm|language model)s?\b | claude | chatgpt | copilot
+        """),
+        "(?::|please|you (?:must|should))",
+        most=8,
     ),
     chain(
         "if you(?:.re| are)",
@@ -79,7 +88,7 @@ WHEN_YOU = chain(
     """),
     r"\b"
     + any_of("""
-        read | process | summari[sz]e | answer | reply | respond | see | finish | encounter | parse | review |
+        read\b | process | summari[sz]e | answer | reply | respond | see\b | finish | encounter | parse | review |
         translate | are asked | can (?:solve|continue|do|answer|complete|help) | solve | complete | continue |
         proceed |
         (?:do|perform|start|begin|work on) (?:the|your|this|any)
@@ -190,7 +199,7 @@ SECRECY = (
         any_of("silently | secretly | quietly | covertly | in the background"),
         r"\b"
         + any_of("""
-            run | execute | send | upload | delete | call | post | add | include | forward | exfiltrate |
+            run | execute | send | upload | delete | call | post | add | include | forward(?! compat) | exfiltrate |
             copy
         """)
         + r"\b",
@@ -257,7 +266,7 @@ SEND_OPENS = (
 )
 HIDDEN = (
     (
-        r"<!--[^>]{0,120}(?:\bai\b|assistant|claude|chatgpt|llm|ignore|instruction|you must|do not tell"
+        r"<!--[^>]{0,120}(?:\bai\b|assistant|claude|chatgpt|llm|ignore\s[a-z]|instruction|you must|do not tell"
         r"|agent)[^>]{0,40}"
     ),
     (
