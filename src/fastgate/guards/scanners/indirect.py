@@ -22,6 +22,10 @@ MUST = any_of("""
     shall
 """)
 
+A_MODEL = any_of(r"""
+    (?:the |all |any )?(?:ai|llm) (?:assistants?|models?|agents?|readers?|reviewers?) |
+    (?:the |any )?(?:ai|assistant|bot|chatbot|llm|language model)s?\b | claude | chatgpt | copilot
+""")
 TO_THE_MODEL = (
     "note from (?:the |your )?(?:developer|system|admin|operator|anthropic|security)",
     chain(
@@ -29,21 +33,10 @@ TO_THE_MODEL = (
             note (?:to|for) | attention | dear | hey | message (?:to|for) |
             reminder (?:to|for)
         """),
-        any_of(r"""
-            (?:the |all |any )?(?:ai|llm) (?:assistants?|models?|agents?|readers?|reviewers?) |
-            (?:the |any )?(?:ai|assistant|bot|chatbot|llm|language model)s?\b | claude | chatgpt | copilot
-        """),
+        A_MODEL,
         most=4,
     ),
-    chain(
-        "instructions? (?:to|for)",
-        any_of(r"""
-            (?:the |all |any )?(?:ai|llm) (?:assistants?|models?|agents?|readers?|reviewers?) |
-            (?:the |any )?(?:ai|assistant|bot|chatbot|llm|language model)s?\b | claude | chatgpt | copilot
-        """),
-        "(?::|please|you (?:must|should))",
-        most=8,
-    ),
+    chain("instructions? (?:to|for)", A_MODEL, "(?::|please|you (?:must|should))", most=8),
     chain(
         "if you(?:.re| are)",
         any_of("""
