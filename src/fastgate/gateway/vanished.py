@@ -37,7 +37,7 @@ class Vanished:
 def listens(fd: int) -> bool:
     """Whether it is a TCP socket that takes connections."""
     try:
-        with copy_of(fd) as sock:
+        with borrowed(fd) as sock:
             internet = sock.family in (socket.AF_INET, socket.AF_INET6)
             return internet and bool(sock.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN))
     except OSError:
@@ -46,7 +46,7 @@ def listens(fd: int) -> bool:
 
 def tell(fd: int, idle_s: float) -> None:
     """Probes fill the second half of the time."""
-    with copy_of(fd) as sock:
+    with borrowed(fd) as sock:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, max(1, min(32_767, int(idle_s / 2))))
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, max(1, min(32_767, int(idle_s / 2 / PROBES))))
@@ -55,13 +55,11 @@ def tell(fd: int, idle_s: float) -> None:
 
 
 @contextmanager
-def copy_of(fd: int) -> Iterator[socket.socket]:
-    """A socket of our own for somebody else's descriptor, which stays open. OSError where it is none."""
-    copy = os.dup(fd)
+def borrowed(fd: int) -> Iterator[socket.socket]:
+    """The socket behind somebody else's descriptor; OSError where it is none. Without a copy, as to close the copy of a
+    file's descriptor takes from this whole process the locks that SQLite and LMDB hold on it."""
+    sock = socket.socket(fileno=fd)
     try:
-        sock = socket.socket(fileno=copy)
-    except OSError:
-        os.close(copy)
-        raise
-    with sock:
         yield sock
+    finally:
+        sock.detach()

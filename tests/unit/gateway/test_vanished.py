@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import socket
+import subprocess
+import sys
 from pathlib import Path
 
 from fastgate.gateway.vanished import Vanished
@@ -43,3 +46,14 @@ def test_without_a_listening_socket_nothing_stays_open_either() -> None:
     for _ in range(3):
         vanished.give_up_after(60.0)
     assert descriptors() == before
+
+
+def test_locks_on_files_are_kept(tmp_path: Path) -> None:
+    """SQLite's and LMDB's belong to the process and a file: to close any descriptor of that file gives them up."""
+    path = tmp_path / "locked"
+    with path.open("wb") as file:
+        fcntl.lockf(file, fcntl.LOCK_EX)
+        Vanished().give_up_after(60.0)
+        ask = f"import fcntl; fcntl.lockf(open({str(path)!r}, 'wb'), fcntl.LOCK_EX | fcntl.LOCK_NB)"
+        other = subprocess.run([sys.executable, "-c", ask], capture_output=True, text=True, timeout=30, check=False)
+        assert "BlockingIOError" in other.stderr
