@@ -77,7 +77,8 @@ PHRASES = ("injection", "indirect", "jailbreak", "extraction")
 
 OWNED_ELSEWHERE = {"indirect": ("exfiltration", "invisible")}
 """Families that own a part of what corpora call an indirect injection: a picture's address that carries data off, and
-signs that nobody sees. They count for its recall and for its false alarms; what is found without them is told too."""
+signs that nobody sees. That they might count was thought of after the first figures, so they do not: what is found with
+them too is told beside the figure."""
 
 ARRIVES_AS: dict[str, Kind] = {
     "injection": "tool_result",
@@ -145,7 +146,7 @@ def families(scanners: dict[str, Scanner], peers: Path | None) -> dict[str, dict
         plain = Finder(scanners["injection"].rules)
         known = [text for text in attacks["injection"] if plain.hits(text.encode())]
         attacks["encoded"] = list(generated.encodings(known))
-    together = {name: PHRASES + OWNED_ELSEWHERE.get(name, ()) for name in PHRASES}
+    together = dict.fromkeys(PHRASES, PHRASES)
     out = {}
     for name, texts in sorted(attacks.items()):
         used = [scanners[each] for each in together.get(name, (name,))]
@@ -157,33 +158,23 @@ def families(scanners: dict[str, Scanner], peers: Path | None) -> dict[str, dict
             "with": [s.name for s in used],
         }
         if name in OWNED_ELSEWHERE:
-            without = [scanners[each] for each in PHRASES]
-            out[name]["without"] = recall(without, texts, ARRIVES_AS.get(name))
+            widened = [scanners[each] for each in PHRASES + OWNED_ELSEWHERE[name]]
+            out[name]["widened"] = recall(widened, texts, ARRIVES_AS.get(name))
     return out
 
 
-def _phrase_rules(scanners: dict[str, Scanner], but: str = "", also: Sequence[str] = ()) -> Finder:
+def _phrase_rules(scanners: dict[str, Scanner], but: str = "") -> Finder:
     return Finder(
-        rule
-        for name in (*PHRASES, *also)
-        for rule in scanners[name].rules
-        if rule.severity in BLOCKING and rule.id != but
+        rule for name in PHRASES for rule in scanners[name].rules if rule.severity in BLOCKING and rule.id != but
     )
-
-
-def _finders(scanners: dict[str, Scanner]) -> dict[str, Finder]:
-    """By family of attacks in words: the rules of which any may find one."""
-    words = _phrase_rules(scanners)
-    own = {name: _phrase_rules(scanners, also=also) for name, also in OWNED_ELSEWHERE.items()}
-    return dict.fromkeys((*PHRASES, "rare languages"), words) | own
 
 
 def never_read(scanners: dict[str, Scanner], peers: Path) -> list[dict[str, Any]]:
     """Of two corpora of which nothing was read, by family."""
-    finders = _finders(scanners)
+    finder = _phrase_rules(scanners)
     found: dict[tuple[str, str], list[bool]] = {}
     for sample in fresh.untouched(peers):
-        hit = bool(finders[sample.family].hits(sample.text.encode(), ARRIVES_AS[sample.family]))
+        hit = bool(finder.hits(sample.text.encode(), ARRIVES_AS[sample.family]))
         found.setdefault((sample.source, sample.family), []).append(hit)
     return [{"corpus": source, "family": family} | share(hits) for (source, family), hits in sorted(found.items())]
 
@@ -191,11 +182,11 @@ def never_read(scanners: dict[str, Scanner], peers: Path) -> list[dict[str, Any]
 def by_corpus(scanners: dict[str, Scanner], peers: Path) -> list[dict[str, Any]]:
     """Where the attacks in words come from and how many of each are found: of the half that rules were written from,
     and of the other."""
-    finders = _finders(scanners)
+    finder = _phrase_rules(scanners)
     found: dict[tuple[str, str], dict[bool, list[bool]]] = {}
     for source, family, text, unread in _phrases(peers):
         halves = found.setdefault((family, source), {False: [], True: []})
-        halves[unread].append(bool(finders[family].hits(text.encode(), ARRIVES_AS.get(family))))
+        halves[unread].append(bool(finder.hits(text.encode(), ARRIVES_AS.get(family))))
     return [
         {"family": family, "corpus": source, "read": share(halves[False]), "unread": share(halves[True])}
         for (family, source), halves in sorted(found.items())
@@ -215,10 +206,7 @@ def _phrases(peers: Path) -> Iterator[tuple[str, str, str, bool]]:
 
 def sounding_alike(scanners: dict[str, Scanner], peers: Path | None) -> list[dict[str, Any]]:
     """False alarms of the rules of phrases in texts that only sound like attacks, as a user's and as a tool's."""
-    finders: dict[Kind, Finder] = {
-        "user_text": _phrase_rules(scanners),
-        "tool_result": _phrase_rules(scanners, also=OWNED_ELSEWHERE["indirect"]),
-    }
+    finder = _phrase_rules(scanners)
     found: dict[str, dict[Kind, list[bool]]] = {}
     texts = [(sample.source, sample.text) for sample in ordinary.ordinary(peers) if sample.unread]
     texts += [("asked of agents", text) for text in asked.prompts() if is_unread(text)]
@@ -226,7 +214,7 @@ def sounding_alike(scanners: dict[str, Scanner], peers: Path | None) -> list[dic
     for source, text in texts:
         of = found.setdefault(source, {kind: [] for kind in KINDS_OF_PROSE})
         for kind in KINDS_OF_PROSE:
-            of[kind].append(bool(finders[kind].hits(text.encode(), kind)))
+            of[kind].append(bool(finder.hits(text.encode(), kind)))
     return [{"source": name} | {kind: share(of[kind]) for kind in KINDS_OF_PROSE} for name, of in sorted(found.items())]
 
 

@@ -31,11 +31,11 @@ def _share(counts: dict[str, int]) -> str:
     return f"{counts['found'] / counts['of']:.3f}" if counts["of"] else "none"
 
 
-def _without(document: dict[str, Any]) -> str:
+def _widened(document: dict[str, Any]) -> str:
     told = [
-        f"{_share(found['without'])} of {name} are found"
+        f"{_share(found['widened'])} of {name} are found"
         for name, found in document["families"].items()
-        if "without" in found
+        if "widened" in found
     ]
     return ", ".join(told)
 
@@ -55,9 +55,9 @@ def _families(document: dict[str, Any]) -> Iterator[str]:
     yield ""
     yield prose(
         "¹ Attacks of this kind in the corpora, found by any of injection, indirect, jailbreak and extraction: they "
-        "draw their lines elsewhere. For indirect exfiltration and invisible count as well: corpora call a picture "
-        "whose address carries data off, and text that nobody sees, an indirect injection; without the two "
-        f"{_without(document)}."
+        "draw their lines elsewhere. Corpora call a picture whose address carries data off, and text that nobody sees, "
+        "an indirect injection, which exfiltration and invisible find here; counted with these two, a way to count "
+        f"that was added afterwards, {_widened(document)}."
     )
     yield ""
     low = [
@@ -88,7 +88,7 @@ def _corpora(document: dict[str, Any]) -> Iterator[str]:
         "above counts, but for the texts of spikee in Zulu, Albanian, Irish and Gaelic, of which the rules know none. "
         "Of texts from elsewhere, those were read that share no eight words in a row with an unread one. The rules of "
         "indirect that came last were written against some 400 sentences of our own, one for each way to give a model "
-        "orders that we could think of; meanwhile the counts of the unread half were looked at five times, its texts "
+        "orders that we could think of; meanwhile the counts of the unread half were looked at six times, its texts "
         "never, but for some unread sentences of our own grammars, which stand in one file with the read ones."
     )
     yield "\n|kind|corpus|read half|of|unread half|of|"
