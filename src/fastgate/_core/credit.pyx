@@ -201,6 +201,11 @@ cdef int own_copy(Credit credit) except -2:
     cdef object fd = known.get(credit.client)
     if fd is None:
         return -1
+    if peer_of(<int>fd) != credit.client:
+        # The number may be a file's by now: to close a copy of that would take from this process the locks that SQLite
+        # and LMDB hold on it.
+        known.pop(credit.client, None)
+        return -1
     copy = dup(<int>fd)
     if copy < 0:
         return -1
