@@ -200,7 +200,17 @@ class Supervisor:
 
     def _watch(self, signals: Signals) -> None:
         """Restarts what dies, forwards reloads; returns when the gateway is to stop."""
+        came: list[signal.Signals] = []
         while True:
+            # Before any wait: what ended while another child started has been told of, to those who waited for that.
+            for child in self._children:
+                self._look_after(child)
+            self._bury_orphans()
+            if RELOAD in came:
+                log.info("reload asked for")
+                control = self._child(CONTROL_PLANE)
+                control.send(signal.SIGHUP)
+                self._reload_waits = not control.is_running()
             due_ns = [child.restart_at_ns for child in self._children if child.restart_at_ns]
             pause_s = min([(at_ns - mono_ns()) / NS for at_ns in due_ns], default=IDLE_S)
             came = signals.wait(pause_s)
@@ -209,14 +219,6 @@ class Supervisor:
                 return
             if STOP.intersection(came):
                 return
-            if RELOAD in came:
-                log.info("reload asked for")
-                control = self._child(CONTROL_PLANE)
-                control.send(signal.SIGHUP)
-                self._reload_waits = not control.is_running()
-            for child in self._children:
-                self._look_after(child)
-            self._bury_orphans()
 
     def _look_after(self, child: Child) -> None:
         code = child.reap()
