@@ -163,6 +163,9 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     """The control plane."""
     workers: Annotated[int, Range(1, MAX_WORKERS)] | Literal["auto"] = "auto"
     """Number of data-plane processes; auto is one for each processor that the gateway may use."""
+    pin_workers: bool = True
+    """Whether a busy worker keeps to a processor of its own, where there are as many workers as processors. Not under a
+    quota of processor time, nor with another number of workers."""
     state: str = "./fastgate-data"
     """Directory of everything the gateway keeps, relative to this file."""
     headers: Headers = Headers()

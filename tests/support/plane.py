@@ -124,6 +124,7 @@ class Plane:
     directory: Path
     endpoints: tuple[Endpoint, ...]
     workers: int = 1
+    pin: bool = False
     limits: Limits = LIMITS
     also: tuple[str, ...] = ("x-agentcc",)
     cache: CachePolicy | None = None
@@ -190,6 +191,7 @@ class Plane:
             self.board = Board.open(self.state.board)
         command = [sys.executable, "-m", "fastgate.gateway.serve", "--host", self.host, "--port", str(self.port)]
         command += ["--workers", str(self.workers), "--state", str(self.state.path)]
+        command += ["--pin"] * self.pin
         if self.tls is not None:
             command += ["--tls-cert", str(self.tls.cert), "--tls-key", str(self.tls.key)]
         env = {**os.environ, "PYTHONPATH": self.python_path}

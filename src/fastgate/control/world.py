@@ -38,7 +38,7 @@ from fastgate.tree import ConfigErrors, Problem
 PRICES_S = 3600
 """How often list prices are taken anew: some change on a date."""
 
-READ_AT_START = ("listen", "control", "workers", "state", "journal")
+READ_AT_START = ("listen", "control", "workers", "pin_workers", "state", "journal")
 """Parts of the configuration that a reload cannot change."""
 
 log = Log("control")

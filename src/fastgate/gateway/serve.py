@@ -20,6 +20,7 @@ from granian.constants import HTTPModes, Interfaces, Loops, RuntimeModes, SSLPro
 from granian.errors import ConfigurationError
 from granian.http import HTTP1Settings
 
+from fastgate.gateway.pinning import CORE_ENV, cores
 from fastgate.proc import die_with_parent, take_limits
 from fastgate.state import StateDir
 
@@ -77,6 +78,8 @@ class Server(Granian):  # type: ignore[misc, valid-type]
     """Granian, with a worker that died replaced at once, for ever. Granian's own loop gives up on the whole server
     when one worker dies twice within 5.5 s."""
 
+    cores: tuple[int, ...] = ()
+    """The core of each worker, or none."""
     drain_s = 600.0
     certificate: Certificate | None = None
 
@@ -87,6 +90,12 @@ class Server(Granian):  # type: ignore[misc, valid-type]
                 f"blocking_threads is {self.blocking_threads}, not {PYTHON_THREADS}: a call begins in the one thread "
                 "that also brings its body (fastgate.gateway.arrivals)"
             )
+
+    def _spawn_worker(self, idx: int, target: Any, callback_loader: Any) -> Any:
+        """One that is about to be started, and inherits what stands in the environment now."""
+        if self.cores:
+            os.environ[CORE_ENV] = str(self.cores[idx])
+        return super()._spawn_worker(idx, target, callback_loader)
 
     def _serve_loop(self, spawn_target: Any, target_loader: Any) -> None:
         pause_s = 0.0
@@ -188,6 +197,7 @@ def main() -> None:
     parser.add_argument("--tls-key", type=Path)
     # As `limits.connections` has it. Granian's own default, backlog / workers, leaves the rest hanging.
     parser.add_argument("--connections", type=int, default=16_384)
+    parser.add_argument("--pin", action="store_true")
     parser.add_argument("--drain-s", type=float, default=Server.drain_s)
     options = parser.parse_args()
     die_with_parent()
@@ -208,6 +218,7 @@ def main() -> None:
         ssl_protocol_min=SSLProtocols.tls12,
         **RUNTIME,
     )
+    server.cores = cores(options.workers) if options.pin else ()
     server.drain_s = options.drain_s
     if options.tls_cert is not None:
         server.certificate = Certificate(options.tls_cert, options.tls_key)

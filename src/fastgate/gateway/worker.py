@@ -28,6 +28,7 @@ from fastgate.gateway import deadlines
 from fastgate.gateway.allowance import Allowances
 from fastgate.gateway.counters import Counters
 from fastgate.gateway.lending import Lending
+from fastgate.gateway.pinning import Pinning
 from fastgate.gateway.precedence import Precedence
 from fastgate.gateway.pressure import CALM, Pressure
 from fastgate.gateway.pulse import Pulse
@@ -96,6 +97,7 @@ class Worker:
         """Of a call; one step, whichever thread takes it."""
         self.pressure = Pressure(0, self._calls_sent)
         self.precedence = Precedence()
+        self.pinning = Pinning.from_environ()
         self.vanished = Vanished()
         self._ticks = 0
         self._locating: asyncio.Future[int] | None = None
@@ -247,6 +249,7 @@ class Worker:
         deadlines.look(list(self.calls.values()), mono_ns(), self.board.must_stop, self.board.draining)
         if self.answers is not None:
             self.answers.listen()
+        self.pinning.look()
         self._ticks += 1
         if self._ticks % SWEEP_TICKS == 0:
             self.upstreams.sweep()

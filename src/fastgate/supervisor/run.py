@@ -126,6 +126,8 @@ class Supervisor:
         runinfo.write(state.run_json, info)
         host, port = split_address(config.listen)
         place = ["--host", host, "--port", str(port), "--workers", str(prepared.workers), "--state", str(state.path)]
+        if config.pin_workers:
+            place.append("--pin")
         if config.tls is not None:
             place += ["--tls-cert", config.tls.cert, "--tls-key", config.tls.key]
         place += ["--drain-s", str(config.limits.drain_s), "--connections", str(config.limits.connections)]

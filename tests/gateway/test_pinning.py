@@ -1,0 +1,62 @@
+"""With as many workers as processors, a busy worker keeps to one of its own, each to another, and idle ones to none."""
+
+from __future__ import annotations
+
+import http.client
+import os
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from fastgate.journal.flight import peek
+from tests.support.plane import KEY, Plane, endpoint
+
+BODY = b'{"model": "' + b"x" * 4_000_000 + b'"}'
+"""Read to its end before it is refused: milliseconds of work that are next to none for who sends it."""
+
+CORES = os.sched_getaffinity(0)
+WITHIN_S = 20.0
+
+
+def places(plane: Plane) -> list[set[int]]:
+    """Where each worker may run."""
+    pids = [peek(path).pid for path in plane.state.flight_dir.glob("*.flight")]
+    return [os.sched_getaffinity(pid) for pid in pids]
+
+
+def until(plane: Plane, wanted: object) -> None:
+    deadline = time.monotonic() + WITHIN_S
+    while (found := sorted(map(sorted, places(plane)))) != wanted:
+        assert time.monotonic() < deadline, found
+        time.sleep(0.02)
+
+
+@pytest.mark.skipif(not 2 <= len(CORES) <= 8, reason="one processor is everybody's, and many take much load")
+def test_a_busy_worker_keeps_to_a_core_of_its_own(tmp_path: Path) -> None:
+    plane = Plane(tmp_path, (endpoint("http://127.0.0.1:1"),), workers=len(CORES), pin=True).start()
+    anywhere = [sorted(CORES)] * len(CORES)
+    until(plane, anywhere)
+    enough = threading.Event()
+
+    def press() -> None:
+        connection = http.client.HTTPConnection("127.0.0.1", plane.port, timeout=WITHIN_S)
+        while not enough.is_set():
+            connection.request("POST", "/v1/messages", BODY, {"x-api-key": KEY})
+            answer = connection.getresponse()
+            assert (answer.status, bool(answer.read())) == (400, True)
+        connection.close()
+
+    # More than there are workers: the kernel gives a connection to whichever is quicker to take it.
+    threads = [threading.Thread(target=press) for _ in range(4 * len(CORES))]
+    for thread in threads:
+        thread.start()
+    try:
+        until(plane, [[core] for core in sorted(CORES)])
+    finally:
+        enough.set()
+        for thread in threads:
+            thread.join()
+    until(plane, anywhere)
+    plane.stop()
