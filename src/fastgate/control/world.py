@@ -24,6 +24,7 @@ from fastgate.control.compile import compile_snapshot, next_expiry_ns
 from fastgate.control.publish import next_generation, publish, published
 from fastgate.directory import Directory, load_directory
 from fastgate.guards.rule import RuleError
+from fastgate.guards.settings import in_force
 from fastgate.idle import idle_in, idle_models, idle_tag, model_names
 from fastgate.keys import load_pepper
 from fastgate.log import Log
@@ -120,6 +121,7 @@ class World:
             wrong = wrong_with(fresh.config.cache)
             if wrong is not None:
                 raise ConfigErrors([Problem(str(self.path), 0, SECTION, wrong)])
+            self._try_guards(in_force(fresh.config.guards))
             prices = compile_prices(fresh.config.prices, _now())
             needs_restart = [
                 name for name in READ_AT_START if getattr(fresh.config, name) != getattr(self.config, name)
@@ -149,7 +151,7 @@ class World:
                 self.keys, self.version = len(data.keys), version
                 self._unpublished = False
                 return False
-            self._try_guards(data)
+            self._try_guards(data.guards)
             publish(self._state.snapshot, data, self._board)
             self.keys, self.version = len(data.keys), data.version
             self._unpublished = False
@@ -181,17 +183,17 @@ class World:
         """What workers use."""
         return snapshot.decode(self._state.snapshot.read_bytes())
 
-    def _try_guards(self, data: snapshot.SnapshotData) -> None:
+    def _try_guards(self, rows: tuple[snapshot.GuardRow, ...]) -> None:
         """Compiles the guards, which workers then only load, and lets each find its sample. Raises ConfigErrors."""
-        if not data.guards or data.guards == self._guards:
+        if not rows or rows == self._guards:
             return
         from fastgate.guards.screen import build
 
         try:
-            build(data.guards, load_pepper(self._state.pepper), self._state.guards_dir, environ=os.environ)
+            build(rows, load_pepper(self._state.pepper), self._state.guards_dir, environ=os.environ)
         except RuleError as error:
             raise ConfigErrors([Problem(str(self.path), 0, "guards", str(error))]) from None
-        self._guards = data.guards
+        self._guards = rows
 
     def _apply(self, directory: Directory, actor: str) -> int:
         """Makes the declared directory so; the number of changes. A conflict is an error of the file."""

@@ -213,6 +213,21 @@ def test_a_reload_with_mistakes_changes_nothing_at_all(operations: Operations, f
     assert (operations.state.path / "in-force.yaml").read_bytes() == kept
 
 
+def test_a_guard_that_cannot_be_made_leaves_the_whole_file_out(operations: Operations, folder: Path) -> None:
+    """Its patterns are compiled last of all that is looked at, and before anything is changed."""
+    before = (operations.list_changes(), operations.list_endpoints(), operations.world.config)
+    rule = "{id: ahead, sample: abc, pattern: 'a(?=b)'}"  # Python knows it, the pattern matcher does not
+    text = CONFIG.replace("name: a,", "name: other,") + f"guards: [{{use: custom, settings: {{rules: [{rule}]}}}}]\n"
+    (folder / "fastgate.yaml").write_text(text)
+    (folder / "directory.yaml").write_text(DIRECTORY.replace("users: [", "users: [{id: bob, team: platform}, "))
+    with pytest.raises(OperationError) as refused:
+        operations.reload("t")
+    assert [problem.path for problem in refused.value.problems] == ["guards"]
+    assert (operations.list_changes(), operations.list_endpoints(), operations.world.config) == before
+    operations.world.refresh()
+    assert (operations.state.path / "in-force.yaml").read_text() == CONFIG
+
+
 def test_a_directory_that_collides_with_a_managed_key_is_refused_whole(operations: Operations, folder: Path) -> None:
     operations.create_key(NewKey(user="alice", id="mine"), "t")
     text = DIRECTORY.replace("users: [", "users: [{id: bob, team: platform}, ")
