@@ -36,8 +36,6 @@ class Board:
     while some worker waits for budget that others hold unused, `stages_at_ns` when budget stages are published: both
     are times since the machine started, so that two writers at once still leave a value that nobody has seen."""
 
-    __slots__ = ("_draining", "_generation", "_map", "_page", "_stages_at_ns", "_stop_at_ns", "_wanted_at_ns")
-
     def __init__(self, page: mmap.mmap) -> None:
         self._map = page
         self._page = memoryview(page)

@@ -15,6 +15,7 @@ cdef class Snapshot:
     cdef public dict accepted
     cdef public dict tagged
     cdef public PriceBook prices
+    cdef public dict served
     cdef public object pauses
     cdef public object rates
     cdef public object cache

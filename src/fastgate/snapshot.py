@@ -11,6 +11,7 @@ from typing import Any, Literal, NamedTuple
 
 import msgspec
 
+from fastgate._core.money import PriceRow
 from fastgate.headers import HeaderSet
 from fastgate.periods import Period
 from fastgate.prices.book import PriceBook, PriceData
@@ -293,7 +294,9 @@ class Snapshot:
     """What one call sees: `principals` by key digest, `endpoints` by preference, `prices` ready to multiply; `cache` is
     None where nothing is cached.
 
-    `accepted` are the secrets seen so far that belong to a principal, at most one for each: identity fills it.
+    `served` are the models asked for so far, each with the endpoint and the price that it gets where nothing chooses:
+    the room route fills it. `accepted` are the secrets seen so far that belong to a principal, at most one for each:
+    identity fills it.
     `pauses` is None while nothing is paused by hand, `rates` while nobody's rate is limited, `budgets` while there are
     none.
     `guards` are fastgate.guards' (the worker builds them), None where nothing is to be looked for; `router` is
@@ -314,6 +317,7 @@ class Snapshot:
         self.accepted: dict[str, KeyRow] = {}
         self.tagged: dict[tuple[bytes, tuple[tuple[str, str], ...]], KeyRow] = {}
         self.prices = PriceBook(data.prices)
+        self.served: dict[str, tuple[Endpoint, PriceRow]] = {}
         self.pauses = data.pauses or None
         self.rates: dict[tuple[str, str], RateRow] | None = {(row.level, row.of): row for row in data.rates} or None
         self.cache = data.cache

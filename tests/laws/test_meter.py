@@ -4,6 +4,7 @@ model wrote cannot pass for usage; usage is cumulative and never silently zero."
 from __future__ import annotations
 
 import json
+import random
 from typing import Any
 
 from hypothesis import example, given
@@ -132,6 +133,16 @@ def test_the_floor_is_at_least_what_was_written(texts: list[str]) -> None:
 @given(st.one_of(MESSAGES, VALUES, st.fixed_dictionaries({"type": st.just("error"), "error": VALUES})), st.randoms())
 def test_a_body_says_what_the_slow_reader_says(value: Any, style: Any) -> None:
     body = spell(value, style).encode()
+    meter = Meter.of(stream=False)
+    meter.read_message(body)
+    assert shown(meter) == model.read_body(body).shown()
+
+
+@given(MESSAGES, MESSAGES, st.randoms())
+@example({"usage": {"output_tokens": 2}, "id": "a"}, {"usage": {"input_tokens": 3}, "id": 7}, random.Random(1))
+def test_a_body_that_names_its_members_twice_says_what_the_slow_reader_says(one: Any, two: Any, style: Any) -> None:
+    members = [f"{json.dumps(name)}:{spell(value, style)}" for part in (one, two) for name, value in part.items()]
+    body = f"{{{','.join(members)}}}".encode()
     meter = Meter.of(stream=False)
     meter.read_message(body)
     assert shown(meter) == model.read_body(body).shown()

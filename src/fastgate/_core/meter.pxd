@@ -12,6 +12,23 @@ from fastgate._core.sse cimport Event, Scanner
 from fastgate._core.usage cimport Usage
 
 
+# The members of an event's data (or of a body) that mean something to some event.
+cdef struct Members:
+    Span type
+    Span message
+    Span delta
+    Span usage
+    Span block
+    Span error
+    # Of a whole message, which is its own event.
+    Span model
+    Span id
+    Span stop_reason
+    Span content
+    # A member that is read came more than once.
+    bint twice
+
+
 cdef class Meter:
     cdef readonly Usage usage
     cdef readonly bint stream
@@ -44,7 +61,11 @@ cdef class Meter:
 
     cdef int take_event(self, Event* event) except -1
     cdef int take_start(self, Span message, bint whole) except -1
+    cdef int take_whole(self, Members* members) except -1
     cdef int take_delta(self, Span delta, Span usage) except -1
     cdef int take_error(self, Span error) except -1
     cdef void take_block(self, Span block) noexcept
     cdef void take_content(self, Span content) noexcept
+
+
+cpdef Meter new_meter(bint stream)

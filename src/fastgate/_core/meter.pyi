@@ -42,3 +42,6 @@ class Meter:
 
     def read_message(self, body: bytes) -> None:
         """A whole answer: the message, or an error, as JSON."""
+
+def new_meter(stream: bool) -> Meter:
+    """`Meter.of` for the relay, which asks for one with every attempt."""

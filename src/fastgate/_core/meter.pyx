@@ -51,16 +51,6 @@ cdef enum:
     EVENT_MESSAGE = 9  # not an event: a whole message as a body
 
 
-# The members of an event's data (or of a body) that mean something to some event.
-cdef struct Members:
-    Span type
-    Span message
-    Span delta
-    Span usage
-    Span block
-    Span error
-
-
 cdef int kind_of(const unsigned char* p, Py_ssize_t n) noexcept:
     """The event of that name."""
     if n == 19:
@@ -124,13 +114,26 @@ cdef bint collect_members(Span data, Members* members) noexcept:
         elif text_is(key, b"delta", 5):
             members.delta = value
         elif text_is(key, b"usage", 5):
-            members.usage = value
+            take_once(members, &members.usage, value)
         elif text_is(key, b"message", 7):
             members.message = value
         elif text_is(key, b"content_block", 13):
             members.block = value
         elif text_is(key, b"error", 5):
             members.error = value
+        elif text_is(key, b"model", 5):
+            take_once(members, &members.model, value)
+        elif text_is(key, b"id", 2):
+            take_once(members, &members.id, value)
+        elif text_is(key, b"stop_reason", 11):
+            take_once(members, &members.stop_reason, value)
+        elif text_is(key, b"content", 7):
+            take_once(members, &members.content, value)
+
+
+cdef inline void take_once(Members* members, Span* place, Span value) noexcept:
+    members.twice = members.twice or place.p != NULL
+    place[0] = value
 
 
 cdef str word_of(Span value, str other):
@@ -142,6 +145,11 @@ cdef str word_of(Span value, str other):
         return other
     n = <Py_ssize_t>fg_unescape(text.p, <size_t>text.n, plain)
     return PyUnicode_DecodeUTF8(<const char*>plain, n, "replace")
+
+
+cpdef Meter new_meter(bint stream):
+    """`Meter.of` for the relay, which asks for one with every attempt."""
+    return Meter.new(stream)
 
 
 @cython.final
@@ -206,7 +214,10 @@ cdef class Meter:
         kind = kind_in(members.type)
         if kind == EVENT_MESSAGE or members.usage.p != NULL:
             self.started = self.stopped = True
-            self.take_start(data, True)
+            if members.twice:
+                self.take_start(data, True)  # one after the other, as they stand there
+            else:
+                self.take_whole(&members)
         elif kind == EVENT_ERROR or members.error.p != NULL:
             self.take_error(members.error)
 
@@ -273,6 +284,15 @@ cdef class Meter:
                 self.stop_reason = word_of(value, self.stop_reason)
             elif whole and text_is(key, b"content", 7):
                 self.take_content(value)
+        return 0
+
+    cdef int take_whole(self, Members* members) except -1:
+        """`take_start` of a whole message whose members were found, each once."""
+        self.usage.merge(members.usage, True)
+        self.model = word_of(members.model, self.model)
+        self.message_id = word_of(members.id, self.message_id)
+        self.stop_reason = word_of(members.stop_reason, self.stop_reason)
+        self.take_content(members.content)
         return 0
 
     cdef int take_delta(self, Span delta, Span usage) except -1:

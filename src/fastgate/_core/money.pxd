@@ -14,6 +14,7 @@ cdef extern from *:
 
 cdef class PriceRow:
     cdef tuple kept  # ints(), once asked for
+    cdef bytes kept_packed
     # Pico-dollars per token, below and above the tier.
     cdef readonly int64_t input_pico
     cdef readonly int64_t output_pico
@@ -35,7 +36,12 @@ cdef class PriceRow:
     cdef readonly int64_t us_geo_ppm
 
     cpdef tuple ints(self)
+    cpdef bytes packed(self)
     cpdef object cost(self, Usage usage)
+    cpdef object bound(
+        self, int64_t input_tokens, int64_t output_tokens, int64_t server_tool_uses=*,
+        bint ttl_1h=*, bint fast=*, bint us_geo=*
+    )
     cdef tuple fields(self)
     cdef int64_t cost_c(self, Usage usage) except -1
     cpdef int64_t tokens(

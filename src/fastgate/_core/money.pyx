@@ -11,6 +11,10 @@ from libc.stdint cimport INT64_MAX, int64_t, uint64_t
 
 from fastgate._core.usage cimport Usage
 
+import msgspec
+
+cdef object encode = msgspec.msgpack.Encoder().encode
+
 cdef extern from *:
     """
     #define fastgate_mul_overflows(a, b, out) __builtin_mul_overflow((a), (fastgate_u128)(b), (out))
@@ -157,6 +161,12 @@ cdef class PriceRow:
             self.kept = self.fields()
         return self.kept
 
+    cpdef bytes packed(self):
+        """`ints()` in MessagePack; made once, as the flight table takes it from every call."""
+        if self.kept_packed is None:
+            self.kept_packed = encode(self.ints())
+        return self.kept_packed
+
     cdef tuple fields(self):
         return (
             self.input_pico, self.output_pico, self.cache_write_5m_pico, self.cache_write_1h_pico,
@@ -180,7 +190,7 @@ cdef class PriceRow:
             raise TypeError("what nobody knows has no cost")
         return self.cost_c(usage)
 
-    def bound(
+    cpdef object bound(
         self,
         int64_t input_tokens,
         int64_t output_tokens,
@@ -188,7 +198,7 @@ cdef class PriceRow:
         bint ttl_1h=True,
         bint fast=True,
         bint us_geo=True,
-    ) -> int:
+    ):
         """Nano-dollars that no call can exceed whose prompt (cached or not) and output stay within these counts.
 
         `ttl_1h`, `fast` and `us_geo` say which of the dearer classes and multipliers the request can still meet.

@@ -4,3 +4,6 @@ cdef int send_now(int fd, object transport, bytes head, bytes body) except -1
 
 # Whether a header value may be given to a client: printable ASCII, of a length that clients take.
 cdef bint passable(const char *value, Py_ssize_t size) noexcept
+
+# The head of a request, in one piece.
+cpdef bytes request_head(bytes begin, str query, bytes fixed, bytes version, bytes lines, Py_ssize_t length)

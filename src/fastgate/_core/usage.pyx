@@ -103,28 +103,42 @@ cdef void read_split(Span value, Stated* stated) noexcept:
             take_count(member, &stated.written_1h, &stated.unusable)
 
 
-cdef Stated read_counts(Span value) noexcept:
-    """The token counts of a usage object (or of one iteration, which states them alike)."""
+cdef Stated nothing() noexcept:
     cdef Stated stated
+    stated.input = stated.output = stated.read = ABSENT
+    stated.written = stated.written_5m = stated.written_1h = ABSENT
+    stated.unusable = False
+    return stated
+
+
+cdef bint read_count(Text key, Span member, Stated* stated) noexcept:
+    """Whether the member is one of the token counts; then what it states."""
+    if text_is(key, "input_tokens", 12):
+        take_count(member, &stated.input, &stated.unusable)
+    elif text_is(key, "output_tokens", 13):
+        take_count(member, &stated.output, &stated.unusable)
+    elif text_is(key, "cache_read_input_tokens", 23):
+        take_count(member, &stated.read, &stated.unusable)
+    elif text_is(key, "cache_creation_input_tokens", 27):
+        take_count(member, &stated.written, &stated.unusable)
+    elif text_is(key, "cache_creation", 14):
+        read_split(member, stated)
+    else:
+        return False
+    return True
+
+
+cdef Stated read_counts(Span value) noexcept:
+    """The token counts of one iteration, which states them as a usage object does."""
+    cdef Stated stated = nothing()
     cdef Cursor cursor
     cdef Text key
     cdef Span member
-    stated.input = stated.output = stated.read = ABSENT
-    stated.written = stated.written_5m = stated.written_1h = ABSENT
-    stated.unusable = not open_object(value, &cursor)
-    if stated.unusable:
+    if not open_object(value, &cursor):
+        stated.unusable = True
         return stated
     while next_member(&cursor, &key, &member) == 1:
-        if text_is(key, "input_tokens", 12):
-            take_count(member, &stated.input, &stated.unusable)
-        elif text_is(key, "output_tokens", 13):
-            take_count(member, &stated.output, &stated.unusable)
-        elif text_is(key, "cache_read_input_tokens", 23):
-            take_count(member, &stated.read, &stated.unusable)
-        elif text_is(key, "cache_creation_input_tokens", 27):
-            take_count(member, &stated.written, &stated.unusable)
-        elif text_is(key, "cache_creation", 14):
-            read_split(member, &stated)
+        read_count(key, member, &stated)
     return stated
 
 
@@ -259,22 +273,17 @@ cdef class Usage:
         cdef Cursor cursor
         cdef Text key
         cdef Span member
-        cdef Stated stated
+        cdef Stated stated = nothing()
         cdef Sums before
         if is_null(value):
             return
         before = self.sums()
         self.seen = True
-        stated = read_counts(value)
-        if stated.unusable:
-            self.malformed = True
-        apply_counts(&stated, self.base)
-        if is_final and stated.output != ABSENT:
-            self.final = True
         if not open_object(value, &cursor):
+            self.malformed = True
             return
         while next_member(&cursor, &key, &member) == 1:
-            if is_null(member):
+            if read_count(key, member, &stated) or is_null(member):
                 continue
             if text_is(key, "server_tool_use", 15):
                 self.take_uses(member)
@@ -286,6 +295,11 @@ cdef class Usage:
                 self.take_word(member, "us", 2, &self.us_geo)
             elif text_is(key, "service_tier", 12):
                 self.take_word(member, "priority", 8, &self.priority)
+        if stated.unusable:
+            self.malformed = True
+        apply_counts(&stated, self.base)
+        if is_final and stated.output != ABSENT:
+            self.final = True
         self.keep_larger(&before)
         self.settle_classes()
 

@@ -10,6 +10,9 @@ from fastgate.headers cimport HeaderSet
 cpdef list audit_headers(Call call, bint stream)
 
 
+cpdef object whole_body(Call call, Pump pump)
+
+
 cpdef list upstream_headers(Call call, Pump pump)
 
 

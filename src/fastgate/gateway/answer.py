@@ -32,11 +32,13 @@ def audit_headers(call: Call, stream: bool) -> Headers:
     else:
         steady = names.steady("none", "none", "none", call.cache, call.guard)
     call.head_us = call.elapsed_us()
-    latency_ms = str(call.head_us // 1000)
+    latency_ms = f"{call.head_us // 1000}"
     cost = format_usd(call.bound_nano if stream else call.cost_nano)
     headers = [(names.call_id, call.id), *steady]
-    headers += [(name, cost) for name in (names.cost_bound if stream else names.cost)]
-    headers += [(name, latency_ms) for name in names.latency_ms]
+    for name in names.cost_bound if stream else names.cost:
+        headers.append((name, cost))  # noqa: PERF401  # compiled, a comprehension is a list more
+    for name in names.latency_ms:
+        headers.append((name, latency_ms))  # noqa: PERF401
     if call.budget:
         headers.append((names.budget, call.budget))
     if call.routed:

@@ -2,11 +2,12 @@ cimport cython
 
 from fastgate._core.clock cimport mono_ns
 from fastgate._core.flight cimport FlightTable
-from fastgate._core.meter cimport Meter
+from fastgate._core.meter cimport Meter, new_meter
 from fastgate._core.pump cimport Pump
 from fastgate._core.request cimport RequestView
 from fastgate.call cimport Call
 from fastgate.gateway.connections cimport Connections
+from fastgate.journal.flight cimport encode_note
 
 
 cpdef object claim(Call call, FlightTable flight)
@@ -19,7 +20,7 @@ cpdef bint is_ahead(Call call) except *
 cpdef object begin(Call call, Connections pool, Pump pump, bytes head, bytes body, FlightTable flight, told=*)
 
 
-@cython.locals(pump=Pump, meter=Meter)
+@cython.locals(pump=Pump, meter=Meter, body=bytes)
 cpdef object conclude(Call call, Connections pool, FlightTable flight)
 
 

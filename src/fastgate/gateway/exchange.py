@@ -9,7 +9,7 @@ import logging
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from fastgate._core.clock import mono_ns
-from fastgate._core.meter import Meter
+from fastgate._core.meter import new_meter
 from fastgate.errors import Kind, client_gone, endpoint_down, overloaded, provider_credential
 from fastgate.journal.flight import encode_note
 
@@ -76,7 +76,7 @@ def begin(
     request = call.request
     assert request is not None
     stream = request.stream and call.route == "messages"
-    call.meter = meter = Meter.of(stream=stream)
+    call.meter = meter = new_meter(stream)
     call.pool = pool
     call.pump = pump
     call.sent = True
@@ -95,9 +95,10 @@ def conclude(call: Call, pool: Pool, flight: FlightTable) -> None:
         check_status(call, pump, pool.endpoint)
     if pump.streaming:
         return
-    call.recast = pool.wire.recast(call, pump.status, pump.body)
+    body = pump.body
+    call.recast = pool.wire.recast(call, pump.status, body)
     if call.route == "messages" and pump.status == 200:
-        meter.read_message(pump.body)
+        meter.read_message(body)
         flight.note_usage(call.slot, meter.usage, meter.output_bytes)
 
 

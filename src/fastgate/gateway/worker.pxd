@@ -4,6 +4,7 @@ cimport cython
 
 from fastgate._core.clock cimport mono_ns
 from fastgate._core.flight cimport FlightTable
+from fastgate.board cimport Board
 from fastgate.call cimport Call
 from fastgate.gateway.allowance cimport Allowances
 from fastgate.gateway.connections cimport Connections, Pools
@@ -18,7 +19,7 @@ cdef class Worker:
 
     cdef readonly object loop
     cdef readonly str epoch
-    cdef readonly object board
+    cdef readonly Board board
     cdef readonly object digester
     cdef readonly Pools upstreams
     cdef readonly object rates

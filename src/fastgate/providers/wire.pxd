@@ -1,6 +1,7 @@
 cimport cython
 
 from fastgate._core.request cimport RequestView
+from fastgate._core.sending cimport request_head
 from fastgate.call cimport Call
 
 
@@ -14,12 +15,14 @@ cdef class Wire:
     cdef public object credential
     cdef dict _models
     cdef dict _begin
+    cdef bint _trivial
+    cdef bint _pinned
     cdef bytes _version
     cdef bytes _fixed
 
     cpdef str model_id(self, str model)
 
-    @cython.locals(lines=bytes, body=bytes, begin=bytes, version=bytes, head=bytes)
+    @cython.locals(lines=bytes, body=bytes, version=bytes)
     @cython.locals(request=RequestView, has_version=bint)
     cpdef tuple request(self, Call call)
 

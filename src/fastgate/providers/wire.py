@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
+from fastgate._core.sending import request_head
 from fastgate._core.splice import members, splice
 from fastgate.errors import unsupported
 from fastgate.providers.capabilities import Fit, Fitter, capabilities_of
@@ -44,6 +45,8 @@ class Wire:
     """A credential that is fetched and ends; None where the key is the configuration's."""
     _models: dict[str, str]
     _begin: dict[str, bytes]
+    _trivial: bool
+    _pinned: bool
     _version: bytes
     _fixed: bytes
 
@@ -55,6 +58,8 @@ class Wire:
         self.fitter = Fitter(capabilities_of(endpoint.kind, endpoint.betas, endpoint.fields))
         self.credential = None
         self._models = {}
+        self._trivial = self.fitter.trivial
+        self._pinned = endpoint.pin_version
         self._begin = {route: f"POST {self.base}{path}".encode() for route, path in PATHS.items()}
         self._version = f"anthropic-version: {endpoint.anthropic_version}\r\n".encode()
         self.prepare(environ)
@@ -84,7 +89,7 @@ class Wire:
     def request(self, call: Call) -> tuple[bytes, bytes]:
         """The head and the body to send. GatewayError (unsupported) where this endpoint cannot take the call."""
         body, lines, has_version = call.body, call.lines, call.has_version
-        if not self.fitter.trivial:
+        if not self._trivial:
             fit = self.fit(call)
             lines = with_betas(lines, fit.betas)
             if fit.drop or fit.tool_drop:
@@ -97,16 +102,11 @@ class Wire:
             body = self.renamed(call, body, named)
         if self.credential is not None:
             self._fixed = self.fixed_lines(str(self.credential.value))
-        if self.endpoint.pin_version and has_version:
+        if self._pinned and has_version:
             lines = without_line(lines, b"anthropic-version:")
             has_version = False
-        query = call.query
-        begin = self._begin[call.route]
-        if query:
-            begin += b"?" + query.encode()
         version = b"" if has_version else self._version
-        head = b"".join((begin, self._fixed, version, lines, b"content-length: %d\r\n\r\n" % len(body)))
-        return head, body
+        return request_head(self._begin[call.route], call.query, self._fixed, version, lines, len(body)), body
 
     def recast(self, call: Call, status: int, body: bytes) -> bytes | None:
         """A whole answer in Anthropic's form, where this endpoint gives another; None where it is one already."""

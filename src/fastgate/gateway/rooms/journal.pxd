@@ -1,14 +1,19 @@
 cimport cython
 
 from fastgate._core.head cimport RequestHead
+from fastgate._core.pack cimport Packer
 from fastgate._core.request cimport RequestView
 from fastgate._core.usage cimport Usage
 from fastgate.call cimport Call
+from fastgate.journal.flight cimport put_caller
 
 
-@cython.locals(request=RequestView, head=RequestHead, model=str, used=str, tools=tuple)
+@cython.locals(request=RequestView, head=RequestHead, out=Packer)
 cpdef bytes encode(Call call)
 
 
-@cython.locals(used=Usage, tools=dict)
-cpdef tuple usage_of(Call call)
+cdef str clipped(str model)
+
+
+@cython.locals(tools=dict)
+cdef object put_usage(Packer out, Usage used)

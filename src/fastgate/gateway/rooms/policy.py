@@ -4,7 +4,6 @@ nothing of spend."""
 from __future__ import annotations
 
 from fnmatch import fnmatchcase
-from functools import lru_cache
 
 from fastgate._core.clock import mono_ns
 from fastgate.budgets import selected
@@ -29,10 +28,23 @@ ALLOWED_KEPT = 4096
 fill memory."""
 
 
-@lru_cache(maxsize=ALLOWED_KEPT)
+_verdicts: dict[tuple[str, tuple[str, ...]], bool] = {}
+
+
 def allowed(model: str, globs: tuple[str, ...]) -> bool:
     """An empty list allows every model; matching is case-sensitive, as model ids are."""
-    return not globs or any(fnmatchcase(model, glob) for glob in globs)
+    if not globs:
+        return True
+    verdict = _verdicts.get((model, globs))
+    if verdict is None:
+        if len(_verdicts) >= ALLOWED_KEPT:
+            _verdicts.clear()
+        verdict = _verdicts[model, globs] = matches(model, globs)
+    return verdict
+
+
+def matches(model: str, globs: tuple[str, ...]) -> bool:
+    return any(fnmatchcase(model, glob) for glob in globs)
 
 
 def admit(call: Call, rates: Rates) -> None:

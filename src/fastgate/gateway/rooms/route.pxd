@@ -12,8 +12,12 @@ from fastgate.snapshot cimport Snapshot
 cpdef list plan(Call call)
 
 
-@cython.locals(snapshot=Snapshot, prices=PriceBook, request=RequestView)
+@cython.locals(snapshot=Snapshot, request=RequestView, model=str, served=tuple)
 cpdef list lone(Call call)
+
+
+@cython.locals(prices=PriceBook)
+cdef tuple serving(Snapshot snapshot, str model)
 
 
 @cython.locals(router=Router)

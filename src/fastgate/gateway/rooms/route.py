@@ -5,11 +5,20 @@ A lone endpoint is looked up here; where there is a choice, it is the router's (
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from fastgate.bound import bound_nano
 from fastgate.call import Call, Candidate
 from fastgate.errors import GatewayError, Kind, endpoint_down, model_not_allowed
 from fastgate.providers.models import endpoint_model
 from fastgate.routing.marks import place
+
+if TYPE_CHECKING:
+    from fastgate._core.money import PriceRow
+    from fastgate.snapshot import Endpoint, Snapshot
+
+MODELS_KEPT = 1024
+"""Models whose endpoint and price are kept ready; a client that invents models must not fill memory."""
 
 RENAMING = frozenset(("bedrock", "vertex"))
 """Kinds that know models by other ids."""
@@ -34,7 +43,23 @@ def lone(call: Call) -> list[Candidate]:
     """The one endpoint, where it serves the model at a price that is known."""
     snapshot, request = call.snapshot, call.request
     assert request is not None
-    prices, model = snapshot.prices, call.model_used
+    model = call.model or request.model
+    served = snapshot.served.get(model)
+    if served is None:
+        served = serving(snapshot, model)
+        if served is None:
+            return []
+        if len(snapshot.served) >= MODELS_KEPT:
+            snapshot.served.clear()
+        snapshot.served[model] = served
+    endpoint, row = served
+    bound = bound_nano(request, row, request.max_tokens, snapshot.limits) if call.route == "messages" else 0
+    return [(endpoint, row, bound, model)]
+
+
+def serving(snapshot: Snapshot, model: str) -> tuple[Endpoint, PriceRow] | None:
+    """The first endpoint that serves the model, and its price there."""
+    prices = snapshot.prices
     for endpoint in snapshot.endpoints:
         sent = endpoint_model(endpoint, model) if endpoint.models or endpoint.kind in RENAMING else model
         if not sent:
@@ -42,10 +67,8 @@ def lone(call: Call) -> list[Candidate]:
         kind = "vertex-global" if endpoint.region == "global" and endpoint.kind == "vertex" else endpoint.kind
         row, known = prices.lookup(kind, sent)
         if known or not prices.refuse_unknown:
-            paid = call.route == "messages"
-            bound = bound_nano(request, row, request.max_tokens, snapshot.limits) if paid else 0
-            return [(endpoint, row, bound, model)]
-    return []
+            return endpoint, row
+    return None
 
 
 def learn(call: Call) -> None:
