@@ -6,6 +6,7 @@ import http.client
 import os
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -17,28 +18,34 @@ BODY = b'{"model": "' + b"x" * 4_000_000 + b'"}'
 """Read to its end before it is refused: milliseconds of work that are next to none for who sends it."""
 
 CORES = os.sched_getaffinity(0)
-WITHIN_S = 20.0
+WITHIN_S = 60.0
 
 
-def places(plane: Plane) -> list[set[int]]:
+def places(plane: Plane) -> dict[int, list[int]]:
     """Where each worker may run."""
     pids = [peek(path).pid for path in plane.state.flight_dir.glob("*.flight")]
-    return [os.sched_getaffinity(pid) for pid in pids]
+    return {pid: sorted(os.sched_getaffinity(pid)) for pid in pids}
 
 
-def until(plane: Plane, wanted: object) -> None:
+def until(found: Callable[[], object], wanted: object) -> None:
     deadline = time.monotonic() + WITHIN_S
-    while (found := sorted(map(sorted, places(plane)))) != wanted:
-        assert time.monotonic() < deadline, found
+    while (now := found()) != wanted:
+        assert time.monotonic() < deadline, now
         time.sleep(0.02)
 
 
 @pytest.mark.skipif(not 2 <= len(CORES) <= 8, reason="one processor is everybody's, and many take much load")
 def test_a_busy_worker_keeps_to_a_core_of_its_own(tmp_path: Path) -> None:
     plane = Plane(tmp_path, (endpoint("http://127.0.0.1:1"),), workers=len(CORES), pin=True).start()
-    anywhere = [sorted(CORES)] * len(CORES)
-    until(plane, anywhere)
+    anywhere = dict.fromkeys(places(plane), sorted(CORES))
+    until(lambda: places(plane), anywhere)
     enough = threading.Event()
+    own: dict[int, list[int]] = {}
+    """The last single core of each worker: on a machine with other work they are not all busy at one time."""
+
+    def seen() -> list[list[int]]:
+        own.update({pid: cores for pid, cores in places(plane).items() if len(cores) == 1})
+        return sorted(own.values())
 
     def press() -> None:
         connection = http.client.HTTPConnection("127.0.0.1", plane.port, timeout=WITHIN_S)
@@ -53,10 +60,10 @@ def test_a_busy_worker_keeps_to_a_core_of_its_own(tmp_path: Path) -> None:
     for thread in threads:
         thread.start()
     try:
-        until(plane, [[core] for core in sorted(CORES)])
+        until(seen, [[core] for core in sorted(CORES)])
     finally:
         enough.set()
         for thread in threads:
             thread.join()
-    until(plane, anywhere)
+    until(lambda: places(plane), anywhere)
     plane.stop()
