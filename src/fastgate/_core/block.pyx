@@ -90,6 +90,8 @@ cdef Py_ssize_t raw_offset(const byte_t* p, const byte_t* end, Py_ssize_t offset
 
 
 @cython.final
+@cython.no_gc  # nothing that it holds leads back to it
+@cython.freelist(16)
 cdef class Block:
     """One content block; see blocks.pxd."""
 

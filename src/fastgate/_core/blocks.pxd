@@ -2,7 +2,7 @@
 
 from libc.stdint cimport uint64_t
 
-from fastgate._core.memo cimport Memo
+from fastgate._core.memo cimport Memo, fg_mark
 from fastgate._core.span cimport Span, Text, byte_t
 
 # A tool that was used in the conversation.
@@ -46,7 +46,7 @@ cdef class Blocks:
     cdef bytes body
     cdef const byte_t* start
     cdef const byte_t* end
-    cdef Memo memo
+    cdef Memo memo  # None where nothing was judged before
     cdef str role
     cdef bint seams  # whether seams are wanted
     cdef Span left  # the string before, of which kind and whose
@@ -58,6 +58,7 @@ cdef class Blocks:
 
     cdef int take(self, Span value, Place* place, int reading) except -1
     cdef int take_seam(self, Span value, Place* place) except -1
+    cdef fg_mark mark_of(self, Span value, Place* place, int reading) noexcept
     cdef uint64_t seed_of(self, int kind, int reading) noexcept
     cdef int add_use(self, Members* members) except -1
     cdef const byte_t* walk_top(self, const byte_t* p) except NULL
@@ -67,3 +68,7 @@ cdef class Blocks:
     cdef const byte_t* walk_block(self, const byte_t* p, Place* place, bint inner) except NULL
     cdef int take_block(self, Span whole, Members* members, Place* place, bint inner) except -1
     cdef int take_document(self, Span whole, Members* members, Place* place) except -1
+
+
+cpdef Blocks read_blocks(bytes body, Memo memo, uint64_t seed=*, bint seams=*)
+cpdef Blocks read_answer(bytes body)

@@ -18,10 +18,13 @@ class Blocks:
     def plain(self, start: int, end: int) -> bytes:
         """The text of those bytes of a string in the body; they end where its characters do."""
 
-def read_blocks(body: bytes, memo: Memo, *, checked: bool = True, seed: int = 0, seams: bool = False) -> Blocks:
-    """The blocks of a body. `checked`: read_request has accepted it; ValueError else for what is no JSON object.
-    `seed` (52 bits): whose they are; a block that was noted under another is new. `seams`: also give, as blocks that do
-    not count, the places where a word may go on from one string into the next one of its kind."""
+def read_blocks(body: bytes, memo: Memo | None, seed: int = 0, seams: bool = False) -> Blocks:
+    """The blocks of a request body that read_request has accepted. `memo`: what was judged before; without one every
+    block is new. `seed` (52 bits): whose they are; a block that was noted under another is new. `seams`: also give, as
+    blocks that do not count, the places where a word may go on from one string into the next one of its kind."""
+
+def read_answer(body: bytes) -> Blocks:
+    """The blocks of a whole answer in Anthropic's form, all of them new. ValueError for what is no JSON object."""
 
 def replace(body: bytes, edits: list[tuple[int, int, bytes]]) -> bytes:
     """The body with each (start, end, bytes) put in place. Edits are in order and do not overlap."""

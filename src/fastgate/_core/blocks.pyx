@@ -74,6 +74,8 @@ cdef bint ends_with(Text text, const char* word, Py_ssize_t n) noexcept:
 
 
 @cython.final
+@cython.no_gc  # nothing that it holds leads back to it
+@cython.freelist(16)
 cdef class Blocks:
     """The blocks of one body; see blocks.pxd."""
 
@@ -104,23 +106,19 @@ cdef class Blocks:
 
     cdef int take(self, Span value, Place* place, int reading) except -1:
         """A block: nothing more is done with one that is known to be clean."""
-        cdef uint64_t seed = self.seed_of(place.kind, reading)
         cdef fg_mark mark
         cdef Block block
-        cdef bytes name
+        cdef bytes name = b""
         self.count += 1
         if reading == READ_STRING and self.seams:
             self.take_seam(value, place)
-        mark = self.memo.mark(value.p, <size_t>value.n, seed)
-        if place.name.p != NULL:
-            # What a rule says may depend on whose input it is.
-            mark = self.memo.mark(place.name.p, <size_t>place.name.n, mark.lane[0])
-            mark.lane[1] ^= self.memo.mark(value.p, <size_t>value.n, seed).lane[1]
-        if self.memo.is_clean(mark):
-            return 0
-        name = PyBytes_FromStringAndSize(<const char*>&mark, sizeof(fg_mark))
+        if self.memo is not None:
+            mark = self.mark_of(value, place, reading)
+            if self.memo.is_clean(mark):
+                return 0
+            name = PyBytes_FromStringAndSize(<const char*>&mark, sizeof(fg_mark))
         block = Block.__new__(Block)
-        block.body, block.mark, block.found = self.body, name, self.memo.found(name)
+        block.body, block.mark, block.found = self.body, name, None if self.memo is None else self.memo.found(name)
         block.kind, block.role, block.reading = place.kind, self.role, reading
         block.area, block.first, block.second, block.third = place.area, place.first, place.second, place.third
         block.start, block.end = value.p - self.start, value.p + value.n - self.start
@@ -130,6 +128,16 @@ cdef class Blocks:
             block.use_id = span_of(place.id.p - 1, place.id.p + place.id.n + 1)
         self.noted.append(block)
         return 0
+
+    cdef fg_mark mark_of(self, Span value, Place* place, int reading) noexcept:
+        cdef uint64_t seed = self.seed_of(place.kind, reading)
+        cdef fg_mark mark = self.memo.mark(value.p, <size_t>value.n, seed)
+        cdef uint64_t lane = mark.lane[1]
+        if place.name.p != NULL:
+            # What a rule says may depend on whose input it is.
+            mark = self.memo.mark(place.name.p, <size_t>place.name.n, mark.lane[0])
+            mark.lane[1] ^= lane
+        return mark
 
     cdef uint64_t seed_of(self, int kind, int reading) noexcept:
         """What a mark means beside its bytes: whose block it is and what is read of it."""
@@ -416,18 +424,39 @@ cdef const byte_t* walk_tools(Blocks blocks, const byte_t* p, Place* place) exce
     return cursor.p
 
 
-def read_blocks(bytes body not None, Memo memo not None, *, bint checked=True, uint64_t seed=0, bint seams=False):
-    """The blocks of a body. `checked`: read_request has accepted it; ValueError else for what is no JSON object."""
+cdef Blocks blocks_of(bytes body, Memo memo):
     cdef Blocks blocks = Blocks.__new__(Blocks)
-    cdef const byte_t* p
-    blocks.body, blocks.memo, blocks.noted, blocks.seed = body, memo, [], seed << SEED_SHIFT
-    blocks.seams = seams
+    blocks.body, blocks.memo, blocks.noted = body, memo, []
     blocks.start = <const byte_t*>PyBytes_AS_STRING(body)
     blocks.end = blocks.start + len(body)
-    p = skip_space(blocks.start, blocks.end)
-    if p >= blocks.end or p[0] != c'{' or (not checked and skip_value(p, blocks.end) == NULL):
+    return blocks
+
+
+cdef const byte_t* object_of(Blocks blocks) except NULL:
+    cdef const byte_t* p = skip_space(blocks.start, blocks.end)
+    if p >= blocks.end or p[0] != c'{':
         raise ValueError("not a JSON object")
-    blocks.walk_top(p)
+    return p
+
+
+cpdef Blocks read_blocks(bytes body, Memo memo, uint64_t seed=0, bint seams=False):
+    """The blocks of a request body that read_request has accepted."""
+    cdef Blocks blocks = blocks_of(body, memo)
+    if seams and memo is None:
+        raise ValueError("which seams are known a memo tells")
+    blocks.seed, blocks.seams = seed << SEED_SHIFT, seams
+    blocks.walk_top(object_of(blocks))
+    return blocks
+
+
+cpdef Blocks read_answer(bytes body):
+    """The blocks of a whole answer, which nobody has read before."""
+    cdef Blocks blocks = blocks_of(body, None)
+    cdef const byte_t* p = object_of(blocks)
+    cdef const byte_t* after = skip_value(p, blocks.end)
+    if after == NULL or skip_space(after, blocks.end) != blocks.end:
+        raise ValueError("not a JSON object")
+    blocks.walk_message(p, 0)
     return blocks
 
 

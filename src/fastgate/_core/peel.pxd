@@ -1,3 +1,6 @@
+from fastgate._core.span cimport byte_t
+
+
 # Where the two texts part: from text byte `at` on, the peeled byte is `shift` less.
 cdef struct Joint:
     Py_ssize_t at
@@ -15,4 +18,4 @@ cdef class Peeled:
     cdef Py_ssize_t back(self, Py_ssize_t offset, bint up) noexcept
 
 
-cdef Peeled peeled_of(bytes text)
+cdef Peeled peeled_of(const byte_t* p, Py_ssize_t length)

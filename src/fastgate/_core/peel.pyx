@@ -271,13 +271,12 @@ cdef class Peeled:
 
 
 def peel(bytes text not None):
-    return peeled_of(text)
+    return peeled_of(<const byte_t*>PyBytes_AS_STRING(text), len(text))
 
 
-cdef Peeled peeled_of(bytes text):
-    cdef const byte_t* p = <const byte_t*>PyBytes_AS_STRING(text)
+cdef Peeled peeled_of(const byte_t* p, Py_ssize_t length):
     cdef const byte_t* begin = p
-    cdef const byte_t* end = p + len(text)
+    cdef const byte_t* end = p + length
     cdef const byte_t* joint
     cdef byte_t* out
     cdef byte_t* start

@@ -15,6 +15,7 @@ cdef enum:
     MOST = 8  # bytes of a window
     FILTER_WORDS = 1024  # of 64 bits
     NEAR = 3  # bytes of a window without a gram that tell its group
+    TEXT_MOST = 4096  # longer text mostly holds something that a pattern may begin with: work done twice
 
 
 cdef struct Window:
@@ -47,4 +48,5 @@ cdef class Prefilter:
     cdef bint has_gram(self, uint32_t gram, const byte_t* begin, const byte_t* p, const byte_t* end) noexcept
     cdef bint has_near(self, uint64_t groups, const byte_t* begin, const byte_t* p, const byte_t* end) noexcept
     cdef bint search(self, const byte_t* p, Py_ssize_t n) noexcept
+    cdef bint may_hold(self, const byte_t* p, Py_ssize_t n) except -1
     cpdef bint may_match(self, bytes text) except -1

@@ -7,6 +7,8 @@ GRAM_BYTES: int
 case, else NEAR_BYTES."""
 GRAM_WAYS: int
 NEAR_BYTES: int
+PREFILTERED_BYTES: int
+"""Longer text mostly holds something that a pattern may begin with; for it the prefilter would be work done twice."""
 
 @final
 class Prefilter:

@@ -17,6 +17,7 @@ WINDOW_MAX = MOST
 GRAM_BYTES = GRAM
 GRAM_WAYS = WAYS
 NEAR_BYTES = NEAR
+PREFILTERED_BYTES = TEXT_MOST
 
 cdef enum:
     GRAM = 4  # bytes
@@ -219,9 +220,12 @@ cdef class Prefilter:
             p += 1
         return False
 
-    cpdef bint may_match(self, bytes text) except -1:
+    cdef bint may_hold(self, const byte_t* p, Py_ssize_t n) except -1:
         cdef Peeled peeled
-        if self.search(<const byte_t*>PyBytes_AS_STRING(text), len(text)):
+        if self.search(p, n):
             return True
-        peeled = peeled_of(text)
+        peeled = peeled_of(p, n)
         return peeled is not None and self.search(<const byte_t*>PyBytes_AS_STRING(peeled.text), len(peeled.text))
+
+    cpdef bint may_match(self, bytes text) except -1:
+        return self.may_hold(<const byte_t*>PyBytes_AS_STRING(text), len(text))

@@ -60,7 +60,7 @@ def watch(call: Call, guards: Guards, tools: tuple[str, ...]) -> None:
     who = call.principal
     assert who is not None
     if call.route == "messages":
-        call.tap = guards.watch(who, tools, partial(note, call), call.tap)
+        call.tap = guards.watch(who, tools, note, call, call.tap)
         if guards.outside is not None:
             call.review = guards.outside.review(who, partial(note, call))
 

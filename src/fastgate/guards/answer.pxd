@@ -1,26 +1,34 @@
 cimport cython
 
 from fastgate._core.block cimport Block
+from fastgate._core.blocks cimport read_answer
+from fastgate._core.glance cimport holds_nothing
+from fastgate._core.prefilter cimport Prefilter
 
 
+@cython.freelist(64)
 cdef class Watch:
     cdef public object guards
     cdef object who
     cdef object actions
     cdef tuple tools
     cdef object note
+    cdef object noting
     cdef object restorer
-    cdef readonly Py_ssize_t hold
+    cdef set noted
+    cdef bint begun
     cdef bytes rest
+    cdef readonly Py_ssize_t hold
     cdef bint stopped
     cdef bytes context
     cdef bytes window
     cdef Py_ssize_t gone
-    cdef set noted
     cdef bytes template
     cdef list parked
     cdef bytes given
     cdef str tool
+
+    cdef object start(self)
 
     @cython.locals(found=list, out=bytes)
     cpdef bytes feed(self, bytes chunk)
@@ -42,7 +50,7 @@ cdef class Watch:
     @cython.locals(out=bytes)
     cpdef bytes whole(self, bytes body)
 
-    @cython.locals(blocks=list, block=Block, edits=list, kind=str)
+    @cython.locals(prefilter=Prefilter, blocks=list, block=Block, edits=list, kind=str)
     cdef bytes judge_whole(self, bytes body)
 
     @cython.locals(found=tuple, places=list, stop=tuple)
@@ -50,5 +58,4 @@ cdef class Watch:
 
     cdef str unscanned(self, str kind, str tool)
 
-
-cpdef list blocks_of(bytes body)
+    cdef bint is_new(self, index, place) except -1

@@ -10,12 +10,11 @@ from __future__ import annotations
 
 import json
 import re
-import secrets
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from fastgate._core.blocks import read_blocks, replace
-from fastgate._core.memo import Memo
+from fastgate._core.blocks import read_answer, replace
+from fastgate._core.glance import holds_nothing
 from fastgate._core.restore import events, with_text
 from fastgate.clock import wall_ns
 from fastgate.guards.closer import UNSCANNED
@@ -46,7 +45,9 @@ CONTEXT_BYTES = 256
 GROWING_BYTES_MAX = 65_536
 """A finding that reaches the end of the text may grow, and waits; past this it is taken as it is."""
 
-WRAPPER = b'{"messages":['
+INPUT_FRAME = b'{"role":"assistant","content":[{"type":"tool_use","input":%b}]}'
+INPUT_FRAME_END = len(b"}]}")
+"""An answer that holds a tool's input and nothing else, and what of it stands behind that."""
 
 TOOL_USE_INPUT = KINDS.index("tool_use_input")
 
@@ -70,22 +71,26 @@ NOTHING = Seen((), None)
 
 
 class Watch:
-    """One answer's tap. `note` gets each verdict."""
+    """One answer's tap. `note` gets `noting` and each verdict."""
 
     guards: Guards
     who: KeyRow
     actions: Actions
     tools: tuple[str, ...]
-    note: Callable[[Verdict], object]
+    note: Callable[[Any, Verdict], object]
+    noting: object
     restorer: Tap | None
-    hold: int
+    noted: set[tuple[int, int]] | None
+    """What was told of the block, where anything was."""
+    begun: bool
+    """It is a stream; the rest is of streams."""
     rest: bytes
+    hold: int
     stopped: bool
     context: bytes
     window: bytes
     gone: int
     """Bytes of the block's text that went on."""
-    noted: set[tuple[int, int]]
     template: bytes
     parked: list[bytes] | None
     given: bytes
@@ -97,21 +102,15 @@ class Watch:
         who: KeyRow,
         actions: Actions,
         tools: tuple[str, ...],
-        note: Callable[[Verdict], object],
+        note: Callable[[Any, Verdict], object],
+        noting: object,
         restorer: Tap | None,
     ) -> None:
         self.guards, self.who, self.actions, self.tools = guards, who, actions, tools
-        self.note = note
+        self.note, self.noting = note, noting
         self.restorer = restorer
-        self.hold = actions.hold
-        self.rest = b""
-        self.stopped = False
-        self.context = self.window = b""
-        self.gone = 0
-        self.noted = set()
-        self.template = self.given = b""
-        self.parked = None
-        self.tool = ""
+        self.noted = None
+        self.begun = False
 
     @property
     def terms(self) -> tuple[Actions, tuple[str, ...]] | None:
@@ -120,13 +119,29 @@ class Watch:
 
     # -- a stream ---------------------------------------------------------------------------------------------------
 
+    def start(self) -> None:
+        """What only a stream has: most answers that are no stream are judged and gone."""
+        self.begun = True
+        self.rest = b""
+        self.hold = self.actions.hold
+        self.stopped = False
+        self.context = self.window = b""
+        self.gone = 0
+        self.template = self.given = b""
+        self.parked = None
+        self.tool = ""
+
     def feed(self, chunk: bytes) -> bytes:
+        if not self.begun:
+            self.start()
         found, self.rest = events(self.rest + chunk)
         out = b"".join([self.hear(raw, what, index, text) for raw, what, index, text in found])
         return out if self.restorer is None else self.restorer.feed(out)
 
     def finish(self) -> bytes:
         """The stream is over, or broke off: what was held back and not judged to its end is dropped with it."""
+        if not self.begun:
+            self.start()
         found, self.rest = last_events(self.rest), b""
         out = b"".join([self.hear(raw, what, index, text) for raw, what, index, text in found])
         out += self.release(final=True)
@@ -165,7 +180,7 @@ class Watch:
     def begin(self, raw: bytes, index: int, block: bytes) -> bytes:
         self.context = self.window = self.given = b""
         self.gone = 0
-        self.noted.clear()
+        self.noted = None
         said = said_of(block)
         begun = begun_with_text(index, said)
         if begun is not None:
@@ -221,9 +236,9 @@ class Watch:
 
     def input_verdict(self, given: bytes, tool: str) -> tuple[str, bytes | None] | None:
         """None: it may go on. Else the rule, and the input without what it found; None where it must not go on."""
-        body = WRAPPER + b'{"role":"assistant","content":[{"type":"tool_use","input":%b}]}]}' % (given or b"{}")
+        body = INPUT_FRAME % (given or b"{}")
         try:
-            (block,) = read_blocks(body, UNKNOWING, checked=False).noted
+            (block,) = read_answer(body).noted
         except ValueError:
             seen = self.look("answer_tool_input", given, 0, 0, tool)
             rule = seen.stop[1] if seen.stop is not None else next((name for *_, name in seen.places), "")
@@ -234,7 +249,7 @@ class Watch:
         if not seen.places:
             return None
         edits = edits_of(block, seen)
-        return seen.places[0][2], replace(body, edits)[block.start : -len(b"}]}]}")]
+        return seen.places[0][2], replace(body, edits)[block.start : -INPUT_FRAME_END]
 
     # -- a message --------------------------------------------------------------------------------------------------
 
@@ -243,27 +258,30 @@ class Watch:
         return out if self.restorer is None else self.restorer.whole(out)
 
     def judge_whole(self, body: bytes) -> bytes:
+        prefilter = self.guards.engine.answer_prefilter
+        if prefilter is not None and holds_nothing(body, prefilter):
+            return body
         try:
-            blocks = blocks_of(body)
+            blocks = read_answer(body).noted
         except ValueError:
             return self.judge_unread(body)
         edits = []
         for block in blocks:
             kind: Kind = "answer_tool_input" if block.kind == TOOL_USE_INPUT else "answer_text"
-            self.noted.clear()
+            self.noted = None
             seen = self.look(kind, block.text, 0, 0, block.tool)
             if seen.stop is not None:
                 return stopped_message(body, seen.stop[1])
             if seen.places:
                 edits += edits_of(block, seen)
-        return replace(WRAPPER + body, edits)[len(WRAPPER) :] if edits else body
+        return replace(body, edits) if edits else body
 
     def judge_unread(self, body: bytes) -> bytes:
         """A body that is no message: told as not scanned. What the rules find in it as it is stops it, for no place of
         it can be changed."""
         closed = self.actions.closed
-        self.note((closed[0] if closed else "", "not_scanned", "answer_text", "", "", NO_MESSAGE))
-        self.noted.clear()
+        self.note(self.noting, (closed[0] if closed else "", "not_scanned", "answer_text", "", "", NO_MESSAGE))
+        self.noted = None
         seen = self.look("answer_text", body, 0, 0)
         rules = [*closed, *([seen.stop[1]] if seen.stop is not None else []), *(rule for *_, rule in seen.places)]
         return stopped_message(body, rules[0]) if rules else body
@@ -289,9 +307,8 @@ class Watch:
             match_hash = self.guards.placeholders.tail(self.who.org, text[start:end])[:HASH_CHARS]
             exception = self.guards.policy.exception(rule, match_hash, self.who, wall_ns())
             action = act.action if exception is None else "log"
-            if (index, base + start) not in self.noted:
-                self.noted.add((index, base + start))
-                self.note((rule.id, action, kind, tool, match_hash, note_of(act, exception)))
+            if self.is_new(index, base + start):
+                self.note(self.noting, (rule.id, action, kind, tool, match_hash, note_of(act, exception)))
             if action == "redact":
                 places.append((start, end, rule.id))
             elif action == "block" and stop is None:
@@ -302,21 +319,18 @@ class Watch:
         """Note, once a block, that some of it was not looked at: never a pass. The rule that so lets nothing go on,
         else empty."""
         closed = self.actions.closed[0] if self.actions.closed else ""
-        if (UNSCANNED, 0) not in self.noted:
-            self.noted.add((UNSCANNED, 0))
-            self.note((closed, "not_scanned", kind, tool, "", NOT_ALL))
+        if self.is_new(UNSCANNED, 0):
+            self.note(self.noting, (closed, "not_scanned", kind, tool, "", NOT_ALL))
         return closed
 
-
-UNKNOWING = Memo.of(secrets.token_bytes(1072), slots=16)
-"""A memo that is never told anything: every block of an answer is new."""
-
-
-def blocks_of(body: bytes) -> list[Block]:
-    """The blocks of a whole answer. ValueError for what is no message: never a pass."""
-    if not body.startswith(b"{") and not body.lstrip().startswith(b"{"):
-        raise ValueError(NO_MESSAGE)
-    return read_blocks(b"".join((WRAPPER, body, b"]}")), UNKNOWING, checked=False).noted
+    def is_new(self, index: int, place: int) -> bool:
+        """Whether that rule's finding was not told of the block yet; from now on it was."""
+        if self.noted is None:
+            self.noted = set()
+        elif (index, place) in self.noted:
+            return False
+        self.noted.add((index, place))
+        return True
 
 
 def note_of(act: Act, exception: object) -> str:

@@ -20,6 +20,7 @@ cdef class Engine:
     cdef readonly Database _request
     cdef readonly Database _answer
     cdef dict _looks
+    cdef readonly Prefilter answer_prefilter
 
     @cython.locals(database=Database, found=dict, looks=list)
     cpdef tuple examine(

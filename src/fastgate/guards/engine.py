@@ -21,7 +21,7 @@ import hyperscan
 import msgspec
 
 from fastgate._core.peel import peel
-from fastgate._core.prefilter import Prefilter
+from fastgate._core.prefilter import PREFILTERED_BYTES, Prefilter
 from fastgate.guards import windows
 from fastgate.guards.closer import ALL_OF_IT, UNSCANNED, Effort, Finding, Found, crosses, exact_of, look_at, look_closer
 from fastgate.guards.rule import ANSWER, KINDS, Block, Kind, Rule, RuleError
@@ -31,10 +31,6 @@ log = logging.getLogger("fastgate.guards")
 CANDIDATES_MAX = 16_384
 """Places in one block that are looked at; a 730 KB source file has under a hundred. What lies behind is told as not
 scanned."""
-
-
-PREFILTERED_BYTES_MAX = 4096
-"""Longer text mostly holds something that a pattern may begin with; for it the prefilter would be work done twice."""
 
 
 def _in_order(finding: Finding) -> tuple[int, int, int]:
@@ -116,7 +112,7 @@ class Database:
         """Whether a scan may find something in the text, or in the text within it. A scan lets go of the interpreter
         lock, and on a busy machine most of what it reads has left the caches: for a short text that costs far more than
         the scan itself."""
-        if len(text) > PREFILTERED_BYTES_MAX or self.prefilter is None:
+        if len(text) > PREFILTERED_BYTES or self.prefilter is None:
             return self.db is not None
         return self.prefilter.may_match(text)
 
@@ -146,6 +142,9 @@ def compile_all(db: Any, rules: Sequence[tuple[int, Rule]]) -> None:
 class Engine:
     """All rules of a deployment. `rules` by index, the number that findings carry."""
 
+    answer_prefilter: Prefilter | None
+    """A text of an answer in which it says that nothing is needs no look; None where some rule looks at every one."""
+
     def __init__(self, rules: Iterable[Rule], cache_dir: Path | None = None) -> None:
         self.rules = tuple(rules)
         self._exact = [exact_of(rule) if rule.pattern else None for rule in self.rules]
@@ -158,6 +157,7 @@ class Engine:
             if rule.look is not None:
                 for kind in rule.kinds:
                     self._looks[kind].append((index, rule))
+        self.answer_prefilter = None if self._looks["answer_text"] else self._answer.prefilter
         for rule in self.rules:
             if rule.ready is not None:
                 rule.ready()

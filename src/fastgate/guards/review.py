@@ -16,16 +16,15 @@ from collections import deque
 from collections.abc import Callable, Coroutine, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from fastgate._core.blocks import read_blocks, replace
+from fastgate._core.blocks import read_answer, replace
 from fastgate._core.restore import events, with_text
 from fastgate.clock import wall_ns
 from fastgate.guards.answer import (
+    INPUT_FRAME,
+    INPUT_FRAME_END,
     NO_MESSAGE,
     NOT_ALL,
-    UNKNOWING,
-    WRAPPER,
     Seen,
-    blocks_of,
     edited,
     edits_of,
     ended,
@@ -213,7 +212,7 @@ class Review:
         """Ask about a tool's whole input."""
         parked, given = self._parked or [], self._given
         self._parked, self._given = None, b""
-        body = WRAPPER + b'{"role":"assistant","content":[{"type":"tool_use","input":%b}]}]}' % (given or b"{}")
+        body = INPUT_FRAME % (given or b"{}")
         block = only_block(body)
 
         def settle(ruling: Ruling) -> bytes:
@@ -223,7 +222,7 @@ class Review:
                 return b"".join(parked) + raw
             changed = replace(body, edits_of(block, Seen(list(ruling.places), None)))
             start = re.sub(rb'"input"\s*:\s*\{.*\}(?=\}\})', b'"input":{}', parked[0], count=1, flags=re.DOTALL)
-            put = changed[block.start : -len(b"}]}]}")]
+            put = changed[block.start : -INPUT_FRAME_END]
             return start + delta_event(index, "input_json_delta", "partial_json", put) + raw
 
         asked = self._judge("answer_tool_input", given if block is None else block.text, 0, self._tool)
@@ -285,7 +284,7 @@ class Review:
     async def whole(self, body: bytes) -> bytes:
         """The same for an answer that is one JSON message."""
         try:
-            blocks = blocks_of(body)
+            blocks = read_answer(body).noted
         except ValueError:
             stop = self._unjudged_all(self.guards, "answer_text", "", NO_MESSAGE)
             return stopped_message(body, stop) if stop else body
@@ -298,7 +297,7 @@ class Review:
             if ruling.stop:
                 return stopped_message(body, ruling.stop)
             edits += edits_of(block, Seen(list(ruling.places), None))
-        return replace(WRAPPER + body, sorted(edits))[len(WRAPPER) :] if edits else body
+        return replace(body, sorted(edits)) if edits else body
 
     # -- judging ----------------------------------------------------------------------------------------------------
 
@@ -353,7 +352,7 @@ class Review:
 def only_block(body: bytes) -> Block | None:
     """The one block of a body; None for what is no JSON."""
     try:
-        (block,) = read_blocks(body, UNKNOWING, checked=False).noted
+        (block,) = read_answer(body).noted
     except ValueError:
         return None
     return block

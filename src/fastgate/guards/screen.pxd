@@ -1,7 +1,7 @@
 cimport cython
 
 from fastgate._core.block cimport Block
-from fastgate._core.blocks cimport Blocks
+from fastgate._core.blocks cimport Blocks, read_blocks
 from fastgate._core.memo cimport Memo
 from fastgate.guards.answer cimport Watch
 from fastgate.guards.engine cimport Engine
@@ -36,7 +36,7 @@ cdef class Guards:
     @cython.locals(screening=_Screening, block=Block, found=tuple)
     cpdef object judged(self, Blocks blocks, bytes body, who, now_ns, tuple tools=*)
 
-    cpdef object watch(self, who, tuple tools, note, restorer)
+    cpdef object watch(self, who, tuple tools, note, noting, restorer)
 
     cpdef tuple examine(self, str kind, str role, bytes text, str tool, tuple tools, Block block=*, effort=*)
 

@@ -10,7 +10,7 @@ import logging
 import secrets
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from fastgate._core.blocks import Blocks, read_blocks, replace
 from fastgate._core.memo import Memo
@@ -147,9 +147,9 @@ class Guards:
         all of it was judged before, and nothing found. `tools`: the names that it declares; where a rule compares them,
         what was judged beside other tools is judged again."""
         seed = self.caller(who).seed
-        if self.declared:
+        if tools and self.declared:
             seed = hash((seed, tools)) & SEED_MASK
-        blocks = read_blocks(body, self.memo, seed=seed, seams=True)
+        blocks = read_blocks(body, self.memo, seed, True)
         return blocks if blocks.noted or blocks.media else None
 
     def caller(self, who: KeyRow) -> Caller:
@@ -178,14 +178,19 @@ class Guards:
         return screening.done(blocks)
 
     def watch(
-        self, who: KeyRow, tools: tuple[str, ...], note: Callable[[Verdict], object], restorer: Tap | None
+        self,
+        who: KeyRow,
+        tools: tuple[str, ...],
+        note: Callable[[Any, Verdict], object],
+        noting: object,
+        restorer: Tap | None,
     ) -> Tap | None:
         """What the answer to this caller passes: rules that look at it, where some do, and then `restorer`, which puts
-        secrets back."""
+        secrets back. `note` gets `noting` and each verdict."""
         if not self.watches:
             return restorer
         actions = self.caller(who).actions
-        return Watch(self, who, actions, tools, note, restorer) if actions.answers else restorer
+        return Watch(self, who, actions, tools, note, noting, restorer) if actions.answers else restorer
 
     def judge(self, block: Block, tools: tuple[str, ...] = (), effort: Effort | None = None) -> tuple[Known, ...]:
         """What all rules find in a block, whoever asks: from the memo, or now. One for which what was left of a

@@ -13,7 +13,6 @@ from granian._granian import RSGIProtocolClosed
 
 from bench.micro import call as micro
 from fastgate.call import Call
-from fastgate.guards import screen
 from fastgate.providers.wire import Wire
 from fastgate.snapshot import GuardRow
 from tests.support.plane import CACHE
@@ -93,23 +92,36 @@ def test_both_ways_are_guarded_the_same(tmp_path: Path, monkeypatch: pytest.Monk
 def test_a_call_is_guarded_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     """Also where a task takes over."""
     judged: list[bytes] = []
-    read_blocks = screen.read_blocks
-
-    def counting(body: bytes, *more: Any, **named: Any) -> Any:
-        judged.append(body)
-        return read_blocks(body, *more, **named)
 
     async def go(of: House, way: str) -> Any:
         judged.clear()
+        of.worker.snapshot.guards = Counting(of.worker.snapshot.guards, judged)
         server = micro.Server(BODY)
         ended, _ = of.begin(way, server, SCRIPTS[name])
         await ended
         assert judged == [BODY]
         return seen(server)
 
-    monkeypatch.setattr(screen, "read_blocks", counting)
     task, plain = both(tmp_path, monkeypatch, go, guards=(GuardRow("secrets", "block"),))
     assert plain == task
+
+
+class Counting:
+    """Guards that tell which bodies they are given."""
+
+    def __init__(self, guards: Any, judged: list[bytes]) -> None:
+        self.guards, self.judged = guards, judged
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.guards, name)
+
+    def unknown(self, body: bytes, *more: Any) -> Any:
+        self.judged.append(body)
+        return self.guards.unknown(body, *more)
+
+    def screen(self, body: bytes, *more: Any) -> Any:
+        self.judged.append(body)
+        return self.guards.screen(body, *more)
 
 
 def test_a_connection_is_given_back_where_the_call_cannot_be_accounted_for(

@@ -34,7 +34,7 @@ def watch(action: str, rule: Rule = LINK, **more: Any) -> tuple[Watch, list[Any]
     guards = Guards([GuardRow("links", action, **more)], b"p" * 32, scanners=scanners)
     noted: list[Any] = []
     restorer = Restorer.of({HIDDEN.encode(): SECRET})
-    return Watch(guards, WHO, guards.policy.actions(WHO), (), noted.append, restorer), noted
+    return Watch(guards, WHO, guards.policy.actions(WHO), (), list.append, noted, restorer), noted
 
 
 def event(kind: str, **members: Any) -> bytes:
