@@ -15,7 +15,6 @@ import pytest
 from bench.load.gateway import built_in_guards
 from bench.load.nginx import fixed_upstream
 from bench.overload import GENERATOR_CORES, TIMES, goodput, quantile, run, told
-from fastgate.gateway.pressure import TARGET_S
 from tests.support.gateway import Gateway, serving
 from tests.support.plane import KEY, LIMITS, Plane, body, endpoint
 from tests.support.sim import SimProcess, running
@@ -26,8 +25,9 @@ KEPT = 0.8
 REFUSED_MS = 25.0
 """A refusal's median, on a machine that others may keep busy; bench.overload wants five."""
 
-LONGEST_S = 10 * TARGET_S
-"""Of an admitted call: it waits TARGET_S, and its body, its answer and its end take turns in a loop that is as late."""
+LONGEST_S = 1.0
+"""Of an admitted call, at the 99th percentile: five times what it waits for its turn (TARGET_NS), for its connection,
+its body and its answer come on top. bench.overload wants twice what it is at capacity."""
 
 
 @pytest.fixture
@@ -75,7 +75,11 @@ def test_calls_beyond_the_limit_are_refused_and_near_it_connections_close(
 
 @pytest.mark.faults
 @pytest.mark.slow
-@pytest.mark.promise("P-13", bound=f"at 4 times its measured capacity at least {KEPT} of the goodput; calm within 2 s")
+@pytest.mark.promise(
+    "P-13",
+    bound=f"at 4 times its measured capacity at least {KEPT} of the goodput, and 99 of 100 calls that are taken within "
+    f"{LONGEST_S:g} s; calm within 2 s",
+)
 def test_goodput_holds_at_four_times_capacity(tmp_path: Path) -> None:
     """One worker with every guard on, 128 KB a call; capacity is what a closed loop gets from it. `bench.overload` has
     the strict figures; here they have margins, and a machine that others keep busy gets another round."""

@@ -56,9 +56,7 @@ class Door:
             if (front := match(path)) is None:
                 return False
             proto = DialectSide(proto, front)
-        pressure, in_flight = worker.pressure, len(worker.calls)
-        counted = scope.path in BILLABLE  # by open_call
-        if (pressure.again(in_flight) if counted else pressure.level(in_flight)) == CALM:
+        if worker.pressure.level(len(worker.calls)) == CALM:
             return False
         local.refuse(worker, proto, shedding(1 + worker.next_number() % RETRY_SPREAD_S))
         watcher.done()

@@ -50,9 +50,12 @@ async def run(call: Call, worker: Worker, items: Items | None) -> None:
             enter(call, worker, items)
         if call.request is None:
             call.body = await body.receive(call, call.snapshot.limits.body_bytes)
+            if worker.turns.full():
+                await turn(worker)
             proceed(call, worker)
         if call.snapshot.guards is not None and not call.screened:
             await guard.screen(call)
+        worker.turns.done()
         if call.snapshot.cache is not None:
             transport = await cache.lookup(call, worker.cached, worker.locate)
         if call.origin is None:
@@ -76,6 +79,20 @@ async def run(call: Call, worker: Worker, items: Items | None) -> None:
             error = (await body.discard(call, error)).bare()
     finally:
         finish(call, worker, error, transport)
+
+
+async def turn(worker: Worker) -> None:
+    """Wait for the call's own."""
+    come: asyncio.Future[None] = worker.loop.create_future()
+
+    def go() -> bool:
+        if come.done():
+            return False  # it was cancelled
+        come.set_result(None)
+        return True
+
+    worker.turns.wait(go)
+    await come
 
 
 async def send(call: Call, worker: Worker) -> None:

@@ -11,6 +11,7 @@ from fastgate.gateway.hits cimport recall
 from fastgate.gateway.judging cimport judge
 from fastgate.gateway.rooms.route cimport plan
 from fastgate.gateway.steps cimport enter, failed, finish, proceed
+from fastgate.gateway.turns cimport Turns
 from fastgate.gateway.worker cimport Worker
 from fastgate.snapshot cimport Snapshot
 
@@ -32,8 +33,11 @@ cdef class Plain:
     cdef Credit credit
     cdef bint over
 
-    @cython.locals(call=Call)
+    @cython.locals(turns=Turns)
     cpdef object begin(self, reading)
+
+    @cython.locals(call=Call)
+    cpdef object go(self, reading)
 
     cpdef bint recall(self) except *
 

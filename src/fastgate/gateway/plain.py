@@ -8,6 +8,7 @@ did not just answer: `pipeline.go_on` takes the call from the room that it has c
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from fastgate._core.credit import Credit
@@ -76,7 +77,16 @@ class Plain:
         self.over = False
 
     def begin(self, reading: Any) -> None:
-        """Its body is there, or will not come."""
+        """Its body is there, or will not come: it goes on when it is its turn."""
+        turns = self.worker.turns
+        if turns.full():
+            turns.wait(partial(self.go, reading))
+            return
+        self.go(reading)
+        turns.done()
+
+    def go(self, reading: Any) -> None:
+        """Through the rooms up to being sent on."""
         call = self.call
         self.reading = None
         try:

@@ -1,17 +1,20 @@
 # What it is made of is known at run time only: this file has it compiled.
+cimport cython
+
+from fastgate.gateway.turns cimport Turns
+
+
 cdef class Pressure:
     cdef public int limit
     cdef public int late
+    cdef Turns _turns
     cdef object _sent
-    cdef object _clock
-    cdef long long _due_ns
     cdef int _taken
-    cdef long long _allowed
+    cdef int _taken_before
     cdef bint _refused
-    cdef int _waiting
-    cdef double _rate
     cdef double _held_s
 
+    @cython.locals(turns=Turns, waiting=int)
     cpdef int level(self, int in_flight) except -1
-    cpdef int again(self, int in_flight) except -1
+
     cpdef bint closing(self, int in_flight) except -1

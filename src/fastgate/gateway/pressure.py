@@ -1,9 +1,9 @@
 """Overload, in two steps: answers close their connections, so that clients spread; then new calls are refused at once.
 
-Three signals, all the worker's own. How many calls it has in flight. How late its loop is: a beat every ten
-milliseconds stands in one queue with the calls. And while it is late, how many calls wait, from their head to their
-being sent on: no more are taken than it has lately got through in `TARGET_S`. So the queue is bounded in time, whatever
-a call costs, and who comes beyond it is refused by the server's thread, without waiting in it.
+Three signals, all the worker's own. How many calls it has in flight. How long the calls that have not begun (turns.py)
+wait: where the next has waited for long, no more are taken than will begin in time, by what those before took. So the
+line is bounded in time, whatever a call costs, and who comes beyond it is refused by the server's thread, without
+waiting in it. And how late the loop is, a beat every ten milliseconds: streams in flight may take all of it.
 
 A late loop counts only while there are calls to explain it: on a machine that others keep busy it would be late with
 nothing to do.
@@ -15,39 +15,33 @@ import logging
 from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING, Any
 
-from fastgate._core.clock import mono_ns
 from fastgate.call import Downstream
 from fastgate.errors import CLOSE
-from fastgate.gateway.pulse import PULSE_S
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from fastgate.gateway.opening import Watcher
+    from fastgate.gateway.turns import Turns
 
 log = logging.getLogger("fastgate.pressure")
 
-LATE_S = 0.15
-"""A saturated worker that keeps up is 15 ms late at the 99th percentile (bench/README.md), one whose clients send long
-bodies all at once 100 ms."""
+WAITED_NS = 50_000_000
+"""Nobody is refused before the next call has waited that long: it takes a while until it is known what calls cost, and
+two hundred small ones that come at once are through before."""
 
-LATE_NS = int((PULSE_S + LATE_S) * 1e9)
-
-HELD_LATE_S = LATE_S / 4
-"""While it refuses calls a worker is less late than that, for it refuses them."""
-
-TARGET_S = 0.3
+TARGET_NS = 200_000_000
 """What a call may wait where calls alone are the load: long against two hundred clients who come at once with 730 KB
 each, short against what a model takes to begin."""
 
-FEW_CALLS, WAITING_CALLS = 16, 32
-"""Fewer than those that wait explain no lateness, and so many may always wait; the dearest calls cost 8 ms."""
+CLOSING_NS = TARGET_NS // 2
+"""Where calls wait for so long, connections are closed."""
+
+WAITING_CALLS = 32
+"""So many may always wait; the dearest calls cost 8 ms."""
 
 HOLD_S = 1.0
-"""So long after it was late last a loop counts as late: in overload it is so in turns, as bodies come."""
-
-RATE_S = 0.2
-"""Over how much of its working time it is measured how fast a worker gets through its calls."""
+"""For so long after that they are closed: in overload it is so in turns."""
 
 REFUSE_LAG_S, BUSY_CALLS = 1.0, 64
 """Streams in flight take the loop too: with so many of them a loop that is so late takes nothing new."""
@@ -55,7 +49,6 @@ REFUSE_LAG_S, BUSY_CALLS = 1.0, 64
 CLOSE_SHARE = 0.9
 """Of the calls in flight that are allowed, above which connections are closed."""
 
-ANY = 1 << 62
 CALM, CLOSING, REFUSING = range(3)
 
 
@@ -63,64 +56,49 @@ class Pressure:
     """How pressed one worker is. `limit` is `limits.calls_in_flight` of the snapshot in force; `sent` tells how many of
     the calls in flight have been sent on."""
 
-    def __init__(self, limit: int, sent: Callable[[], int], clock: Callable[[], int] = mono_ns) -> None:
+    def __init__(self, limit: int, turns: Turns, sent: Callable[[], int]) -> None:
         self.limit = limit
         self.late = CALM
+        self._turns = turns
         self._sent = sent
-        self._clock = clock
-        self._due_ns = clock() + LATE_NS
-        """When the loop is late, if it has not beaten by then: calls do not wait for the beat that would say so."""
-        self._taken = 0
-        """Calls that came since the last beat and were not refused."""
-        self._allowed = ANY
-        """How many may wait."""
+        self._taken = self._taken_before = 0
+        """Calls that were taken since the last beat, and in the one before: their bodies may still be coming."""
         self._refused = False
-        """Whether any was refused since the last beat."""
-        self._waiting = 0
-        self._rate = 0.0
-        """Calls a second that the loop got through while it had no rest."""
+        """Whether any call was refused since the last beat."""
         self._held_s = 0.0
 
     def beat(self, away_s: float, lag_s: float, in_flight: int) -> None:
         """The loop beats, `away_s` after its last beat and `lag_s` late."""
-        self._due_ns = self._clock() + LATE_NS
-        before, waiting = self.late, in_flight - self._sent()
-        through, self._waiting, self._taken = self._taken + self._waiting - waiting, waiting, 0
-        if lag_s > 0:
-            self._rate += (max(0, through) / away_s - self._rate) * min(1.0, away_s / RATE_S)
-        if lag_s >= (HELD_LATE_S if self._refused else LATE_S) and waiting >= FEW_CALLS:
+        turns = self._turns
+        before, waited_ns = self.late, turns.waited_ns()
+        long = waited_ns >= WAITED_NS and turns.takes_ns(turns.waiting()) >= CLOSING_NS
+        if self._refused or long:
             self._held_s = HOLD_S
         else:
             self._held_s -= away_s
-        self.late, self._allowed, self._refused = CALM, ANY, False
-        if self._held_s > 0:
-            self.late, self._allowed = CLOSING, self._through()
+        self._refused = False
+        self._taken_before, self._taken = self._taken, 0
+        self.late = CLOSING if self._held_s > 0 else CALM
         if lag_s >= REFUSE_LAG_S and in_flight >= BUSY_CALLS:
             self.late = REFUSING
         if self.late > before:
             log.warning(
-                "pressure %d: the loop is %.0f ms late, %d calls wait of %d", self.late, lag_s * 1e3, waiting, in_flight
-            )
-
-    def _through(self) -> int:
-        """How many calls the loop gets through in TARGET_S."""
-        return max(WAITING_CALLS, int(self._rate * TARGET_S))
+                "pressure %d: the loop is %.0f ms late, %d calls of %d wait, the next for %.0f ms",
+                self.late, lag_s * 1e3, turns.waiting(), in_flight, waited_ns / 1e6,
+            )  # fmt: skip
 
     def level(self, in_flight: int) -> int:
-        """REFUSING, or CALM for a call that comes now and is taken, and counted."""
-        found = self.again(in_flight)
-        self._taken += found == CALM
-        return found
-
-    def again(self, in_flight: int) -> int:
-        """The same for one that was counted."""
-        if in_flight >= self.limit:
+        """REFUSING, or CALM for a call that comes now and is taken."""
+        if in_flight >= self.limit or self.late == REFUSING:
             return REFUSING
-        if self.late == CALM and self._clock() > self._due_ns and in_flight - self._sent() >= FEW_CALLS:
-            self.late, self._allowed = CLOSING, self._through()
-        if self.late and (self.late == REFUSING or in_flight - self._sent() >= self._allowed):
-            self._refused = True
-            return REFUSING
+        turns = self._turns
+        if self.late or turns.waited_ns() >= WAITED_NS:
+            waiting = turns.waiting()
+            waiting += max(0, min(self._taken + self._taken_before, in_flight - self._sent() - waiting))
+            if waiting >= WAITING_CALLS and turns.takes_ns(waiting) >= TARGET_NS:
+                self._refused = True
+                return REFUSING
+        self._taken += 1
         return CALM
 
     def closing(self, in_flight: int) -> bool:

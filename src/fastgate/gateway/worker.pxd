@@ -11,6 +11,7 @@ from fastgate.gateway.connections cimport Connections, Pools
 from fastgate.gateway.prefixes cimport Prefixes
 from fastgate.gateway.pressure cimport Pressure
 from fastgate.gateway.records cimport Records
+from fastgate.gateway.turns cimport Turns
 from fastgate.snapshot cimport Snapshot
 
 
@@ -25,6 +26,7 @@ cdef class Worker:
     cdef readonly object rates
     cdef readonly dict calls
     cdef readonly object next_number
+    cdef readonly Turns turns
     cdef readonly Pressure pressure
     cdef readonly FlightTable flight
     cdef readonly Records records

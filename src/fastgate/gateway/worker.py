@@ -34,6 +34,7 @@ from fastgate.gateway.pressure import CALM, Pressure
 from fastgate.gateway.pulse import Pulse
 from fastgate.gateway.rates import Rates
 from fastgate.gateway.records import Records
+from fastgate.gateway.turns import Turns
 from fastgate.gateway.upstream import Upstreams
 from fastgate.gateway.vanished import Vanished
 from fastgate.gateway.watchdog import Watchdog
@@ -95,7 +96,8 @@ class Worker:
         self.calls: dict[int, Call] = {}
         self.next_number = count(1).__next__
         """Of a call; one step, whichever thread takes it."""
-        self.pressure = Pressure(0, self._calls_sent)
+        self.turns = Turns(loop.call_soon)
+        self.pressure = Pressure(0, self.turns, self._calls_sent)
         self.precedence = Precedence()
         self.pinning = Pinning.from_environ()
         self.vanished = Vanished()

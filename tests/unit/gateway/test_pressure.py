@@ -1,30 +1,186 @@
-"""Pressure: two steps, three signals, none of them without calls; and the queue of a late loop stays short."""
+"""Pressure and turns with a made clock: nobody waits for long however many come, nobody is refused where all fit."""
 
 from __future__ import annotations
 
-from hypothesis import given
+from collections import deque
+from collections.abc import Callable
+from functools import partial
+from itertools import pairwise
+
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fastgate.gateway.pressure import (
     BUSY_CALLS,
     CALM,
-    FEW_CALLS,
+    CLOSING,
     HOLD_S,
-    LATE_S,
     REFUSE_LAG_S,
     REFUSING,
-    TARGET_S,
+    TARGET_NS,
+    WAITED_NS,
     WAITING_CALLS,
     Pressure,
 )
-from fastgate.gateway.pulse import PULSE_S
+from fastgate.gateway.pulse import PULSE_NS, PULSE_S
+from fastgate.gateway.turns import GAP_NS, LONGEST_NS, TURN_NS, Turns
+
+US, MS, S = 1_000, 1_000_000, 1_000_000_000
 
 
-def pressure_of(limit: int = 1 << 30, sent: int = 0) -> Pressure:
-    return Pressure(limit, lambda: sent, lambda: now_ns)
+class Loop:
+    """A worker: one loop, whose time is spent by the calls that begin, and a door that sees each call when it comes,
+    whatever the loop does. A call's body comes `body_ns` after its head; to begin takes what `cost_ns` says."""
+
+    def __init__(self, cost_ns: Callable[[], int], body_ns: int) -> None:
+        self.now_ns = 10 * S
+        self.cost_ns, self.body_ns = cost_ns, body_ns
+        self.soon: deque[Callable[[], object]] = deque()
+        self.turns = Turns(self.soon.append, lambda: self.now_ns)
+        self.pressure = Pressure(1 << 30, self.turns, lambda: 0)
+        self.heads: deque[int] = deque()
+        """When calls will come."""
+        self.bodies: deque[int] = deque()
+        """When those came whose bodies are on their way."""
+        self.in_flight = self.refused = self.busy_ns = 0
+        self.waits: list[int] = []
+        """From a call's head to its beginning."""
+        self._beat_ns = self.now_ns
+
+    def spend(self, ns: int) -> None:
+        """Time goes by, and the door is asked meanwhile."""
+        end_ns = self.now_ns + ns
+        while self.heads and self.heads[0] <= end_ns:
+            self.now_ns = max(self.now_ns, self.heads.popleft())
+            if self.pressure.level(self.in_flight) == REFUSING:
+                self.refused += 1
+            else:
+                self.in_flight += 1
+                self.bodies.append(self.now_ns)
+        self.now_ns = end_ns
+
+    def go(self, came_ns: int) -> None:
+        """A call begins."""
+        self.waits.append(self.now_ns - came_ns)
+        self.in_flight -= 1
+        cost_ns = self.cost_ns()
+        self.busy_ns += cost_ns
+        self.spend(cost_ns)
+
+    def body(self, came_ns: int) -> None:
+        if self.turns.full():
+            self.turns.wait(lambda: self.go(came_ns))
+        else:
+            self.go(came_ns)
+            self.turns.done()
+
+    def run(self, seconds: float) -> None:
+        end_ns = self.now_ns + int(seconds * S)
+        while self.now_ns < end_ns:
+            there = [self.bodies.popleft() for _ in range(sum(at + self.body_ns <= self.now_ns for at in self.bodies))]
+            ready = [self.soon.popleft() for _ in range(len(self.soon))]
+            for called in ready:
+                called()
+            for came_ns in there:
+                self.body(came_ns)
+            away_ns = self.now_ns - self._beat_ns
+            if away_ns >= PULSE_NS:
+                self._beat_ns = self.now_ns
+                self.pressure.beat(away_ns / S, (away_ns - PULSE_NS) / S, self.in_flight)
+            self.spend(10 * US if self.soon or self.bodies else 200 * US)  # it polls
 
 
-now_ns = 0
+@settings(max_examples=20)
+@given(st.integers(500, 8_000), st.floats(0.2, 8), st.integers(0, 30))
+def test_no_overload_makes_a_call_wait_for_long(cost_us: int, times: float, body_ms: int) -> None:
+    """Whatever calls cost, and however many times too many come: those that are taken begin soon, nobody is refused who
+    could be served, and where there is too much the worker always has work."""
+    loop = Loop(lambda: cost_us * US, body_ms * MS)
+    gap_ns = int(cost_us * US / times)
+    loop.heads.extend(range(loop.now_ns, loop.now_ns + 2 * S, gap_ns))
+    loop.run(1.5)
+    began, busy_ns = len(loop.waits), loop.busy_ns
+    loop.run(0.5)
+    target_ns = max(TARGET_NS, WAITING_CALLS * cost_us * US)
+    slack_ns = body_ms * MS + LONGEST_NS + PULSE_NS + 2 * cost_us * US
+    assert max(loop.waits) <= target_ns + WAITED_NS * max(1, times) + (1 + times) * slack_ns
+    assert max(loop.waits[began:], default=0) <= target_ns + 2 * slack_ns
+    if times <= 0.8:
+        assert loop.refused == 0
+    if times >= 1.5:
+        assert loop.refused > 0
+        assert loop.busy_ns - busy_ns >= 0.45 * S
+
+
+@settings(max_examples=50)
+@given(st.integers(1, 400), st.integers(20, 200), st.integers(0, 20))
+def test_many_small_calls_at_once_are_all_served(calls: int, cost_us: int, body_ms: int) -> None:
+    loop = Loop(lambda: cost_us * US, body_ms * MS)
+    loop.heads.extend([loop.now_ns + S // 2] * calls)
+    loop.run(1.0)
+    assert (len(loop.waits), loop.refused) == (calls, 0)
+
+
+def test_calls_that_cost_another_sum_than_those_before_are_measured_anew() -> None:
+    """Two hundred small calls after an overload with dear ones."""
+    costs = [8 * MS]
+    loop = Loop(lambda: costs[0], MS)
+    loop.heads.extend(range(loop.now_ns, loop.now_ns + S, 2 * MS))
+    loop.run(3.0)
+    assert loop.refused > 0 and loop.in_flight == 0
+    refused, costs[0] = loop.refused, 100 * US
+    loop.heads.extend([loop.now_ns] * 200)
+    loop.run(0.5)
+    assert (loop.refused, loop.in_flight) == (refused, 0)
+
+
+def test_an_overload_is_over_soon_after_its_last_call() -> None:
+    loop = Loop(lambda: 2 * MS, MS)
+    loop.heads.extend(range(loop.now_ns, loop.now_ns + S, MS // 2))
+    loop.run(1.0)
+    assert loop.pressure.late == CLOSING and loop.pressure.closing(1)
+    loop.run(HOLD_S + 1.0)
+    assert loop.pressure.late == CALM and loop.in_flight == 0 and not loop.pressure.closing(1)
+
+
+def test_what_others_wait_for_is_not_kept_from_them() -> None:
+    """Between two turns the loop looks at all else."""
+    loop = Loop(lambda: 500 * US, 0)
+    loop.heads.extend([loop.now_ns] * 30)
+    loop.run(0.0001)
+    times = []
+    while loop.in_flight:
+        times.append(loop.now_ns)
+        loop.run(1e-9)
+    assert max(b - a for a, b in pairwise(times)) <= TURN_NS + MS
+
+
+def test_a_call_that_goes_on_in_the_next_turn_is_the_last_of_its_own() -> None:
+    soon: list[Callable[[], object]] = []
+    went: list[int] = []
+    now_ns = [S]
+    turns = Turns(soon.append, lambda: now_ns[0])
+    while not turns.full():
+        now_ns[0] += GAP_NS // 2
+        turns.done()
+    assert TURN_NS <= now_ns[0] - S < TURN_NS + GAP_NS and soon == []
+    for number, goes_on in enumerate((True, True, False, False)):
+        turns.wait(partial(begin, went, number, goes_on))
+    assert turns.full() and turns.waiting() == 4
+    for expected in ([0], [0, 1], [0, 1, 2, 3]):
+        (turn,), soon[:] = soon, []
+        turn()
+        assert went == expected
+    assert turns.waiting() == 0 and soon == [], "an idle loop is not woken"
+
+
+def begin(went: list[int], number: int, goes_on: bool) -> bool:
+    went.append(number)
+    return goes_on
+
+
+def pressure_of(limit: int = 1 << 30) -> Pressure:
+    return Pressure(limit, Turns(lambda _: None, lambda: S), lambda: 0)
 
 
 def test_steps_by_calls_in_flight() -> None:
@@ -33,73 +189,16 @@ def test_steps_by_calls_in_flight() -> None:
     assert [pressure.level(n) for n in (0, 99, 100, 500)] == [CALM, CALM, REFUSING, REFUSING]
 
 
-def test_a_late_loop_closes_connections_and_lets_no_more_wait_than_it_gets_through() -> None:
-    pressure = pressure_of()
-    for _ in range(200):
-        assert pressure.level(0) == CALM
-    pressure.beat(0.4, 0.39, 120)  # it got through eighty of two hundred: 200 a second
-    assert [pressure.level(n) for n in (0, 59, 60, 99)] == [CALM, CALM, REFUSING, REFUSING]
-    assert pressure.closing(0)
-    pressure.beat(PULSE_S, 0.0, 0)
-    assert pressure.closing(0), "it is late in turns"
-    pressure.beat(HOLD_S, 0.0, 0)
-    assert pressure.level(500) == CALM and not pressure.closing(500)
-
-
-def test_calls_that_were_sent_on_do_not_wait() -> None:
-    pressure = pressure_of(sent=5_000)
-    pressure.beat(0.2, 0.19, 5_000 + FEW_CALLS)
-    assert [pressure.level(5_000 + n) for n in (0, WAITING_CALLS - 1, WAITING_CALLS)] == [CALM, CALM, REFUSING]
-
-
 def test_a_loop_that_streams_keep_takes_nothing_new() -> None:
-    pressure = pressure_of(sent=BUSY_CALLS)
+    pressure = pressure_of()
     pressure.beat(REFUSE_LAG_S, REFUSE_LAG_S, BUSY_CALLS)
     assert pressure.level(BUSY_CALLS) == REFUSING
     pressure.beat(PULSE_S, 0.0, BUSY_CALLS)
     assert pressure.level(BUSY_CALLS) == CALM
 
 
-@given(st.floats(0, 100), st.integers(0, FEW_CALLS - 1))
+@given(st.floats(0, 100), st.integers(0, BUSY_CALLS - 1))
 def test_a_machine_that_others_keep_busy_is_no_overload(lag_s: float, calls: int) -> None:
     pressure = pressure_of()
     pressure.beat(lag_s + PULSE_S, lag_s, calls)
     assert pressure.level(calls) == CALM and not pressure.closing(calls)
-
-
-@given(st.floats(0, 10), st.integers(0, 300), st.integers(1, 200))
-def test_more_in_flight_never_means_less_pressure(lag_s: float, in_flight: int, limit: int) -> None:
-    pressure = pressure_of(limit)
-    pressure.beat(lag_s + PULSE_S, lag_s, in_flight)
-    assert pressure.level(in_flight) <= pressure.level(in_flight + 1)
-    assert pressure.level(in_flight) == REFUSING or in_flight < limit
-
-
-@given(st.floats(200e-6, 8e-3), st.floats(0.2, 8), st.integers(0, 2))
-def test_no_overload_makes_the_loop_late(cost_s: float, times: float, behind: int) -> None:
-    """A loop that does in each turn what came in the turn before, as the event loop does, or some turns before, as
-    bodies come: whatever a call costs and however many times too many come, what waits is soon no more than TARGET_S of
-    work, or WAITING_CALLS; nobody is refused where there is no overload, and where there is one it always has work."""
-    global now_ns
-    pressure, came, refused = pressure_of(), [0] * (1 + behind), 0
-    waits: list[float] = []
-    for _ in range(60):
-        away_s = max(PULSE_S, came[0] * cost_s)
-        waiting, taken, begun_ns = sum(came), 0, now_ns
-        for n in range(round(away_s * times / cost_s)):
-            now_ns = begun_ns + int(n * cost_s / times * 1e9)
-            done = min(came[0], int(n / times))
-            found = pressure.level(waiting - done + taken)
-            taken += found != REFUSING
-            refused += found == REFUSING
-        came = [*came[1:], taken]
-        waits.append(sum(came) * cost_s)
-        now_ns = begun_ns + int(away_s * 1e9)
-        pressure.beat(away_s, away_s - PULSE_S, sum(came))
-    settled = waits[-10:]
-    assert max(waits) <= 2 * max(TARGET_S, WAITING_CALLS * cost_s) + (LATE_S + PULSE_S) * times * (1 + behind)
-    assert max(settled) <= 2 * max(TARGET_S, WAITING_CALLS * cost_s)
-    if times <= 0.8:
-        assert refused == 0
-    if times >= 2:
-        assert min(settled) >= min(LATE_S, WAITING_CALLS * cost_s / 2), "it always has work"

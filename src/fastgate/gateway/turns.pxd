@@ -1,0 +1,32 @@
+# What it is made of is known at run time only: this file has it compiled.
+cimport cython
+
+
+cdef class Turns:
+    cdef object _soon
+    cdef object _clock
+    cdef object _queue
+    cdef bint _due
+    cdef long long _since_ns
+    cdef int _begun
+    cdef long long _done_ns
+    cdef long long _line_ns
+    cdef long long _left_ns
+    cdef double _cost_ns
+
+    @cython.locals(now_ns="long long")
+    cpdef bint full(self) except -1
+
+    cpdef object done(self)
+
+    cpdef object wait(self, go)
+
+    @cython.locals(now_ns="long long", length_ns="long long")
+    cpdef object _turn(self)
+
+    @cython.locals(spent_ns="long long", share=double)
+    cpdef object _measure(self, long long now_ns)
+
+    cpdef int waiting(self) except -1
+    cpdef long long waited_ns(self) except? -1
+    cpdef double takes_ns(self, int calls) except? -1
