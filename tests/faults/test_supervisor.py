@@ -284,6 +284,34 @@ async def test_a_drain_ends_at_its_deadline(tmp_path: Path, upstream: SimProcess
         assert calls["cancelled"]["usage"]["output_tokens"] > 0, "what was seen is charged"
 
 
+SHORT_OF_MONEY = """\
+budgets:
+  - {id: cap, level: team, of: platform, period: total, usd: 0.1, stages: [{at: 1.0, do: pause}]}
+"""
+"""A call of `open_stream` holds six cents."""
+
+
+@pytest.mark.promise("P-15", bound="calls that wait for money when a drain has to end are told to come again")
+async def test_a_drain_tells_those_who_wait_for_money(tmp_path: Path, upstream: SimProcess) -> None:
+    """They waited for what another call held; the money is there when that is cut, and buys nothing any more."""
+    upstream.fresh()
+    more = "limits: {drain_s: 1, budget_wait_ms: 60000}\n"
+    with serving(tmp_path, upstream.url, workers=1, more=more, budgets=SHORT_OF_MONEY) as gateway:
+        stream = await open_stream(gateway, "[[sim:text tokens=2000 gap_ms=60]]")
+        await in_flight(gateway, 1)
+        waiting = [await open_stream(gateway, "[[sim:text tokens=10]]") for _ in range(3)]
+        await in_flight(gateway, 4)
+        gateway.process.send_signal(signal.SIGTERM)
+        for reply in await asyncio.gather(*(to_the_end(*each) for each in waiting)):
+            assert (reply.status, reply.headers["retry-after"]) == (503, "1"), reply.body
+            assert json.loads(reply.body)["error"]["type"] == "overloaded_error"
+        assert (await to_the_end(*stream)).ended in ("fin", "rst")
+        assert await asyncio.to_thread(gateway.process.wait, 30) == 0
+        outcomes = [call["outcome"] for call in gateway.cli("calls", "list", "--json").json["items"]]
+        assert sorted(outcomes) == ["cancelled", "refused", "refused", "refused"]
+        assert len(upstream.calls()) == 1
+
+
 async def test_asking_twice_hastens(gateway: Gateway) -> None:
     stream = await open_stream(gateway, "[[sim:text tokens=2000 gap_ms=60]]")
     await in_flight(gateway, 1)

@@ -38,7 +38,10 @@ def look(calls: list[Call], now_ns: int, stop: bool, draining: bool) -> None:
             elif call.watched is None and call.pump is pump and age_ns > WATCH_AFTER_NS:
                 watch(call)  # it has not ended just now
         elif call.waiting is not None:
-            if call.watched is None and age_ns > WATCH_AFTER_NS:
+            if stop:
+                call.late = True
+                call.waiting.cancel()
+            elif call.watched is None and age_ns > WATCH_AFTER_NS:
                 watch(call)
         elif call.reading is not None and (stop or age_ns > body_allowance_ns(call)):
             call.late = True

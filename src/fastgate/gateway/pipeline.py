@@ -146,7 +146,7 @@ async def fits(call: Call, worker: Worker, before: ladder.Standing) -> bool:
     try:
         await held(call, worker)
     except GatewayError as refusal:
-        if refusal.kind is Kind.CLIENT_GONE:
+        if refusal.kind in (Kind.CLIENT_GONE, Kind.DRAINING):
             raise
         before.restore(call)
         await hold.hold_again(call, before.nano, worker.lending)

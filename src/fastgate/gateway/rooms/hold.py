@@ -17,7 +17,7 @@ from fastgate._core.escrow import Hold
 from fastgate._core.request import read_request
 from fastgate.bound import bound_nano, floor_tokens, tokens_for
 from fastgate.call import NO_CELLS
-from fastgate.errors import client_gone, overloaded
+from fastgate.errors import client_gone, draining, overloaded
 from fastgate.gateway.drawing import find, keep
 from fastgate.gateway.refusals import contended, exhausted, soft_paused
 
@@ -111,13 +111,15 @@ async def ask(call: Call, plan: list[Candidate], draw: Draw, lending: Lending, r
 
 
 async def wait(call: Call, lending: Lending, waiter: Waiter) -> Hold | Answer | None:
-    """The answer, unless the client leaves: then nothing is wanted for it any more."""
+    """The answer, unless the client leaves or the worker has to: then nothing is wanted for it any more."""
     call.waiting = waiter.future
     try:
         answer = await lending.served(waiter)
     except asyncio.CancelledError:
         if has_left(call):
             raise client_gone() from None
+        if call.late:
+            raise draining() from None
         raise
     finally:
         call.waiting = None
