@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.client
 import json
 import shutil
 import socket
@@ -9,6 +10,7 @@ import ssl
 import threading
 import time
 from collections.abc import Iterator
+from itertools import zip_longest
 from pathlib import Path
 
 import pytest
@@ -117,6 +119,54 @@ def test_a_changed_certificate_drops_no_call(plane: Plane, tmp_path: Path) -> No
     assert b"event: message_stop" in answers[0] and b": fastgate {" in answers[0]
     records = plane.settled(len(statuses) + 2)
     assert {record.outcome for record in records} == {"ok"}
+
+
+@pytest.mark.faults
+@pytest.mark.promise("P-15", bound="bodies that are still coming as a certificate changes: their calls are served")
+def test_an_upload_outlives_the_change_of_a_certificate(plane: Plane, tmp_path: Path) -> None:
+    """Its worker retires meanwhile: it takes no connections any more, and waits for those it has."""
+    v13 = ssl.TLSVersion.TLSv1_3
+    assert plane.tls is not None
+    before = served(plane, v13, v13)[1]
+    (tmp_path / "new").mkdir()
+    fresh = certificate(tmp_path / "new")
+    uploads = [begin_upload(plane, chunked) for chunked in (False, True)]
+    renew(plane.tls, fresh)
+    deadline = time.monotonic() + RENEWED_WITHIN_S
+    while shown(plane) in (before, b"") or "Stopping worker-1" not in plane.log_text():
+        assert time.monotonic() < deadline, plane.log_text()
+        time.sleep(0.1)
+    for some in zip_longest(*(pieces for _, pieces in uploads)):
+        time.sleep(UPLOAD_GAP_S)
+        for (client, _), piece in zip(uploads, some, strict=True):
+            client.sendall(piece or b"")
+    for client, _ in uploads:
+        answer = http.client.HTTPResponse(client)
+        answer.begin()
+        assert (answer.status, answer.read()[:1]) == (200, b"{")
+        client.close()
+    assert [record.outcome for record in plane.settled(2)] == ["ok", "ok"]
+
+
+UPLOAD_GAP_S = 0.5
+"""Between two pieces of ten; the old worker was told to stop before the second is sent."""
+
+
+def begin_upload(plane: Plane, chunked: bool) -> tuple[ssl.SSLSocket, list[bytes]]:
+    """A request whose head is sent and a tenth of its body, and the pieces that are left."""
+    data = json.dumps(body("." * 20_000)).encode()
+    size = len(data) // 10 + 1
+    pieces = [data[at : at + size] for at in range(0, len(data), size)]
+    framing = f"content-length: {len(data)}"
+    if chunked:
+        pieces = [b"%x\r\n%b\r\n" % (len(piece), piece) for piece in pieces] + [b"0\r\n\r\n"]
+        framing = "transfer-encoding: chunked"
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    client = context.wrap_socket(socket.create_connection(("127.0.0.1", plane.port), timeout=30))
+    head = f"POST /v1/messages HTTP/1.1\r\nhost: gateway\r\nx-api-key: {KEY}\r\n{framing}\r\n\r\n"
+    client.sendall(head.encode() + pieces[0])
+    return client, pieces[1:]
 
 
 def shown(plane: Plane) -> bytes:
