@@ -50,3 +50,15 @@ def until(condition: Callable[[], Any], within_s: float, what: str) -> Any:
         assert time.monotonic() < end, f"not within {within_s} s: {what}"
         time.sleep(0.02)
     return found
+
+
+def status(gateway: Gateway) -> dict[str, Any]:
+    code, body = admin(gateway, "GET", "/status")
+    assert code == 200, body
+    assert isinstance(body, dict)
+    return body
+
+
+def all_up(gateway: Gateway) -> None:
+    """The first worker answers a moment before the others and the supervisor are ready."""
+    until(lambda: "supervisor: serving" in gateway.log_text(), 20, "the supervisor is up")

@@ -71,7 +71,9 @@ cdef const byte_t* past_content(const byte_t* p, const byte_t* end, Prefilter pr
         cursor.p = past_block(cursor.p, end, prefilter)
         if cursor.p == NULL:
             return NULL
-    return NULL if found < 0 else cursor.p
+    if found < 0:
+        return NULL
+    return cursor.p
 
 
 cpdef bint holds_nothing(bytes answer, Prefilter prefilter) except -1:
