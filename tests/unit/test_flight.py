@@ -19,7 +19,7 @@ from fastgate._core.usage import Usage
 from fastgate.call import Call
 from fastgate.journal import new_epoch
 from fastgate.journal.flight import FlightError, FlightNote, abandoned, encode_note, fit_note, peek
-from fastgate.snapshot import Snapshot
+from fastgate.snapshot import KeyRow, Snapshot
 from tests.support.flights import PRICE, note
 
 
@@ -254,7 +254,8 @@ def test_the_note_of_a_call_is_the_struct_in_its_order() -> None:
     snapshot = Snapshot.__new__(Snapshot)
     snapshot.version = whole.policy
     call = Call(1, "0123456789ab", snapshot, "messages", cast(Any, None), None)
-    call.principal = cast(Any, SimpleNamespace(**{name: plain[name] for name in whole.__struct_fields__[:6]}))
+    who = {name: plain[name] for name in whole.__struct_fields__[:6]}
+    call.principal = KeyRow(digest=b"", models=(), not_after_ns=0, **who)
     call.request = read_request(asked(whole, list(whole.tools)))
     call.head = read_head(
         [

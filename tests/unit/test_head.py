@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fastgate._core.head import HEAD_BYTES_MAX, VALUE_CHARS_MAX, HeadTooLargeError, read_head
+from fastgate._core.head import HEAD_BYTES_MAX, VALUE_CHARS_MAX, HeadTooLargeError, printable, read_head
 
 FORWARDED = ("accept", "content-type", "user-agent", "x-app", "traceparent", "tracestate", "idempotency-key")
 
@@ -105,3 +105,26 @@ def test_one_long_value_is_refused_whatever_its_name() -> None:
     assert read_head([("cookie", "c" * VALUE_CHARS_MAX)]).lines == b""
     with pytest.raises(HeadTooLargeError, match="header cookie is longer"):
         read_head([("cookie", "c" * (VALUE_CHARS_MAX + 1))])
+
+
+NEAR_THE_EDGES = st.text(st.sampled_from("\x00\t\n\x1f a~\x7f\x80é"), max_size=26)
+
+
+@given(st.one_of(NEAR_THE_EDGES, st.text(max_size=26), st.text(st.characters(max_codepoint=127), max_size=26)))
+def test_what_is_printable_is_what_python_says(text: str) -> None:
+    assert printable(text) == (text.isascii() and text.isprintable())
+
+
+@given(NEAR_THE_EDGES)
+def test_no_control_character_but_tab_gets_through_at_any_place(value: str) -> None:
+    if any((char < " " and char != "\t") or char == "\x7f" for char in value):
+        with pytest.raises(ValueError, match="control character"):
+            read_head([("x-app", value)])
+    else:
+        assert read_head([("x-app", value)]).lines == f"x-app: {value}\r\n".encode()
+
+
+@given(st.one_of(st.integers(0, 10**20).map(str), st.text(st.sampled_from("0123456789 +-_x"), max_size=20)))
+def test_a_length_is_digits_and_not_too_many(value: str) -> None:
+    expected = int(value) if value.isdecimal() and len(value) < 19 else -2
+    assert read_head([("content-length", value)]).content_length == expected

@@ -44,3 +44,5 @@ cdef class RequestHead:
 
 
 cpdef RequestHead read_head(list items)
+
+cpdef bint printable(str text) except -1

@@ -48,3 +48,6 @@ class RequestHead:
 def read_head(items: list[tuple[str, str]]) -> RequestHead:
     """One pass over `scope.headers.items()`. ValueError on a control character, HeadTooLargeError
     on a value of more than VALUE_CHARS_MAX or forwarded lines of more than HEAD_BYTES_MAX."""
+
+def printable(text: str) -> bool:
+    """Whether it is ASCII, and none of it controls anything."""

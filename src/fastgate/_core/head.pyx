@@ -7,10 +7,11 @@ upstream, whatever the client sends; framing headers are never copied. Knows not
 
 cimport cython
 from cpython.bytes cimport PyBytes_FromStringAndSize
-from cpython.unicode cimport PyUnicode_AsUTF8AndSize
 from libc.string cimport memcpy
 
-__all__ = ["HeadTooLargeError", "RequestHead", "read_head"]
+from fastgate._core.letters cimport PyUnicode_GET_LENGTH, has_controls, utf8_of
+
+__all__ = ["HeadTooLargeError", "RequestHead", "printable", "read_head"]
 
 HEAD_BYTES_MAX = 64 * 1024
 """Most bytes of forwarded header lines; Granian's own header buffer is set to the same (gateway/serve.py)."""
@@ -90,7 +91,7 @@ cdef int note(RequestHead head, const char *name, Py_ssize_t size, str value) ex
             head.has_version = True
     elif first == c"c":
         if same(name, size, b"content-length", 14):
-            head.content_length = int(value) if value.isdecimal() and len(value) < 19 else -2
+            head.content_length = length_in(value)
         elif same(name, size, b"content-encoding", 16):
             head.encoded = head.encoded or (value != "identity" and value != "")
         elif same(name, size, b"content-type", 12):
@@ -104,10 +105,23 @@ cdef int note(RequestHead head, const char *name, Py_ssize_t size, str value) ex
     return 0
 
 
+cdef Py_ssize_t length_in(str value) except? -2:
+    """The length that a content-length states; -2 for what is no number of at most 18 digits."""
+    cdef Py_ssize_t size, i, length = 0
+    cdef const char *p = utf8_of(value, &size)
+    if not 0 < size < 19:
+        return -2
+    for i in range(size):
+        if not c"0" <= p[i] <= c"9":
+            return -2
+        length = length * 10 + p[i] - c"0"
+    return length
+
+
 cdef bint is_host(str value) except -1:
     """Whether a Host names one host, with or without a port: what a name, an address or a `[…]` literal consists of."""
     cdef Py_ssize_t size, i
-    cdef const char *p = PyUnicode_AsUTF8AndSize(value, &size)
+    cdef const char *p = utf8_of(value, &size)
     for i in range(size):
         if not (c"a" <= p[i] | 0x20 <= c"z" or c"0" <= p[i] <= c":" or p[i] in b"-._~%[]"):
             return False
@@ -117,10 +131,18 @@ cdef bint is_host(str value) except -1:
 cdef inline bint clean(const char *value, Py_ssize_t size) noexcept nogil:
     """No control characters but tab: nothing in a value can end its line."""
     cdef Py_ssize_t i
-    cdef unsigned char bad = 0
-    for i in range(size):
-        bad |= (<unsigned char>value[i] < 32 and value[i] != c"\t") or value[i] == 127
-    return bad == 0
+    if has_controls(value, size):
+        for i in range(size):
+            if (<unsigned char>value[i] < 32 and value[i] != c"\t") or value[i] == 127:
+                return False
+    return True
+
+
+cpdef bint printable(str text) except -1:
+    """Whether it is ASCII, and none of it controls anything."""
+    cdef Py_ssize_t size
+    cdef const char *p = utf8_of(text, &size)
+    return size == PyUnicode_GET_LENGTH(text) and not has_controls(p, size)
 
 
 cpdef RequestHead read_head(list items):
@@ -134,7 +156,7 @@ cpdef RequestHead read_head(list items):
     cdef tuple item
     cdef bytearray spill = None
     for item in items:
-        name = PyUnicode_AsUTF8AndSize(item[0], &name_size)
+        name = utf8_of(item[0], &name_size)
         if name_size == 0:
             continue
         if len(<str>item[1]) > VALUE_MAX:
@@ -142,7 +164,7 @@ cpdef RequestHead read_head(list items):
         note(head, name, name_size, <str>item[1])
         if not forwarded(name, name_size):
             continue
-        value = PyUnicode_AsUTF8AndSize(item[1], &value_size)
+        value = utf8_of(item[1], &value_size)
         if not clean(name, name_size) or not clean(value, value_size):
             raise ValueError(f"header {item[0]!r} holds a control character")
         if spill is None and used + name_size + value_size + 4 <= <Py_ssize_t>sizeof(buffer):

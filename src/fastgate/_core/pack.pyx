@@ -11,9 +11,10 @@ from cpython.buffer cimport PyBUF_SIMPLE, PyBuffer_Release, PyObject_GetBuffer
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
 from cpython.long cimport PyLong_AsLongLongAndOverflow
 from cpython.mem cimport PyMem_Free, PyMem_Malloc, PyMem_Realloc
-from cpython.unicode cimport PyUnicode_AsUTF8AndSize
 from libc.stdint cimport int64_t, uint64_t
 from libc.string cimport memcpy
+
+from fastgate._core.letters cimport utf8_of
 
 import msgspec
 
@@ -58,8 +59,13 @@ cdef class Packer:
     cpdef int text(self, str value) except -1:
         """UnicodeEncodeError for a lone surrogate."""
         cdef Py_ssize_t size
-        cdef const char *p = PyUnicode_AsUTF8AndSize(value, &size)
-        self.head(size, 0xA0, 32, 0xD9, 0xDA)
+        cdef const char *p = utf8_of(value, &size)
+        self.reserve(HEAD + size)
+        if size < 32:  # most are so short
+            self.data[self.size] = <unsigned char>(0xA0 | size)
+            self.size += 1
+        else:
+            self.head(size, 0xA0, 32, 0xD9, 0xDA)
         return self.put(p, size)
 
     cpdef int number(self, int64_t value) except -1:
@@ -114,6 +120,8 @@ cdef class Packer:
     cpdef int packed(self, object value) except -1:
         """What is MessagePack already, as bytes or msgspec.Raw."""
         cdef Py_buffer view
+        if type(value) is bytes:
+            return self.put(PyBytes_AS_STRING(value), PyBytes_GET_SIZE(value))
         PyObject_GetBuffer(value, &view, PyBUF_SIMPLE)
         try:
             return self.put(<const char *>view.buf, view.len)

@@ -47,6 +47,7 @@ cdef class Pump(AnswerHead):
     cdef int outcome
     cdef int slot
     cdef int fd                     # of a plain connection's socket, else -1
+    cdef bint lent                  # the transport was given what the socket did not take, and may still have it
     cdef int informational
     cdef Py_ssize_t head_bytes
     cdef int64_t left               # of a plain answer's body, -1 while llhttp reads
@@ -66,6 +67,7 @@ cdef class Pump(AnswerHead):
     cdef int parse(self, bytes data) except -1
     cdef bint open_plain(self, bytes data) except -1
     cdef int take(self, bytes data, Py_ssize_t begun) except -1
+    cdef int keep_piece(self, bytes body) except -1
     cdef int begin(self, int status) except -1
     cdef int flush(self) except -1
     cdef int deliver(self, bytes chunk) except -1

@@ -20,7 +20,7 @@ Knows nothing of routes, prices, keys or journals. Never raises into the event l
 """
 
 cimport cython
-from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
+from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
 from libc.stdint cimport int64_t
 
 from fastgate._core.credit cimport WINDOW, Credit
@@ -106,7 +106,7 @@ cdef class Pump(AnswerHead):
         self.waiter = self.loop.create_future() if told is None else None
         if slot >= 0:  # sent, from here on: whatever was noted before is of another attempt
             flight.note(slot, meter.usage, 0)
-        send_now(self.fd, self.transport, head, body)
+        self.lent = send_now(self.fd, self.transport, head, body, self.lent)
         return self.waiter
 
     def attach(self, object send, Credit credit, object locate, object told=None):
@@ -290,7 +290,7 @@ cdef class Pump(AnswerHead):
             size = <Py_ssize_t>self.left
         if size:
             self.left -= size
-            self.on_body(data if size == PyBytes_GET_SIZE(data) else data[begun:begun + size])
+            self.keep_piece(PyBytes_FromStringAndSize(PyBytes_AS_STRING(data) + begun, size))
         if self.left == 0:
             self.keep_alive = not surplus
             if self.outcome == RUNNING:
@@ -327,14 +327,19 @@ cdef class Pump(AnswerHead):
         return 0
 
     def on_body(self, bytes body):
+        self.keep_piece(body)
+
+    cdef int keep_piece(self, bytes body) except -1:
+        """More of the body."""
         if self.outcome != RUNNING:
-            return
+            return 0
         self.pieces.append(body)
         self.collected += PyBytes_GET_SIZE(body)
         if self.state == COLLECT and self.collected > BODY_MAX:
             self.outcome = FAILED
             self.failure = "bad_response"
             self.drop()
+        return 0
 
     def on_message_complete(self):
         if self.status == 0:  # a 1xx: the real head follows

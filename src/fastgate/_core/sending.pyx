@@ -52,11 +52,11 @@ cdef inline char *put(char *at, const char *piece, Py_ssize_t size) noexcept:
     return at + size
 
 
-cdef int send_now(int fd, object transport, bytes head, bytes body) except -1:
+cdef bint send_now(int fd, object transport, bytes head, bytes body, bint lent) except -1:
     cdef iovec parts[2]
     cdef ssize_t taken = -1
     cdef Py_ssize_t head_size = PyBytes_GET_SIZE(head), body_size = PyBytes_GET_SIZE(body)
-    if fd >= 0 and transport.get_write_buffer_size() == 0:
+    if fd >= 0 and (not lent or transport.get_write_buffer_size() == 0):
         parts[0].iov_base = PyBytes_AS_STRING(head)
         parts[0].iov_len = <size_t>head_size
         parts[1].iov_base = PyBytes_AS_STRING(body)
@@ -68,7 +68,9 @@ cdef int send_now(int fd, object transport, bytes head, bytes body) except -1:
         transport.writelines((head[taken:], body))
     elif taken < head_size + body_size:
         transport.write(memoryview(body)[taken - head_size:])
-    return 0
+    else:
+        return False
+    return True
 
 
 cdef bint passable(const char *value, Py_ssize_t size) noexcept:

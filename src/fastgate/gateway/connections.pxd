@@ -33,6 +33,7 @@ cdef class Connections:
 
 cdef class Pools:
     cdef public dict _pools
+    cdef public Connections _found
 
     @cython.locals(pool=Connections)
     cpdef Connections find(self, endpoint)

@@ -88,11 +88,19 @@ class Pools:
     """The pools of every endpoint in force, by label."""
 
     _pools: dict[str, Pool]
+    _found: Pool | None
+    """The one that was asked for last."""
 
     def __init__(self) -> None:
         self._pools = {}
+        self._found = None
 
     def find(self, endpoint: Endpoint) -> Pool | None:
         """The endpoint's pool, or None for an endpoint of an older snapshot."""
-        pool = self._pools.get(label_of(endpoint) if endpoint.key else endpoint.name)
-        return pool if pool is not None and pool.endpoint is endpoint else None
+        pool = self._found
+        if pool is None or pool.endpoint is not endpoint:
+            pool = self._pools.get(label_of(endpoint) if endpoint.key else endpoint.name)
+            if pool is None or pool.endpoint is not endpoint:
+                return None
+            self._found = pool
+        return pool

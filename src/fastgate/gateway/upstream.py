@@ -85,6 +85,7 @@ class Upstreams(Pools):
                 pool.retired = True
                 pool.sweep()
         self._pools = pools
+        self._found = None
 
     def pool(self, endpoint: Endpoint, limits: Limits) -> Pool:
         """The endpoint's pool; a call that began under an older snapshot gets one of its own."""

@@ -9,6 +9,3 @@ from fastgate.call cimport Call
 
 @cython.locals(request=RequestView, head=RequestHead, price=PriceRow, out=Packer, blob=bytes)
 cpdef bytes encode_note(Call call)
-
-
-cpdef object put_caller(Packer out, who)

@@ -34,7 +34,6 @@ from fastgate.journal.format import epoch_number, epoch_text, is_epoch
 
 if TYPE_CHECKING:
     from fastgate.call import Call
-    from fastgate.snapshot import KeyRow
 
 SUFFIX = ".flight"
 
@@ -146,7 +145,7 @@ def encode_note(call: Call) -> bytes:
     assert call.principal is not None
     assert request is not None
     out.begin(NOTE_FIELDS)
-    put_caller(out, call.principal)
+    out.packed(call.principal.packed)
     out.text(call.session)
     out.text(head.agent)
     out.text(head.parent_agent)
@@ -170,21 +169,6 @@ def encode_note(call: Call) -> bytes:
     out.value(call.cells)
     blob = out.taken()
     return blob if len(blob) <= NOTE_BYTES else fit_note(_decode(blob))
-
-
-def put_caller(out: Packer, who: KeyRow | None) -> None:
-    """Whose call it is; nobody's where no key was accepted."""
-    if who is None:
-        for _ in range(5):
-            out.text("")
-        out.value({})
-        return
-    out.value(who.org)
-    out.value(who.team)
-    out.value(who.user)
-    out.value(who.key)
-    out.value(who.cost_center)
-    out.value(who.tags)
 
 
 def fit_note(note: FlightNote) -> bytes:

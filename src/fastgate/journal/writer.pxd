@@ -3,6 +3,11 @@ from libc.stdint cimport int64_t, uint64_t
 cimport cython
 
 
+cdef int64_t _most
+cdef int64_t _frame
+
+
+@cython.locals(size=int64_t)
 cpdef int64_t framed(bytes body) except -1
 
 

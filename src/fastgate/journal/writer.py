@@ -29,6 +29,9 @@ Fsync = Literal["never", "always"]
 _EPOCH_DRAWS = 16
 """4096 names a millisecond: sixteen collisions in a row are no accident."""
 
+_most, _frame = MAX_BODY_BYTES, FRAME_BYTES
+"""The same in C."""
+
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 
 
@@ -47,9 +50,10 @@ class JournalBroken(JournalError):  # noqa: N818
 
 def framed(body: bytes) -> int:
     """The bytes that a record takes; ValueError when its body is over MAX_BODY_BYTES."""
-    if len(body) > MAX_BODY_BYTES:
-        raise ValueError(f"a body of {len(body)} bytes; the journal takes up to {MAX_BODY_BYTES}")
-    return FRAME_BYTES + len(body)
+    size = len(body)
+    if size > _most:
+        raise ValueError(f"a body of {size} bytes; the journal takes up to {MAX_BODY_BYTES}")
+    return _frame + size
 
 
 def whole(bodies: list[bytes], taken: int) -> tuple[int, int]:

@@ -5,7 +5,6 @@ from fastgate._core.pack cimport Packer
 from fastgate._core.request cimport RequestView
 from fastgate._core.usage cimport Usage
 from fastgate.call cimport Call
-from fastgate.journal.flight cimport put_caller
 
 
 @cython.locals(request=RequestView, head=RequestHead, out=Packer)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from fastgate._core.pack import Packer
 from fastgate._core.prefix import read_prefix
-from fastgate.journal.flight import put_caller
+from fastgate.snapshot import packed
 
 if TYPE_CHECKING:
     from fastgate._core.usage import Usage
@@ -17,6 +17,9 @@ TOOLS_MAX = 1024
 
 MODEL_CHARS_MAX = 256
 """A model id as recorded; what a client sends may be any string."""
+
+NOBODY = packed("", "", "", "", "", {})
+"""In the place of a key's own, where none was accepted."""
 
 FIELDS = 50
 """Of fastgate.record.CallRecord."""
@@ -36,7 +39,7 @@ def encode(call: Call) -> bytes:
     out.number(call.at_ns)
     out.number(call.elapsed_us())
     out.number(call.head_us)
-    put_caller(out, call.principal)
+    out.packed(NOBODY if call.principal is None else call.principal.packed)
     out.text(call.session)
     out.text(head.agent)
     out.text(head.parent_agent)
