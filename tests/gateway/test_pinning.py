@@ -34,6 +34,8 @@ def until(found: Callable[[], object], wanted: object) -> None:
         time.sleep(0.02)
 
 
+@pytest.mark.faults
+@pytest.mark.slow
 @pytest.mark.skipif(not 2 <= len(CORES) <= 8, reason="one processor is everybody's, and many take much load")
 def test_a_busy_worker_keeps_to_a_core_of_its_own(tmp_path: Path) -> None:
     plane = Plane(tmp_path, (endpoint("http://127.0.0.1:1"),), workers=len(CORES), pin=True).start()
