@@ -79,7 +79,7 @@ cdef class Packer:
             self.mark(0xD0, <uint64_t>value, 1)
         elif value >= -0x8000:
             self.mark(0xD1, <uint64_t>value, 2)
-        elif value >= -0x80000000:
+        elif value >> 31 == -1:
             self.mark(0xD2, <uint64_t>value, 4)
         else:
             self.mark(0xD3, <uint64_t>value, 8)
@@ -180,7 +180,7 @@ cdef class Packer:
             self.mark(0xCC, value, 1)
         elif value < 0x10000:
             self.mark(0xCD, value, 2)
-        elif value < 0x100000000:
+        elif not value >> 32:  # a literal of more than 32 bits would be a Python integer
             self.mark(0xCE, value, 4)
         else:
             self.mark(0xCF, value, 8)
@@ -198,7 +198,7 @@ cdef class Packer:
             self.mark(short_, <uint64_t>size, 1)
         elif size < 0x10000:
             self.mark(long_, <uint64_t>size, 2)
-        elif size < 0x100000000:
+        elif not size >> 32:
             self.mark(long_ + 1, <uint64_t>size, 4)
         else:
             raise ValueError(f"MessagePack takes no text or list of {size}")
