@@ -274,7 +274,7 @@ class Watch:
                 return stopped_message(body, seen.stop[1])
             if seen.places:
                 edits += edits_of(block, seen)
-        return replace(body, edits) if edits else body
+        return replace(body, sorted(edits)) if edits else body  # a citation may stand before the text
 
     def judge_unread(self, body: bytes) -> bytes:
         """A body that is no message: told as not scanned. What the rules find in it as it is stops it, for no place of

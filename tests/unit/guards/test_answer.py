@@ -130,6 +130,15 @@ def test_logging_delays_no_text_and_changes_nothing() -> None:
     assert [verdict[1] for verdict in noted] == ["log", "log"]
 
 
+def test_all_of_a_block_is_changed_whatever_stands_first_in_it() -> None:
+    """A citation may stand before its text."""
+    cited = {"type": "text", "citations": [{"cited_text": f"in {BAD}"}], "text": f"see {BAD}"}
+    changed = watch("redact")[0].whole(json.dumps({"content": [cited]}).encode())
+    assert BAD.encode() not in changed
+    said = json.loads(changed)["content"][0]
+    assert (said["text"], said["citations"][0]["cited_text"]) == ("see [removed: bad-link]", "in [removed: bad-link]")
+
+
 def test_whole_answers_are_looked_at_too() -> None:
     message = {
         "id": "m", "stop_reason": "tool_use", "usage": {"output_tokens": 3},
