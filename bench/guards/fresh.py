@@ -2,7 +2,8 @@
 
 hermes-jailbench and bastionprobe (MIT), weiseer-prompt-redteam (Apache-2.0). Their halves are cut
 as those of corpora.py are. And two of which nothing was read, by anybody or any fit: fas-judgement and
-nullsec-promptinject (MIT). `bench/guards/peers.sh` installs them.
+nullsec-promptinject (MIT). Of aicu-scanner (MIT), which came after all of these, half was read. `bench/guards/peers.sh`
+installs them.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from pathlib import Path
 
 import yaml
 
-from bench.guards.sample import Sample, lines_of
+from bench.guards.sample import Sample, is_unread, lines_of
 
 HERMES = {
     "IDENTITY_OVERRIDE": "jailbreak",
@@ -74,7 +75,7 @@ NULLSEC = {"extraction": "extraction", "override": "injection", "jailbreak": "ja
 
 
 def untouched(python: Path) -> Iterator[Sample]:
-    """All of two corpora of which nothing was read."""
+    """All of two corpora of which nothing was read, and that half of a third."""
     site = next((python.parent.parent / "lib").glob("python3*/site-packages"))
     path = site / "fas_judgement/modules/ai_security/patterns/data/single-shot/patterns.json"
     for row in json.loads(path.read_text()) if path.exists() else ():
@@ -84,3 +85,8 @@ def untouched(python: Path) -> Iterator[Sample]:
         match call.args:
             case [ast.Constant(value=str() as text), ast.Constant(value=str() as category), *_] if category in NULLSEC:
                 yield Sample("nullsec-promptinject", NULLSEC[category], text, text)
+    path = site / "aicu/generators/indirect_injection_gen.py"
+    for node in ast.walk(ast.parse(path.read_text())) if path.exists() else ():
+        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "INJECTION_PAYLOADS":
+            texts = [str(row["text"]) for row in ast.literal_eval(node.value)]
+            yield from (Sample("aicu-scanner", "indirect", text, text) for text in texts if is_unread(text))

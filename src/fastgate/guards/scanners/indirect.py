@@ -13,7 +13,9 @@ from fastgate.guards.scanners._model_orders import ORDERS_TO_MODELS, SYSTEM_CLAI
 from fastgate.guards.scanners._next_step import NEXT
 from fastgate.guards.scanners._notes import NOTES
 from fastgate.guards.scanners._phrases import any_of, chain, gap, not_the_clients, phrase_rule
+from fastgate.guards.scanners._processing import PROCESSING
 from fastgate.guards.scanners._requests import REQUESTS
+from fastgate.guards.scanners._short_orders import SHORT_ORDERS
 from fastgate.guards.scanners._spoken_to import SPOKEN_TO
 from fastgate.guards.scanners._verdicts import VERDICTS
 
@@ -392,6 +394,8 @@ RULES = (
     *VERDICTS,
     *SPOKEN_TO,
     *NEXT,
+    *PROCESSING,
+    *SHORT_ORDERS,
 )
 
 SCANNER = Scanner(
