@@ -19,10 +19,7 @@ from fastgate.guards.scanners._short_orders import SHORT_ORDERS
 from fastgate.guards.scanners._spoken_to import SPOKEN_TO
 from fastgate.guards.scanners._verdicts import VERDICTS
 
-MUST = any_of("""
-    must | should(?: first)? | have to | need to | are required to | are instructed to | is required to |
-    shall
-""")
+MUST = any_of("must | should(?: first)? | have to | need to | (?:are|is) required to | are instructed to | shall")
 
 A_MODEL = any_of(r"""
     (?:the |all |any )?(?:ai|llm) (?:assistants?|models?|agents?|readers?|reviewers?) |
