@@ -13,6 +13,7 @@ from __future__ import annotations
 import logging
 import os
 import time
+from contextlib import suppress
 
 from fastgate.clock import mono_ns
 from fastgate.proc import usable_cpus
@@ -62,13 +63,24 @@ class Pinning:
             self._move(self._anywhere)
 
     def _move(self, where: set[int]) -> None:
+        """All threads, or none."""
+        moved: list[int] = []
+        try:
+            for tid in map(int, os.listdir("/proc/self/task")):
+                _put(tid, where)
+                moved.append(tid)
+        except OSError as error:
+            self._core = None  # here it never will be allowed, and once told is enough
+            log.warning("a busy worker keeps to no core of its own: %s", error.strerror)
+            with suppress(OSError):
+                for tid in moved:
+                    _put(tid, self._anywhere)
+            self.pinned = False
+            return
         self.pinned = not self.pinned
-        for tid in os.listdir("/proc/self/task"):
-            try:
-                os.sched_setaffinity(int(tid), where)
-            except ProcessLookupError:
-                continue  # it has ended meanwhile
-            except OSError as error:
-                self._core = None  # here it never will be allowed, and once told is enough
-                log.warning("a busy worker keeps to no core of its own: %s", error.strerror)
-                return
+
+
+def _put(tid: int, where: set[int]) -> None:
+    """Nothing where the thread has ended."""
+    with suppress(ProcessLookupError):
+        os.sched_setaffinity(tid, where)

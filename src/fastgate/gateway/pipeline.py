@@ -32,6 +32,10 @@ if TYPE_CHECKING:
     from fastgate.gateway.worker import Worker
 
 
+LAST_WORDS = (Kind.CLIENT_GONE, Kind.DRAINING)
+"""After these a call asks no other model: nobody is there for the answer, or the worker is about to end."""
+
+
 async def go_on(call: Call, worker: Worker) -> None:
     """Take a call that came the plain way from the room it has come to, to its end."""
     try:
@@ -121,6 +125,8 @@ async def send(call: Call, worker: Worker) -> None:
                 continue
         except GatewayError as exc:
             error = exc.bare()
+            if error.kind in LAST_WORDS:
+                raise error from None
         if call.preferred and await move_on(error):
             continue
         if call.throttled and call.snapshot.data.throttled and ladder.descend(call, worker.lending):
@@ -146,7 +152,7 @@ async def fits(call: Call, worker: Worker, before: ladder.Standing) -> bool:
     try:
         await held(call, worker)
     except GatewayError as refusal:
-        if refusal.kind in (Kind.CLIENT_GONE, Kind.DRAINING):
+        if refusal.kind in LAST_WORDS:
             raise
         before.restore(call)
         await hold.hold_again(call, before.nano, worker.lending)

@@ -29,7 +29,7 @@ def other() -> Iterator[int]:
     ended.set()
     thread.join()
     for tid in os.listdir("/proc/self/task"):
-        os.sched_setaffinity(int(tid), ANYWHERE)
+        pinning._put(int(tid), ANYWHERE)
 
 
 class Clocks:
@@ -80,6 +80,25 @@ def test_where_it_is_not_allowed_that_is_said_once(
     assert [record.message for record in caplog.records] == [
         "a busy worker keeps to no core of its own: Operation not permitted"
     ]
+
+
+def test_what_was_moved_is_moved_back(other: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    put, moved = os.sched_setaffinity, []
+
+    def refuse_the_second(tid: int, where: set[int]) -> None:
+        if where == {CORE}:
+            moved.append(tid)
+            if len(moved) == 2:
+                raise OSError(22, "Invalid argument")
+        put(tid, where)
+
+    clocks, pin = Clocks(monkeypatch), Pinning(CORE)
+    monkeypatch.setattr(os, "sched_setaffinity", refuse_the_second)
+    clocks.go(pin, 1.0)
+    clocks.go(pin, 1.0)
+    assert len(moved) == 2
+    assert places(other) == [ANYWHERE] * 2
+    assert not pin.pinned
 
 
 @pytest.mark.parametrize("quota", [0.0, 1.5])
