@@ -9,6 +9,7 @@ Compiled (turns.pxd): asked once by every call, which waits only where the loop 
 
 from __future__ import annotations
 
+import time
 from collections import deque
 from collections.abc import Callable
 
@@ -23,7 +24,7 @@ LONGEST_NS, SHARE = 25_000_000, 5
 several times; in overload another thread is always there to take it, so that of short turns little would be left."""
 
 RATE_NS = 200_000_000
-"""Over how long it is measured how fast calls begin while others wait."""
+"""Over how much processor time it is measured what calls take of it while others wait."""
 
 FORGET_NS = 1_000_000_000
 """After so long without calls that wait it is measured anew: others come, and cost what they cost."""
@@ -33,26 +34,35 @@ Go = Callable[[], object]
 
 
 class Turns:
-    """Those of one loop. `soon` has a function called in its next turn."""
+    """Those of one loop. `soon` has a function called in the next turn."""
 
-    def __init__(self, soon: Callable[[Go], object], clock: Callable[[], int] = mono_ns) -> None:
+    def __init__(
+        self,
+        soon: Callable[[Go], object],
+        clock: Callable[[], int] = mono_ns,
+        spent: Callable[[], int] = time.process_time_ns,
+    ) -> None:
         self._soon = soon
         self._clock = clock
+        self._spent = spent
+        """The processor time that this process has had: what others take of its core is not the calls'."""
         self._queue: deque[tuple[int, Go]] = deque()
         self._due = False
         """Whether the loop has a turn to come."""
         self._since_ns = 0
         """Since when calls begin one after the other, or since the last turn."""
-        self._begun = 0
-        """Calls that have begun since."""
         self._done_ns = 0
         """When a call last had begun."""
-        self._line_ns = 0
-        """When the first came that had to wait, of a line of such with no gap of FORGET_NS."""
         self._left_ns = 0
-        """When the last of it had begun."""
+        """When the last of those that waited had begun."""
+        self._spent_ns = 0
+        """What it had spent when a turn began, or the first had to wait."""
+        self._begun = 0
+        """Calls that have begun since."""
+        self._line_ns = 0
+        """What it spent while some waited, but for gaps shorter than FORGET_NS."""
         self._cost_ns = 0.0
-        """From one beginning to the next, in such a line."""
+        """What a call takes of it, all told."""
 
     def full(self) -> bool:
         """Whether a call whose body has come must `wait`. If not it begins now, and `done` is called after that."""
@@ -60,10 +70,9 @@ class Turns:
             return True
         now_ns = self._clock()
         if now_ns - self._done_ns >= GAP_NS:
-            self._since_ns, self._begun = now_ns, 0
+            self._since_ns = now_ns
         elif now_ns - self._since_ns >= TURN_NS:
             return True
-        self._begun += 1
         return False
 
     def done(self) -> None:
@@ -74,16 +83,16 @@ class Turns:
         """Have a call that found it full begin when its turn comes."""
         now_ns = self._clock()
         if not self._queue and now_ns - self._left_ns >= FORGET_NS:
-            self._line_ns, self._cost_ns = now_ns, 0.0
+            self._line_ns, self._cost_ns = 0, 0.0
         self._queue.append((now_ns, go))
         if not self._due:
-            self._due = True
+            self._due, self._begun, self._spent_ns = True, 0, self._spent()
             self._soon(self._turn)
 
     def _turn(self) -> None:
         queue, now_ns = self._queue, self._clock()
-        self._measure(now_ns)
-        self._since_ns, self._begun = now_ns, 0
+        self._measure()
+        self._since_ns = now_ns
         length_ns = min(LONGEST_NS, max(TURN_NS, (now_ns - queue[0][0]) // SHARE))
         try:
             while queue and self._clock() - now_ns < length_ns:
@@ -98,11 +107,15 @@ class Turns:
             else:
                 self._left_ns = self._done_ns
 
-    def _measure(self, now_ns: int) -> None:
+    def _measure(self) -> None:
         """A turn is over at whose end calls waited."""
-        spent_ns = now_ns - self._since_ns
-        share = min(1.0, spent_ns / min(RATE_NS, max(1, spent_ns, now_ns - self._line_ns)))
-        self._cost_ns += (spent_ns / max(1, self._begun) - self._cost_ns) * share
+        before_ns, self._spent_ns = self._spent_ns, self._spent()
+        spent_ns = self._spent_ns - before_ns
+        if self._begun:
+            self._line_ns += spent_ns
+            share = spent_ns / max(1, spent_ns, min(RATE_NS, self._line_ns))
+            self._cost_ns += (spent_ns / self._begun - self._cost_ns) * share
+            self._begun = 0
 
     def waiting(self) -> int:
         """How many wait."""
@@ -118,5 +131,5 @@ class Turns:
             return 0
 
     def takes_ns(self, calls: int) -> float:
-        """How long it takes until so many have begun, by what those before them took; 0 while that is not known."""
+        """What so many will take of a processor, by what those before them took; 0 while that is not known."""
         return calls * self._cost_ns

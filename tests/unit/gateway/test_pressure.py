@@ -36,13 +36,15 @@ class Loop:
         self.now_ns = 10 * S
         self.cost_ns, self.body_ns = cost_ns, body_ns
         self.soon: deque[Callable[[], object]] = deque()
-        self.turns = Turns(self.soon.append, lambda: self.now_ns)
+        self.turns = Turns(self.soon.append, lambda: self.now_ns, lambda: self.busy_ns)
         self.pressure = Pressure(1 << 30, self.turns, lambda: 0)
         self.heads: deque[int] = deque()
         """When calls will come."""
         self.bodies: deque[int] = deque()
         """When those came whose bodies are on their way."""
         self.in_flight = self.refused = self.busy_ns = 0
+        self.shared = 1
+        """How many want the core that the loop is on."""
         self.waits: list[int] = []
         """From a call's head to its beginning."""
         self._beat_ns = self.now_ns
@@ -65,7 +67,7 @@ class Loop:
         self.in_flight -= 1
         cost_ns = self.cost_ns()
         self.busy_ns += cost_ns
-        self.spend(cost_ns)
+        self.spend(cost_ns * self.shared)
 
     def body(self, came_ns: int) -> None:
         if self.turns.full():
@@ -121,6 +123,16 @@ def test_many_small_calls_at_once_are_all_served(calls: int, cost_us: int, body_
     assert (len(loop.waits), loop.refused) == (calls, 0)
 
 
+def test_small_calls_are_served_beside_neighbours_that_keep_the_core() -> None:
+    """It takes long, and not for the calls: in a closed loop, so that all that are answered come again."""
+    loop = Loop(lambda: 100 * US, MS)
+    loop.shared = 50
+    for _ in range(20):
+        loop.heads.extend([loop.now_ns] * 64)
+        loop.run(0.35)
+    assert loop.refused == 0 and len(loop.waits) > 500
+
+
 def test_calls_that_cost_another_sum_than_those_before_are_measured_anew() -> None:
     """Two hundred small calls after an overload with dear ones."""
     costs = [8 * MS]
@@ -159,7 +171,7 @@ def test_a_call_that_goes_on_in_the_next_turn_is_the_last_of_its_own() -> None:
     soon: list[Callable[[], object]] = []
     went: list[int] = []
     now_ns = [S]
-    turns = Turns(soon.append, lambda: now_ns[0])
+    turns = Turns(soon.append, lambda: now_ns[0], lambda: now_ns[0])
     while not turns.full():
         now_ns[0] += GAP_NS // 2
         turns.done()
@@ -180,7 +192,7 @@ def begin(went: list[int], number: int, goes_on: bool) -> bool:
 
 
 def pressure_of(limit: int = 1 << 30) -> Pressure:
-    return Pressure(limit, Turns(lambda _: None, lambda: S), lambda: 0)
+    return Pressure(limit, Turns(lambda _: None, lambda: S, lambda: S), lambda: 0)
 
 
 def test_steps_by_calls_in_flight() -> None:
