@@ -52,14 +52,16 @@ async def run(call: Call, worker: Worker, items: Items | None) -> None:
     try:
         if items is not None:
             enter(call, worker, items)
-        if call.request is None:
+        begins = call.request is None  # else it began the plain way
+        if begins:
             call.body = await body.receive(call, call.snapshot.limits.body_bytes)
             if worker.turns.full():
                 await turn(worker)
             proceed(call, worker)
         if call.snapshot.guards is not None and not call.screened:
             await guard.screen(call)
-        worker.turns.done()
+        if begins:
+            worker.turns.done()
         if call.snapshot.cache is not None:
             transport = await cache.lookup(call, worker.cached, worker.locate)
         if call.origin is None:

@@ -30,6 +30,9 @@ WAITED_NS = 50_000_000
 """Nobody is refused before the next call has waited that long: it takes a while until it is known what calls cost.
 Hundreds that come at once are no overload, and are all taken."""
 
+AGAIN_NS = 10_000_000
+"""The same shortly after calls were refused: a worker that is through with its overload refuses nobody."""
+
 TARGET_NS = 120_000_000
 """What a call may take to begin, of a processor: short against what a model takes to. A line that is longer makes
 nothing quicker; with this one it waits twice as long at four times capacity as at capacity (bench.overload)."""
@@ -92,7 +95,7 @@ class Pressure:
         if in_flight >= self.limit or self.late == REFUSING:
             return REFUSING
         turns = self._turns
-        if self.late or turns.waited_ns() >= WAITED_NS:
+        if turns.waited_ns() >= (AGAIN_NS if self.late else WAITED_NS):
             waiting = turns.waiting()
             waiting += max(0, min(self._taken + self._taken_before, in_flight - self._sent() - waiting))
             if waiting >= WAITING_CALLS and turns.takes_ns(waiting) >= TARGET_NS:

@@ -10,7 +10,6 @@ cdef class Turns:
     cdef bint _due
     cdef long long _since_ns
     cdef long long _done_ns
-    cdef long long _left_ns
     cdef long long _spent_ns
     cdef int _begun
     cdef long long _line_ns

@@ -26,9 +26,6 @@ several times; in overload another thread is always there to take it, so that of
 RATE_NS = 200_000_000
 """Over how much processor time it is measured what calls take of it while others wait."""
 
-FORGET_NS = 1_000_000_000
-"""After so long without calls that wait it is measured anew: others come, and cost what they cost."""
-
 Go = Callable[[], object]
 """True: the call goes on in the loop's next turn, as tasks do, and no other begins in this one."""
 
@@ -53,14 +50,12 @@ class Turns:
         """Since when calls begin one after the other, or since the last turn."""
         self._done_ns = 0
         """When a call last had begun."""
-        self._left_ns = 0
-        """When the last of those that waited had begun."""
         self._spent_ns = 0
         """What it had spent when a turn began, or the first had to wait."""
         self._begun = 0
         """Calls that have begun since."""
         self._line_ns = 0
-        """What it spent while some waited, but for gaps shorter than FORGET_NS."""
+        """What it spent since the first of those that wait came."""
         self._cost_ns = 0.0
         """What a call takes of it, all told."""
 
@@ -82,7 +77,7 @@ class Turns:
     def wait(self, go: Go) -> None:
         """Have a call that found it full begin when its turn comes."""
         now_ns = self._clock()
-        if not self._queue and now_ns - self._left_ns >= FORGET_NS:
+        if not self._queue:  # others come now, and cost what they cost
             self._line_ns, self._cost_ns = 0, 0.0
         self._queue.append((now_ns, go))
         if not self._due:
@@ -104,8 +99,6 @@ class Turns:
             self._due = bool(queue)
             if queue:
                 self._soon(self._turn)
-            else:
-                self._left_ns = self._done_ns
 
     def _measure(self) -> None:
         """A turn is over at whose end calls waited."""

@@ -133,16 +133,20 @@ def test_small_calls_are_served_beside_neighbours_that_keep_the_core() -> None:
     assert loop.refused == 0 and len(loop.waits) > 500
 
 
-def test_calls_that_cost_another_sum_than_those_before_are_measured_anew() -> None:
-    """Two hundred small calls after an overload with dear ones."""
+def test_small_calls_right_after_an_overload_with_dear_ones_are_all_served() -> None:
+    """A third of what the worker can do, and two hundred at once."""
     costs = [8 * MS]
     loop = Loop(lambda: costs[0], MS)
     loop.heads.extend(range(loop.now_ns, loop.now_ns + S, 2 * MS))
-    loop.run(3.0)
-    assert loop.refused > 0 and loop.in_flight == 0
+    loop.run(1.0)
+    while loop.in_flight:
+        loop.run(0.01)
+    assert loop.refused > 0 and loop.pressure.late == CLOSING
     refused, costs[0] = loop.refused, 100 * US
-    loop.heads.extend([loop.now_ns] * 200)
-    loop.run(0.5)
+    loop.heads.extend(range(loop.now_ns, loop.now_ns + 3 * S, 300 * US))
+    loop.run(1.0)
+    loop.heads.extendleft([loop.now_ns] * 200)
+    loop.run(2.5)
     assert (loop.refused, loop.in_flight) == (refused, 0)
 
 
