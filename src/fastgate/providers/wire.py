@@ -17,6 +17,7 @@ import msgspec
 from fastgate._core.sending import request_head
 from fastgate._core.splice import members, splice
 from fastgate.errors import unsupported
+from fastgate.prices.book import MAX_MODEL_CHARS
 from fastgate.providers.capabilities import Fit, Fitter, capabilities_of
 from fastgate.providers.credentials import Rotating, from_command
 from fastgate.providers.models import endpoint_model
@@ -83,7 +84,9 @@ class Wire:
         if named is None:
             if len(self._models) >= MODELS_KEPT:
                 self._models.clear()
-            named = self._models[model] = endpoint_model(self.endpoint, model)
+            named = endpoint_model(self.endpoint, model)
+            if len(model) <= MAX_MODEL_CHARS:
+                self._models[model] = named
         return named
 
     def request(self, call: Call) -> tuple[bytes, bytes]:

@@ -10,6 +10,7 @@ from fastgate.budgets import selected
 from fastgate.call import Call
 from fastgate.errors import GatewayError, model_not_allowed, paused, rate_limited
 from fastgate.gateway.rates import Limited, Rates
+from fastgate.prices.book import MAX_MODEL_CHARS
 from fastgate.routing.preferred import take
 from fastgate.snapshot import PauseRow
 from fastgate.times import NS, minute
@@ -39,7 +40,9 @@ def allowed(model: str, globs: tuple[str, ...]) -> bool:
     if verdict is None:
         if len(_verdicts) >= ALLOWED_KEPT:
             _verdicts.clear()
-        verdict = _verdicts[model, globs] = matches(model, globs)
+        verdict = matches(model, globs)
+        if len(model) <= MAX_MODEL_CHARS:
+            _verdicts[model, globs] = verdict
     return verdict
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from fastgate.bound import bound_nano
 from fastgate.call import Call, Candidate
 from fastgate.errors import GatewayError, Kind, endpoint_down, model_not_allowed
+from fastgate.prices.book import MAX_MODEL_CHARS
 from fastgate.providers.models import endpoint_model
 from fastgate.routing.marks import place
 
@@ -51,7 +52,8 @@ def lone(call: Call) -> list[Candidate]:
             return []
         if len(snapshot.served) >= MODELS_KEPT:
             snapshot.served.clear()
-        snapshot.served[model] = served
+        if len(model) <= MAX_MODEL_CHARS:
+            snapshot.served[model] = served
     endpoint, row = served
     bound = bound_nano(request, row, request.max_tokens, snapshot.limits) if call.route == "messages" else 0
     return [(endpoint, row, bound, model)]
