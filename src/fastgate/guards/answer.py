@@ -239,6 +239,8 @@ class Watch:
         body = INPUT_FRAME % (given or b"{}")
         try:
             (block,) = read_answer(body).noted
+            if block.end != len(body) - INPUT_FRAME_END - len(given) + len(given.rstrip()):
+                raise ValueError("it closes the frame itself")
         except ValueError:
             seen = self.look("answer_tool_input", given, 0, 0, tool)
             rule = seen.stop[1] if seen.stop is not None else next((name for *_, name in seen.places), "")

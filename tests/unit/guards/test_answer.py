@@ -130,6 +130,20 @@ def test_logging_delays_no_text_and_changes_nothing() -> None:
     assert [verdict[1] for verdict in noted] == ["log", "log"]
 
 
+@pytest.mark.parametrize("action", ["redact", "block"])
+def test_a_streamed_input_that_closes_its_own_frame_is_looked_at_whole(action: str) -> None:
+    out = watch(action)[0].feed(stream("x", f'{{}}}}],"x":[{{"b":{{"c":"{BAD}"', 9))
+    assert BAD.encode() not in out
+    assert b"bad-link" in out
+
+
+@pytest.mark.parametrize("given_", ["", "{}", ' {"c": 1} \n'])
+def test_an_input_with_nothing_bad_goes_on_as_it_came(given_: str) -> None:
+    raw = stream("x", given_, 9)
+    tap = watch("block")[0]
+    assert tap.feed(raw) + tap.finish() == raw
+
+
 def test_all_of_a_block_is_changed_whatever_stands_first_in_it() -> None:
     """A citation may stand before its text."""
     cited = {"type": "text", "citations": [{"cited_text": f"in {BAD}"}], "text": f"see {BAD}"}
