@@ -31,6 +31,7 @@ from fastgate.guards.told import (
     text_block,
     told_at_once,
 )
+from fastgate.guards.tool_input import INPUT_FRAME_END, framed
 
 if TYPE_CHECKING:
     from fastgate._core.block import Block
@@ -44,10 +45,6 @@ CONTEXT_BYTES = 256
 
 GROWING_BYTES_MAX = 65_536
 """A finding that reaches the end of the text may grow, and waits; past this it is taken as it is."""
-
-INPUT_FRAME = b'{"role":"assistant","content":[{"type":"tool_use","input":%b}]}'
-INPUT_FRAME_END = len(b"}]}")
-"""An answer that holds a tool's input and nothing else, and what of it stands behind that."""
 
 TOOL_USE_INPUT = KINDS.index("tool_use_input")
 
@@ -236,12 +233,8 @@ class Watch:
 
     def input_verdict(self, given: bytes, tool: str) -> tuple[str, bytes | None] | None:
         """None: it may go on. Else the rule, and the input without what it found; None where it must not go on."""
-        body = INPUT_FRAME % (given or b"{}")
-        try:
-            (block,) = read_answer(body).noted
-            if block.end != len(body) - INPUT_FRAME_END - len(given) + len(given.rstrip()):
-                raise ValueError("it closes the frame itself")
-        except ValueError:
+        body, block = framed(given)
+        if block is None:
             seen = self.look("answer_tool_input", given, 0, 0, tool)
             rule = seen.stop[1] if seen.stop is not None else next((name for *_, name in seen.places), "")
             return (rule, None) if rule else None

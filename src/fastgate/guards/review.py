@@ -20,8 +20,6 @@ from fastgate._core.blocks import read_answer, replace
 from fastgate._core.restore import events, with_text
 from fastgate.clock import wall_ns
 from fastgate.guards.answer import (
-    INPUT_FRAME,
-    INPUT_FRAME_END,
     NO_MESSAGE,
     NOT_ALL,
     Seen,
@@ -43,9 +41,9 @@ from fastgate.guards.told import (
     text_block,
     told_at_once,
 )
+from fastgate.guards.tool_input import INPUT_FRAME_END, framed
 
 if TYPE_CHECKING:
-    from fastgate._core.block import Block
     from fastgate.guards.placeholders import Placeholders
     from fastgate.guards.screen import Verdict
     from fastgate.snapshot import KeyRow
@@ -212,8 +210,7 @@ class Review:
         """Ask about a tool's whole input."""
         parked, given = self._parked or [], self._given
         self._parked, self._given = None, b""
-        body = INPUT_FRAME % (given or b"{}")
-        block = only_block(body)
+        body, block = framed(given)
 
         def settle(ruling: Ruling) -> bytes:
             if ruling.stop or (ruling.places and block is None):
@@ -347,15 +344,6 @@ class Review:
         """A guard gave no verdict: never a pass. The rule that stops the answer where it fails closed, else empty."""
         self.note((guard.row.use, "not_scanned", kind, tool, "", why[:WHY_CHARS]))
         return guard.row.use if guard.row.fail == "closed" and not guard.row.shadow else ""
-
-
-def only_block(body: bytes) -> Block | None:
-    """The one block of a body; None for what is no JSON."""
-    try:
-        (block,) = read_answer(body).noted
-    except ValueError:
-        return None
-    return block
 
 
 def _nowhere(said: bytes) -> int:

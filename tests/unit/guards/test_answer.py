@@ -131,8 +131,12 @@ def test_logging_delays_no_text_and_changes_nothing() -> None:
 
 
 @pytest.mark.parametrize("action", ["redact", "block"])
-def test_a_streamed_input_that_closes_its_own_frame_is_looked_at_whole(action: str) -> None:
-    out = watch(action)[0].feed(stream("x", f'{{}}}}],"x":[{{"b":{{"c":"{BAD}"}}', 9))
+@pytest.mark.parametrize(
+    "given_",
+    [f'{{}}}}],"x":[{{"b":{{"c":"{BAD}"}}', f'{{"c":"{BAD}"}}}}],"content":[{{"type":"tool_use","input":{{}}'],
+)
+def test_a_streamed_input_that_closes_its_own_frame_is_looked_at_whole(action: str, given_: str) -> None:
+    out = watch(action)[0].feed(stream("x", given_, 9))
     assert BAD.encode() not in out
     assert b"bad-link" in out
 

@@ -118,6 +118,20 @@ async def test_a_tool_call_that_is_stopped_is_never_released() -> None:
     assert b"tool_use" not in b"".join(out)
 
 
+CLOSING = [
+    '{}}],"x":[{"b":{"c":"ask Jo Doe"}',
+    '{"c":"ask Jo Doe"}}],"content":[{"type":"tool_use","input":{}',
+]
+"""Inputs that end the frame that they are read in."""
+
+
+@pytest.mark.parametrize("given", CLOSING)
+async def test_an_input_that_closes_its_own_frame_is_asked_about_whole(given: str) -> None:
+    made, _, out = review(Names(1), "redact", ("answer_tool_input",))
+    await through(made, stream("hello", given, 4), 30)
+    assert heard(b"".join(out))[0] == {0: "hello", 1: notice("webhook/name")}
+
+
 async def test_text_that_nobody_looks_at_is_not_delayed() -> None:
     made, _, out = review(Names(1), "block", ("answer_tool_input",))
     text = stream("hello", "{}", 2).partition(b"event: content_block_stop")[0]
