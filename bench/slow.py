@@ -195,8 +195,7 @@ def section(found: dict[Beside, Found]) -> Section:
         f"{SLOW_CONNECTIONS:,} slow connections. Slow heads, bodies and readers are those of a client that needs next "
         "to no CPU; slowhttptest keeps one of the two cores busy by itself, whatever it attacks, so its row is held "
         "against the same attack at a bystander, another server on the machine. The calls' own client has nice "
-        f"{steady.NICE}, everything else 0; the gateway's workers are batch tasks, so a busy neighbour on their core "
-        "runs its slice to the end first. CPU is in parts of one core; the gateway's is that of all its processes."
+        f"{steady.NICE}, everything else 0. CPU is in parts of one core; the gateway's is that of all its processes."
     )
     columns = ("calls through", "beside", "p50 ms", "p99 ms", "rounds", "of control", "server CPU", "attacker CPU")
     return Section("Beside slow connections", about, columns, rows, goals)

@@ -77,7 +77,7 @@ class Wheel:
                     stream.transport.write(DELTA)
             self.tick += 1
             due += TICK_S
-        loop.call_at(due, self.turn, loop, due)
+        loop.call_later(TICK_S, self.turn, loop, due)  # what is due in less is due at once, to uvloop: it would spin
 
 
 class Stream(asyncio.Protocol):

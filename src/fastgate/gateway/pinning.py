@@ -24,8 +24,9 @@ CORE_ENV = "FASTGATE_CORE"
 """The core of a worker, from the process that starts it; absent where none has one."""
 
 BUSY, IDLE = 0.5, 0.25
-"""Parts of a core. Above the first a worker takes its own, below the second it gives it up: far enough apart that a
-steady load does not sit between them. One that others crowd out of its core gets less and goes, too."""
+"""Parts of a core. Above the first a worker is busy and takes its own, below the second no more, and gives it up: far
+enough apart that a steady load does not sit between them. One that others crowd out of its core gets less and goes,
+too."""
 
 
 def cores(workers: int) -> tuple[int, ...]:
@@ -39,6 +40,7 @@ class Pinning:
     """Of all threads of this process, `look` being called every now and then."""
 
     def __init__(self, core: int | None) -> None:
+        self.busy = False
         self.pinned = False
         self._core = core
         self._anywhere = os.sched_getaffinity(0)
@@ -51,16 +53,14 @@ class Pinning:
         return cls(int(core) if core else None)
 
     def look(self) -> None:
-        """Takes the core or gives it up, by how much of one the process has used since the last look."""
-        if self._core is None:
-            return
+        """Tells whether the process is busy, by how much of a core it has used since the last look, and takes its own
+        core or gives it up."""
         at_ns, used_ns = mono_ns(), time.process_time_ns()
         share = (used_ns - self._used_ns) / max(1, at_ns - self._at_ns)
         self._at_ns, self._used_ns = at_ns, used_ns
-        if share > BUSY and not self.pinned:
-            self._move({self._core})
-        elif share < IDLE and self.pinned:
-            self._move(self._anywhere)
+        self.busy = share > (IDLE if self.busy else BUSY)
+        if self._core is not None and self.busy != self.pinned:
+            self._move({self._core} if self.busy else self._anywhere)
 
     def _move(self, where: set[int]) -> None:
         """All threads, or none."""

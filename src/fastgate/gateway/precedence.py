@@ -1,11 +1,19 @@
-"""Which of a worker's threads goes first where they share a core: none, but in overload all others before the loop's.
+"""Which of a worker's threads goes first, by how much there is to do.
 
-A worker's threads are batch tasks (serve.py): one that wakes waits until the slice of the one that runs is over. A call
-that is refused needs three turns of them: the I/O thread reads it, the server's Python thread refuses it, the I/O
-thread answers. In overload the loop runs whenever it may, so each turn waits for a slice of it, two milliseconds and
-more. Then all threads but the loop's are ordinary tasks with short slices, which the kernel lets in as they wake (from
-Linux 6.12 on; before that slices cannot be chosen, and it does so less often). They have little to do at a time, so
-the loop gets through as many calls. Knows the scheduler, nothing of calls.
+A worker is a thread for Python and one for I/O that share the interpreter lock, and some more that have little to do.
+
+EASY: all are ordinary tasks. One that wakes is let in soon, before others on its core that have run for longer: a first
+token that finds a neighbour on the core was 11 ms late at the 99th percentile as a batch task, and is 2 (bench.streams,
+10 events a second, on a machine that others kept busy).
+
+BUSY: all are batch tasks. As ordinary ones they would preempt each other several times a call; now each runs until it
+waits (a fifth less processor time a call).
+
+PRESSED: all but the loop's are ordinary tasks with short slices. A call that is refused needs three turns of them: the
+I/O thread reads it, the server's Python thread refuses it, the I/O thread answers. In overload the loop runs whenever
+it may, so each turn would wait for a slice of it, two milliseconds and more. Slices can be chosen from Linux 6.12 on;
+before that the kernel lets them in less often. They have little to do at a time, so the loop gets through as many
+calls. Knows the scheduler, nothing of calls.
 """
 
 from __future__ import annotations
@@ -30,41 +38,36 @@ _ATTR = struct.Struct("=IIQiIQQQ")
 """struct sched_attr of sched_setattr(2): size, policy, flags, nice, priority, runtime, deadline, period."""
 
 
+EASY, BUSY, PRESSED = range(3)
+
+
 class Precedence:
-    """Of the threads of this process over the one that makes it."""
+    """Of the threads of this process, the one that makes it being the loop's."""
 
     def __init__(self) -> None:
-        self.others_first = False
+        self.order = EASY
         self._own = threading.get_native_id()
-        self._before: dict[int, int] = {}
-        """The policies of threads that go first, as they were."""
         self._refused = False
 
-    def put(self, others_first: bool) -> None:
-        """Let the other threads go first, or each when its turn comes. Does nothing where it is so already."""
-        if others_first == self.others_first or self._refused:
+    def put(self, order: int) -> None:
+        """Have the threads go in that order. Does nothing where they do so already."""
+        if order == self.order or self._refused:
             return
-        self.others_first = others_first
-        if others_first:
-            self._before = {tid: policy for tid in _threads() if (policy := _policy(tid)) is not None}
-            self._before.pop(self._own, None)
-        for tid, policy in self._before.items():
+        self.order = order
+        own = os.SCHED_OTHER if order == EASY else os.SCHED_BATCH
+        other = os.SCHED_BATCH if order == BUSY else os.SCHED_OTHER
+        for tid in _threads():
             try:
-                _schedule(tid, os.SCHED_OTHER if others_first else policy, SLICE_NS if others_first else 0)
-            except ProcessLookupError:
+                if tid == self._own:
+                    _schedule(tid, own, 0)
+                else:
+                    _schedule(tid, other, SLICE_NS if order == PRESSED else 0)
+            except ProcessLookupError:  # it has ended since
                 continue
             except OSError as error:
                 self._refused = True  # here they never will be moved, and once told is enough
-                log.warning("a worker's threads keep their places in overload: %s", error.strerror)
+                log.warning("a worker's threads keep their order: %s", error.strerror)
                 return
-
-
-def _policy(tid: int) -> int | None:
-    """None: the thread has ended."""
-    try:
-        return os.sched_getscheduler(tid)
-    except ProcessLookupError:
-        return None
 
 
 def _threads() -> list[int]:

@@ -202,9 +202,6 @@ def main() -> None:
     options = parser.parse_args()
     die_with_parent()
     take_limits()
-    # A worker is a thread for Python and one for I/O that share the interpreter lock. Woken by one another they would
-    # preempt each other several times a call; as batch tasks each runs until it waits (a fifth less CPU a call).
-    os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))
     os.environ["FASTGATE_STATE"] = os.path.abspath(options.state)
     server = Server(
         "fastgate.gateway.app:app",

@@ -29,7 +29,7 @@ from fastgate.gateway.allowance import Allowances
 from fastgate.gateway.counters import Counters
 from fastgate.gateway.lending import Lending
 from fastgate.gateway.pinning import Pinning
-from fastgate.gateway.precedence import Precedence
+from fastgate.gateway.precedence import BUSY, EASY, PRESSED, Precedence
 from fastgate.gateway.pressure import CALM, Pressure
 from fastgate.gateway.pulse import Pulse
 from fastgate.gateway.rates import Rates
@@ -263,7 +263,8 @@ class Worker:
     def _pulse(self, away_s: float, late_s: float) -> None:
         self.pressure.beat(away_s, late_s, len(self.calls))
         self.flight.calls = len(self.calls)
-        self.precedence.put(self.pressure.late != CALM)
+        busy = BUSY if self.pinning.busy else EASY
+        self.precedence.put(busy if self.pressure.late == CALM else PRESSED)
 
     def _calls_sent(self) -> int:
         return self.flight.in_flight

@@ -54,14 +54,16 @@ def test_a_busy_process_takes_its_core_and_an_idle_one_gives_it_up(other: int, m
     clocks, pin = Clocks(monkeypatch), Pinning(CORE)
     for share, pinned in [(0.4, False), (0.6, True), (0.9, True), (0.3, True), (0.2, False), (0.4, False), (0.6, True)]:
         clocks.go(pin, share)
-        assert pin.pinned == pinned
+        assert (pin.busy, pin.pinned) == (pinned, pinned)
         assert places(other) == [{CORE} if pinned else ANYWHERE] * 2
 
 
 def test_without_a_core_nothing_moves(other: int, monkeypatch: pytest.MonkeyPatch) -> None:
     clocks = Clocks(monkeypatch)
     monkeypatch.delenv(CORE_ENV, raising=False)
-    clocks.go(Pinning.from_environ(), 1.0)
+    pin = Pinning.from_environ()
+    clocks.go(pin, 1.0)
+    assert pin.busy
     assert places(other) == [ANYWHERE] * 2
 
 

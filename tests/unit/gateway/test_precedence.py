@@ -1,22 +1,24 @@
-"""Precedence: other threads go first while that is wanted, and are as they were afterwards."""
+"""Precedence: which of a process's threads goes first is what was asked for last."""
 
 from __future__ import annotations
 
+import itertools
 import os
 import re
 import threading
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
 from fastgate.gateway import precedence
-from fastgate.gateway.precedence import SLICE_NS, Precedence
+from fastgate.gateway.precedence import BUSY, EASY, PRESSED, SLICE_NS, Precedence
 
 
 @pytest.fixture
 def other() -> Iterator[int]:
-    """A batch thread beside this one."""
+    """A thread beside this one, which is as it was in the end."""
     ended, begun = threading.Event(), threading.Event()
 
     def wait() -> None:
@@ -27,25 +29,43 @@ def other() -> Iterator[int]:
     thread.start()
     begun.wait()
     assert thread.native_id is not None
-    os.sched_setscheduler(thread.native_id, os.SCHED_BATCH, os.sched_param(0))
     yield thread.native_id
     ended.set()
     thread.join()
+    for tid in precedence._threads():
+        with suppress(ProcessLookupError):
+            precedence._schedule(tid, os.SCHED_OTHER, 0)
 
 
-def test_others_go_first_and_then_no_more(other: int) -> None:
-    own, usual, order = os.sched_getscheduler(0), slice_ns(other), Precedence()
+def policies(other: int) -> tuple[int, int]:
+    return os.sched_getscheduler(0), os.sched_getscheduler(other)
+
+
+ORDERS = {
+    EASY: (os.SCHED_OTHER, os.SCHED_OTHER),
+    BUSY: (os.SCHED_BATCH, os.SCHED_BATCH),
+    PRESSED: (os.SCHED_BATCH, os.SCHED_OTHER),
+}
+
+
+def test_threads_go_in_each_order_after_each(other: int) -> None:
+    order, usual = Precedence(), slice_ns(other)
     nice = os.getpriority(os.PRIO_PROCESS, other)
-    order.put(False)
-    assert os.sched_getscheduler(other) == os.SCHED_BATCH
-    order.put(True)
-    order.put(True)
-    assert os.sched_getscheduler(other) == os.SCHED_OTHER
-    assert slice_ns(other) == (SLICE_NS if usual else None)
-    order.put(False)
-    assert os.sched_getscheduler(other) == os.SCHED_BATCH
-    assert slice_ns(other) == usual
-    assert (os.sched_getscheduler(0), os.getpriority(os.PRIO_PROCESS, other)) == (own, nice)
+    for before, wanted in itertools.product(ORDERS, repeat=2):
+        order.put(before)
+        order.put(wanted)
+        assert policies(other) == ORDERS[wanted]
+        assert slice_ns(other) == (SLICE_NS if usual and wanted == PRESSED else usual)
+    assert os.getpriority(os.PRIO_PROCESS, other) == nice
+
+
+def test_a_thread_that_came_meanwhile_goes_with_the_rest(other: int) -> None:
+    order = Precedence()
+    order.put(BUSY)
+    precedence._schedule(other, os.SCHED_OTHER, 0)
+    order.put(PRESSED)
+    order.put(BUSY)
+    assert policies(other) == ORDERS[BUSY]
 
 
 def test_a_thread_that_ends_meanwhile_is_passed_over(other: int, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -57,10 +77,10 @@ def test_a_thread_that_ends_meanwhile_is_passed_over(other: int, monkeypatch: py
     assert ended.native_id is not None
     monkeypatch.setattr(precedence, "_threads", lambda: [ended.native_id, *threads])
     order = Precedence()
-    order.put(True)
-    assert os.sched_getscheduler(other) == os.SCHED_OTHER
-    order.put(False)
-    assert os.sched_getscheduler(other) == os.SCHED_BATCH
+    order.put(BUSY)
+    assert policies(other) == ORDERS[BUSY]
+    order.put(EASY)
+    assert policies(other) == ORDERS[EASY]
 
 
 def test_where_it_is_not_allowed_that_is_said_once(
@@ -69,12 +89,13 @@ def test_where_it_is_not_allowed_that_is_said_once(
     def refuse(*_: object) -> None:
         raise PermissionError(1, "Operation not permitted")
 
-    monkeypatch.setattr(precedence, "_schedule", refuse)
-    order = Precedence()
-    for others_first in (True, False, True):
-        order.put(others_first)
+    with monkeypatch.context() as patch:
+        patch.setattr(precedence, "_schedule", refuse)
+        order = Precedence()
+        for wanted in (BUSY, EASY, PRESSED):
+            order.put(wanted)
     assert [record.getMessage() for record in caplog.records] == [
-        "a worker's threads keep their places in overload: Operation not permitted"
+        "a worker's threads keep their order: Operation not permitted"
     ]
 
 
