@@ -87,3 +87,20 @@ def test_what_is_no_message_is_never_let_go(body: bytes) -> None:
     except ValueError:
         is_message = False
     assert not holds_nothing(body, PREFILTER) or is_message
+
+
+@given(
+    st.integers(250, 260),
+    st.sampled_from([b'{"usage":%b}', b'{"content":[],"a":[%b]}', b'{"content":[{"type":"thinking","a":%b}]}']),
+    st.sampled_from([(b"[", b"]"), (b'{"a":', b"}")]),
+)
+def test_it_counts_levels_as_the_closer_look_does(deep: int, around: bytes, level: tuple[bytes, bytes]) -> None:
+    """What is nested too deeply to be read is told as not scanned, wherever it stands."""
+    opener, closer = level
+    body = around % (opener * deep + b"1" + closer * deep)
+    try:
+        read_answer(body)
+        is_read = True
+    except ValueError:
+        is_read = False
+    assert holds_nothing(body, PREFILTER) == is_read

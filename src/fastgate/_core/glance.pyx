@@ -11,14 +11,19 @@ from fastgate._core.span cimport (
     byte_t,
     fg_unescape,
     is_null,
-    next_member,
+    next_within,
     read_key,
     skip_space,
-    skip_value,
+    skip_within,
     text_is,
     text_of,
     to_next,
 )
+
+# What is open about a value: the answer; the answer, its content and the block.
+cdef enum:
+    IN_ANSWER = 1
+    IN_BLOCK = 3
 
 
 cdef bint is_bare(Span value, Prefilter prefilter) except -1:
@@ -42,7 +47,7 @@ cdef const byte_t* past_block(const byte_t* p, const byte_t* end, Prefilter pref
     memset(&type, 0, sizeof(Text))
     text.p = citations.p = NULL
     cursor.p, cursor.end, cursor.first = p + 1, end, True
-    while (found := next_member(&cursor, &key, &value)) == 1:
+    while (found := next_within(&cursor, &key, &value, IN_BLOCK)) == 1:
         if text_is(key, b"type", 4):
             text_of(value, &type)
         elif text_is(key, b"text", 4):
@@ -90,7 +95,10 @@ cpdef bint holds_nothing(bytes answer, Prefilter prefilter) except -1:
         p = read_key(cursor.p, end, &key)
         if p == NULL:
             return False
-        cursor.p = past_content(p, end, prefilter) if text_is(key, b"content", 7) else skip_value(p, end)
+        if text_is(key, b"content", 7):
+            cursor.p = past_content(p, end, prefilter)
+        else:
+            cursor.p = skip_within(p, end, IN_ANSWER)
         if cursor.p == NULL:
             return False
     return found == 0 and skip_space(cursor.p, end) == end

@@ -158,7 +158,14 @@ cdef inline const byte_t* skip_scalar(const byte_t* p, const byte_t* end) noexce
 
 
 cdef inline const byte_t* skip_value(const byte_t* p, const byte_t* end) noexcept nogil:
-    """Past the value that starts at `p`, checked throughout. Not recursive: open containers are bits (1: object)."""
+    """Past the value that starts at `p`, checked throughout."""
+    return skip_within(p, end, 0)
+
+
+cdef inline const byte_t* skip_within(const byte_t* p, const byte_t* end, int around) noexcept nogil:
+    """The same of a value that `around` containers are open about, which count as its own would: who goes through them
+    member by member takes no answer for sound that is too deep as a whole. Not recursive: open containers are bits
+    (1: object)."""
     cdef uint64_t kinds[DEPTH_WORDS]
     cdef int depth = 0
     cdef bint is_object
@@ -166,7 +173,7 @@ cdef inline const byte_t* skip_value(const byte_t* p, const byte_t* end) noexcep
     kinds[0] = kinds[1] = kinds[2] = kinds[3] = 0
     while True:
         if p < end and (p[0] == c'{' or p[0] == c'['):
-            if depth == DEPTH_LIMIT:
+            if depth + around == DEPTH_LIMIT:
                 return NULL
             is_object = p[0] == c'{'
             if is_object:
@@ -244,6 +251,11 @@ cdef inline int to_next(Cursor* cursor, byte_t closer) noexcept nogil:
 
 cdef inline int next_member(Cursor* cursor, Text* key, Span* value) noexcept nogil:
     """1 and a member, 0 past the closing brace, -1 for what is not JSON."""
+    return next_within(cursor, key, value, 0)
+
+
+cdef inline int next_within(Cursor* cursor, Text* key, Span* value, int around) noexcept nogil:
+    """The same of an object in which, itself counted, `around` containers are open."""
     cdef int found = to_next(cursor, c'}')
     cdef const byte_t* p
     if found != 1:
@@ -251,7 +263,7 @@ cdef inline int next_member(Cursor* cursor, Text* key, Span* value) noexcept nog
     p = read_key(cursor.p, cursor.end, key)
     if p == NULL:
         return -1
-    cursor.p = skip_value(p, cursor.end)
+    cursor.p = skip_within(p, cursor.end, around)
     if cursor.p == NULL:
         return -1
     value[0] = span_of(p, cursor.p)
