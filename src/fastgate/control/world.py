@@ -23,6 +23,7 @@ from fastgate.config_alerts import unheard
 from fastgate.control.compile import compile_snapshot, next_expiry_ns
 from fastgate.control.publish import next_generation, publish, published
 from fastgate.directory import Directory, load_directory
+from fastgate.durable import clear_unfinished, write_whole
 from fastgate.guards.rule import RuleError
 from fastgate.guards.settings import in_force
 from fastgate.idle import idle_in, idle_models, idle_tag, model_names
@@ -30,7 +31,7 @@ from fastgate.keys import load_pepper
 from fastgate.log import Log
 from fastgate.prices.book import PriceData
 from fastgate.prices.catalog import compile_prices
-from fastgate.state import PRIVATE_FILE, StateDir
+from fastgate.state import StateDir
 from fastgate.stores.embedded import EmbeddedDirectory
 from fastgate.stores.ports import StoreError
 from fastgate.times import NS
@@ -106,6 +107,8 @@ class World:
 
     def open(self, first: Loaded, actor: str) -> None:
         """Applies the declared directory and publishes the first snapshot of this process. Raises ConfigErrors."""
+        for path in (self._state.snapshot, self._state.stages, kept_config(self._state)):
+            clear_unfinished(path)
         with self._lock:
             if first.directory is not None:
                 self._apply(first.directory, actor)
@@ -204,12 +207,7 @@ class World:
 
     def _remember(self, text: bytes) -> None:
         """Keeps the text of the file that is in force: a restarted control plane must not depend on an edited one."""
-        kept = kept_config(self._state)
-        temporary = kept.with_name(f".{kept.name}.{os.getpid()}")
-        fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, PRIVATE_FILE)
-        with os.fdopen(fd, "wb") as file:
-            file.write(text)
-        os.replace(temporary, kept)
+        write_whole(kept_config(self._state), text, lasting=False)
 
 
 def kept_config(state: StateDir) -> Path:

@@ -10,6 +10,7 @@ from fastgate import snapshot
 from fastgate.board import Board
 from fastgate.budgets import ceiling_nano
 from fastgate.control.publish import next_generation, publish, published
+from fastgate.durable import clear_unfinished
 from fastgate.prices.catalog import compile_prices
 from fastgate.prices.settings import PriceSettings
 
@@ -83,6 +84,17 @@ def test_generations_grow_whatever_was_lost(tmp_path, board):
     path.write_bytes(b"\xc1 no snapshot")
     assert published(path) == (0, "")
     assert next_generation(path, board) == 10
+
+
+def test_what_a_killed_writer_left_is_cleared_away_and_nothing_else(tmp_path, board):
+    path = tmp_path / "snapshot.msgpack"
+    publish(path, made(1), board)
+    (tmp_path / ".snapshot.msgpack.0123456789abcdef").write_bytes(b"half of a sn")
+    others = [".snapshot.msgpack.mine", ".stages.msgpack.0123456789abcdef"]
+    for name in others:
+        (tmp_path / name).write_bytes(b"another's")
+    clear_unfinished(path)
+    assert sorted(os.listdir(tmp_path)) == sorted([*others, "board", "snapshot.msgpack"])
 
 
 def test_a_failure_leaves_the_old_snapshot_and_the_old_generation(tmp_path, board, monkeypatch):
