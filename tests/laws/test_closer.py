@@ -38,7 +38,7 @@ def slowly(text: bytes) -> set[Finding]:
     found: Found = {}
     past: dict[int, int] = {}
     candidates: list[tuple[int, int]] = []
-    ENGINE._request.scan(text, lambda index, _start, end, _flags, _context: candidates.append((index, end)))
+    ENGINE._databases[KIND].scan(text, lambda index, _start, end, _flags, _context: candidates.append((index, end)))
     for index, end in candidates:
         exact = ENGINE._exact[index]
         assert exact is not None

@@ -17,8 +17,7 @@ cdef class Engine:
     cdef readonly tuple rules
     cdef readonly str digest
     cdef readonly list _exact
-    cdef readonly Database _request
-    cdef readonly Database _answer
+    cdef readonly dict _databases
     cdef dict _looks
     cdef readonly Prefilter answer_prefilter
 

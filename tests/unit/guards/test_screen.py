@@ -15,7 +15,7 @@ from fastgate._core.restore import Restorer
 from fastgate.guards import placeholders
 from fastgate.guards.engine import Engine
 from fastgate.guards.placeholders import PREFIX, SIZE, Placeholders, merged, pieces
-from fastgate.guards.rule import Rule, RuleError, Scanner
+from fastgate.guards.rule import ANSWER, KINDS, UNTRUSTED, Rule, RuleError, Scanner
 from fastgate.guards.scanners import encoded
 from fastgate.guards.screen import Guards, Screened, build, self_test
 from fastgate.snapshot import GuardException, GuardRow, GuardScope, KeyRow
@@ -219,6 +219,15 @@ def test_compiled_patterns_are_kept_and_read_again(tmp_path: Path) -> None:
     assert kept.stat().st_mtime_ns == changed
     kept.write_bytes(b"not a database")
     assert Engine([KEY, PEM], tmp_path).examine("user_text", "user", AWS.encode()) != ()
+
+
+def test_kinds_with_the_same_rules_share_what_is_compiled(tmp_path: Path) -> None:
+    """And a block is not scanned for what no rule looks for in its kind."""
+    told = Rule(id="told", title="x", pattern="secret word", samples=("secret word",), kinds=UNTRUSTED)
+    engine = Engine([KEY, told], tmp_path)
+    assert len(list(tmp_path.glob("*.hs"))) == 2
+    found = {kind: [f.rule for f in engine.examine(kind, "user", b"secret word " + AWS.encode())] for kind in KINDS}
+    assert found == {kind: [1, 0] if kind in UNTRUSTED else [] if kind in ANSWER else [0] for kind in KINDS}
 
 
 @pytest.mark.parametrize(

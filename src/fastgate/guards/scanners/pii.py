@@ -162,7 +162,8 @@ DATE = (
 )
 BIRTH = any_of("""
     date of birth | birth ?date | d\\.?o\\.?b\\.? | born(?: on)? | birthday | geburtsdatum | geboren(?: am)? | geb\\. |
-    date de naissance | n.{1,2}e? le | fecha de nacimiento | data di nascita | data de nascimento | geboortedatum
+    date de naissance | n(?:\\xc3[\\xa9\\x89]|e)e? le | fecha de nacimiento | data di nascita |
+    data de nascimento | geboortedatum
 """)
 STREETS = (
     r"\d{1,5}[A-Za-z]? (?:[NSEW]\.? )?(?:[A-Z][\w'.-]{1,20} ){1,3}(?:Street|St|Avenue|Ave|Road|Rd"
