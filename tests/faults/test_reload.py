@@ -234,7 +234,7 @@ def test_a_bad_file_changes_nothing_and_says_why(gateway: Gateway) -> None:
         assert all(problem["file"].endswith(name) for problem in problems), what
         told = log_of(gateway).count("reload refused")
         gateway.process.send_signal(signal.SIGHUP)
-        until(lambda told=told: log_of(gateway).count("reload refused") > told, 5, "the log says so")
+        until(lambda told=told: log_of(gateway).count("reload refused") > told, 20, "the log says so")
         write(gateway, original, name)
         assert {path: admin(gateway, "GET", path) for path in before} == before, what
     assert generation(gateway) == at
