@@ -25,9 +25,9 @@ KEPT = 0.8
 REFUSED_MS = 25.0
 """A refusal's median, on a machine that others may keep busy; bench.overload wants five."""
 
-LONGEST_S = 2.0
-"""Of an admitted call, at the 99th percentile: it waits TARGET_NS of a processor that it may have to share, and its
-connection, its body and its answer come on top. bench.overload wants twice what it is at capacity."""
+LONGEST_S = 1.0
+"""Of an admitted call, at the 99th percentile: it waits TARGET_NS of a loop that may have to share its processor, and
+its connection, its body and its answer come on top. bench.overload wants twice what it is at capacity."""
 
 
 @pytest.fixture

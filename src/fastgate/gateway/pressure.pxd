@@ -9,9 +9,11 @@ cdef class Pressure:
     cdef public int late
     cdef Turns _turns
     cdef object _sent
+    cdef object _dice
     cdef int _taken
     cdef int _taken_before
     cdef bint _refused
+    cdef bint _pressed
     cdef double _held_s
 
     @cython.locals(turns=Turns, waiting=int)

@@ -1,4 +1,4 @@
-"""Overload, in two steps: answers close their connections, so that clients spread; then new calls are refused at once.
+"""Overload, in two steps: some answers close their connections, so that clients spread; then new calls are refused.
 
 Three signals, all the worker's own. How many calls it has in flight. How long the calls that have not begun (turns.py)
 wait: where the next has waited for long, no more are taken than will begin in time, by what those before took. So the
@@ -12,6 +12,7 @@ nothing to do.
 from __future__ import annotations
 
 import logging
+import random
 from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING, Any
 
@@ -33,25 +34,30 @@ Hundreds that come at once are no overload, and are all taken."""
 AGAIN_NS = 10_000_000
 """The same shortly after calls were refused: a worker that is through with its overload refuses nobody."""
 
-TARGET_NS = 200_000_000
-"""What a call may take to begin, of a processor: short against what a model takes to. A line that is longer makes
-nothing quicker. At four times capacity an admitted call takes 0.35 s at the 99th percentile (bench.overload)."""
+TARGET_NS = 80_000_000
+"""What the line may take of the loop. A longer one makes nothing quicker. At four times capacity, where refusals take
+nearly as much of the core, half of those that are taken are through within twice that, and 99 of 100 within 0.2 s
+(bench.overload); a hundred clients that each send 730 KB again and again take half of it (bench.cache)."""
 
 CLOSING_NS = TARGET_NS // 2
-"""Where calls wait for so long, connections are closed."""
+"""Where the line takes so much, connections are closed."""
 
-WAITING_CALLS = 128
-"""So many may always wait, the dearest of which cost 8 ms: two hundred clients who come at once with 730 KB each, to
-two workers, are next to none (bench.cache; with 32 a third of them were refused)."""
+SPREAD_SHARE = 1 / 8
+"""Of the answers that are given meanwhile close their connections so many. Who connects anew comes to any worker, and
+who is at one that is not pressed stays: when all were closed, two hundred clients of two workers were all at one of
+them within two seconds, and then at the other (bench.cache)."""
+
+WAITING_CALLS = 32
+"""So many may always wait, the dearest of which cost 8 ms."""
 
 HOLD_S = 1.0
-"""For so long after that they are closed: in overload it is so in turns."""
+"""For so long after calls waited the worker counts as late: in overload they do in turns."""
 
 REFUSE_LAG_S, BUSY_CALLS = 1.0, 64
 """Streams in flight take the loop too: with so many of them a loop that is so late takes nothing new."""
 
 CLOSE_SHARE = 0.9
-"""Of the calls in flight that are allowed, above which connections are closed."""
+"""Of the calls in flight that are allowed, above which all connections are closed."""
 
 CALM, CLOSING, REFUSING = range(3)
 
@@ -60,15 +66,20 @@ class Pressure:
     """How pressed one worker is. `limit` is `limits.calls_in_flight` of the snapshot in force; `sent` tells how many of
     the calls in flight have been sent on."""
 
-    def __init__(self, limit: int, turns: Turns, sent: Callable[[], int]) -> None:
+    def __init__(
+        self, limit: int, turns: Turns, sent: Callable[[], int], dice: Callable[[], float] = random.random
+    ) -> None:
         self.limit = limit
         self.late = CALM
         self._turns = turns
         self._sent = sent
+        self._dice = dice
         self._taken = self._taken_before = 0
         """Calls that were taken since the last beat, and in the one before: their bodies may still be coming."""
         self._refused = False
         """Whether any call was refused since the last beat."""
+        self._pressed = False
+        """Whether the line was long at the last beat, or a call was refused before it."""
         self._held_s = 0.0
 
     def beat(self, away_s: float, lag_s: float, in_flight: int) -> None:
@@ -76,7 +87,8 @@ class Pressure:
         turns = self._turns
         before, waited_ns = self.late, turns.waited_ns()
         long = waited_ns >= WAITED_NS and turns.takes_ns(turns.waiting()) >= CLOSING_NS
-        if self._refused or long:
+        self._pressed = self._refused or long
+        if self._pressed:
             self._held_s = HOLD_S
         else:
             self._held_s -= away_s
@@ -106,8 +118,10 @@ class Pressure:
         return CALM
 
     def closing(self, in_flight: int) -> bool:
-        """Whether answers of calls that come now close their connections."""
-        return self.late != CALM or in_flight >= self.limit * CLOSE_SHARE
+        """Whether the answer of a call that comes now closes its connection."""
+        if in_flight >= self.limit * CLOSE_SHARE or self.late == REFUSING:
+            return True
+        return self._pressed and self._dice() < SPREAD_SHARE
 
 
 class ClosingSide:

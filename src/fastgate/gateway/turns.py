@@ -24,7 +24,7 @@ LONGEST_NS, SHARE = 25_000_000, 5
 several times; in overload another thread is always there to take it, so that of short turns little would be left."""
 
 RATE_NS = 200_000_000
-"""Over how much processor time it is measured what calls take of it while others wait."""
+"""Over how much of the loop's processor time it is measured what calls take of it while others wait."""
 
 Go = Callable[[], object]
 """True: the call goes on in the loop's next turn, as tasks do, and no other begins in this one."""
@@ -37,12 +37,13 @@ class Turns:
         self,
         soon: Callable[[Go], object],
         clock: Callable[[], int] = mono_ns,
-        spent: Callable[[], int] = time.process_time_ns,
+        spent: Callable[[], int] = time.thread_time_ns,
     ) -> None:
         self._soon = soon
         self._clock = clock
         self._spent = spent
-        """The processor time that this process has had: what others take of its core is not the calls'."""
+        """The processor time that this thread has had. What others take of its core is not the calls': neighbours, and
+        the server's own threads, which under long bodies are busy with calls that have not come to the line."""
         self._queue: deque[tuple[int, Go]] = deque()
         self._due = False
         """Whether the loop has a turn to come."""
@@ -124,5 +125,5 @@ class Turns:
             return 0
 
     def takes_ns(self, calls: int) -> float:
-        """What so many will take of a processor, by what those before them took; 0 while that is not known."""
+        """What so many will take of the loop, by what those before them took; 0 while that is not known."""
         return calls * self._cost_ns

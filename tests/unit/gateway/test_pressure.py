@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import random
+import threading
+import time
 from collections import deque
 from collections.abc import Callable
 from functools import partial
@@ -37,11 +40,13 @@ class Loop:
         self.cost_ns, self.body_ns = cost_ns, body_ns
         self.soon: deque[Callable[[], object]] = deque()
         self.turns = Turns(self.soon.append, lambda: self.now_ns, lambda: self.busy_ns)
-        self.pressure = Pressure(1 << 30, self.turns, lambda: 0)
+        self.pressure = Pressure(1 << 30, self.turns, lambda: 0, random.Random(1).random)
         self.heads: deque[int] = deque()
         """When calls will come."""
         self.bodies: deque[int] = deque()
         """When those came whose bodies are on their way."""
+        self.closes: deque[bool] = deque()
+        """Of those that have not begun, in their order: whether the answer closes its connection."""
         self.in_flight = self.refused = self.busy_ns = 0
         self.shared = 1
         """How many want the core that the loop is on."""
@@ -59,15 +64,20 @@ class Loop:
             else:
                 self.in_flight += 1
                 self.bodies.append(self.now_ns)
+                self.closes.append(self.pressure.closing(self.in_flight))
         self.now_ns = end_ns
 
     def go(self, came_ns: int) -> None:
         """A call begins."""
         self.waits.append(self.now_ns - came_ns)
         self.in_flight -= 1
+        self.answered(self.closes.popleft())
         cost_ns = self.cost_ns()
         self.busy_ns += cost_ns
         self.spend(cost_ns * self.shared)
+
+    def answered(self, closes: bool) -> None:
+        """A client has its answer."""
 
     def body(self, came_ns: int) -> None:
         if self.turns.full():
@@ -154,9 +164,46 @@ def test_an_overload_is_over_soon_after_its_last_call() -> None:
     loop = Loop(lambda: 2 * MS, MS)
     loop.heads.extend(range(loop.now_ns, loop.now_ns + S, MS // 2))
     loop.run(1.0)
-    assert loop.pressure.late == CLOSING and loop.pressure.closing(1)
+    assert loop.pressure.late == CLOSING and closed_of(loop.pressure, 1_000) > 0
     loop.run(HOLD_S + 1.0)
-    assert loop.pressure.late == CALM and loop.in_flight == 0 and not loop.pressure.closing(1)
+    assert loop.pressure.late == CALM and loop.in_flight == 0 and closed_of(loop.pressure, 1_000) == 0
+
+
+def closed_of(pressure: Pressure, calls: int) -> int:
+    return sum(pressure.closing(1) for _ in range(calls))
+
+
+class Worker(Loop):
+    """One of those that share clients, who come again as soon as they are answered: to the same one on a connection
+    that is kept, to any on a new one."""
+
+    def __init__(self, cost_ns: int, clients: int, workers: list[Worker], dice: random.Random) -> None:
+        super().__init__(lambda: cost_ns, MS)
+        self.workers, self.dice = workers, dice
+        self.heads.extend([self.now_ns] * clients)
+
+    def answered(self, closes: bool) -> None:
+        to = self.dice.choice(self.workers) if closes else self
+        to.heads.append(max(self.now_ns, to.now_ns) + MS)
+
+    def clients(self) -> int:
+        return len(self.heads) + self.in_flight
+
+
+@settings(max_examples=10)
+@given(st.integers(1_000, 1_600), st.integers(0, 99))
+def test_clients_of_a_pressed_worker_spread_and_do_not_all_leave(cost_us: int, seed: int) -> None:
+    """They are few enough for two workers, and most are at one at first. Who is refused does not come again."""
+    workers: list[Worker] = []
+    dice = random.Random(seed)
+    workers += (Worker(cost_us * US, clients, workers, dice) for clients in (80, 20))
+    shares = []
+    for turn in range(3_000):
+        for worker in workers:
+            worker.run(MS / S)
+        if turn >= 2_000:
+            shares.append(workers[0].clients() / sum(worker.clients() for worker in workers))
+    assert min(shares) >= 0.3 and max(shares) <= 0.7
 
 
 def test_what_others_wait_for_is_not_kept_from_them() -> None:
@@ -193,6 +240,27 @@ def test_a_call_that_goes_on_in_the_next_turn_is_the_last_of_its_own() -> None:
 def begin(went: list[int], number: int, goes_on: bool) -> bool:
     went.append(number)
     return goes_on
+
+
+def test_what_a_call_takes_is_what_it_takes_of_the_loop() -> None:
+    """Not what the server's threads spend meanwhile on bodies that are still coming."""
+    soon: list[Callable[[], object]] = []
+    turns = Turns(soon.append)
+    turns.wait(lambda: None)
+    turns.wait(lambda: True)
+    turns.wait(lambda: None)
+    soon.pop(0)()
+    busy = threading.Thread(target=spend_processor_time, args=(100 * MS,))
+    busy.start()
+    busy.join()
+    soon.pop(0)()
+    assert 0 < turns.takes_ns(1) < 25 * MS
+
+
+def spend_processor_time(ns: int) -> None:
+    end_ns = time.thread_time_ns() + ns
+    while time.thread_time_ns() < end_ns:
+        pass
 
 
 def pressure_of(limit: int = 1 << 30) -> Pressure:
