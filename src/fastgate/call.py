@@ -129,8 +129,9 @@ class Call:
     reading: Any
     """The future of a body that is being read, for the watch to cancel; `late` says that it did."""
     late: bool
+    """It came too late, its body or the whole call: nothing is sent for it any more."""
     waiting: Any
-    """The task that waits for money, for the watch to cancel when the client leaves."""
+    """What ends its wait before it is sent (gateway/waiting.py), for the watch to cancel."""
     paced: Any
     """The event that ends the waits of an answer that is given at its pace; for the watch to set when the rest is to go
     at once."""
@@ -322,10 +323,10 @@ class Call:
         """The client has gone: stop the upstream, unless other calls follow this one, whose it is now."""
         if self.asked is not None and self.asked.flight is not None:
             self.asked.flight.lead_on()
-        if self.pump is not None:
-            self.pump.leave()
-        elif self.waiting is not None:
+        if self.waiting is not None:
             self.waiting.cancel()
+        elif self.pump is not None:
+            self.pump.leave()
 
     @property
     def client(self) -> str:

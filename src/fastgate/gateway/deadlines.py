@@ -19,8 +19,8 @@ BODY_GRACE_S = 10.0
 
 
 def look(calls: list[Call], now_ns: int, stop: bool, draining: bool) -> None:
-    """Once over all `calls` at `now_ns` (monotonic). `stop`: they end now. `draining`: paced answers, which
-    have been paid for, go out at once."""
+    """Once over all `calls` at `now_ns` (monotonic). `stop`: they end now, and those that nothing was sent for are told
+    so. `draining`: paced answers, which have been paid for, go out at once."""
     snapshot, total_ns = None, 0
     for call in calls:
         if call.snapshot is not snapshot:
@@ -28,7 +28,13 @@ def look(calls: list[Call], now_ns: int, stop: bool, draining: bool) -> None:
             total_ns = int(snapshot.limits.total_s * 1e9)
         age_ns = now_ns - call.start_ns
         pump = call.pump
-        if pump is not None:
+        if call.waiting is not None:  # with a pump, between two attempts
+            if stop:
+                call.late = True
+                call.waiting.cancel()
+            elif call.watched is None and age_ns > WATCH_AFTER_NS:
+                watch(call)
+        elif pump is not None:
             if stop:
                 pump.fail("cancelled")
                 continue
@@ -37,17 +43,15 @@ def look(calls: list[Call], now_ns: int, stop: bool, draining: bool) -> None:
                 pump.fail("total_timeout")
             elif call.watched is None and call.pump is pump and age_ns > WATCH_AFTER_NS:
                 watch(call)  # it has not ended just now
-        elif call.waiting is not None:
-            if stop:
+        elif call.reading is not None:
+            if stop or (age_ns > body_allowance_ns(call) and not call.reading.done()):  # done: it waits for its turn
                 call.late = True
-                call.waiting.cancel()
-            elif call.watched is None and age_ns > WATCH_AFTER_NS:
-                watch(call)
-        elif call.reading is not None and (stop or age_ns > body_allowance_ns(call)):
-            call.late = True
-            call.reading.cancel()
-        elif call.paced is not None and (draining or age_ns > total_ns):
-            call.paced.set()
+                call.reading.cancel()
+        elif call.paced is not None:
+            if draining or age_ns > total_ns:
+                call.paced.set()
+        elif stop:
+            call.late = True  # it waits for a connection, a guard, another call: relay.py meets it before it is sent
 
 
 def watch(call: Call) -> None:

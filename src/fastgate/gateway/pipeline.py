@@ -22,7 +22,7 @@ import asyncio
 from typing import TYPE_CHECKING, Any
 
 from fastgate.errors import GatewayError, Kind
-from fastgate.gateway import body, drawing
+from fastgate.gateway import body, drawing, waiting
 from fastgate.gateway.exchange import is_ahead
 from fastgate.gateway.rooms import cache, guard, hold, ladder, relay, route
 from fastgate.gateway.steps import Items, enter, failed, finish, proceed
@@ -56,7 +56,7 @@ async def run(call: Call, worker: Worker, items: Items | None) -> None:
         if begins:
             call.body = await body.receive(call, call.snapshot.limits.body_bytes)
             if worker.turns.full():
-                await turn(worker)
+                await turn(call, worker)
             proceed(call, worker)
         if call.snapshot.guards is not None and not call.screened:
             await guard.screen(call)
@@ -87,18 +87,18 @@ async def run(call: Call, worker: Worker, items: Items | None) -> None:
         finish(call, worker, error, transport)
 
 
-async def turn(worker: Worker) -> None:
+async def turn(call: Call, worker: Worker) -> None:
     """Wait for the call's own."""
     come: asyncio.Future[None] = worker.loop.create_future()
 
     def go() -> bool:
         if come.done():
-            return False  # it was cancelled
+            return False  # it was cancelled, or told to come again
         come.set_result(None)
         return True
 
     worker.turns.wait(go)
-    await come
+    await waiting.wait(call, come, come)
 
 
 async def send(call: Call, worker: Worker) -> None:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from fastgate._core.credit import Credit
 from fastgate.call import Call
-from fastgate.errors import GatewayError, Kind
+from fastgate.errors import GatewayError, Kind, draining
 from fastgate.gateway.answer import begin_stream, sender
 from fastgate.gateway.arrivals import carry
 from fastgate.gateway.drawing import at_once
@@ -97,6 +97,8 @@ class Plain:
                 return
             call.reading = None
             call.body = body
+            if call.late:
+                raise draining()  # it stood in the line when its worker had to end
             proceed(call, self.worker)
             if call.snapshot.guards is not None and not judge(call):
                 self.hand_over()

@@ -8,7 +8,6 @@ leased (lending.py) nor what a call has cost (ledger.py).
 
 from __future__ import annotations
 
-import asyncio
 import re
 from collections.abc import Callable
 from typing import TYPE_CHECKING
@@ -17,7 +16,8 @@ from fastgate._core.escrow import Hold
 from fastgate._core.request import read_request
 from fastgate.bound import bound_nano, floor_tokens, tokens_for
 from fastgate.call import NO_CELLS
-from fastgate.errors import client_gone, draining, overloaded
+from fastgate.errors import client_gone, overloaded
+from fastgate.gateway import waiting
 from fastgate.gateway.drawing import find, keep
 from fastgate.gateway.refusals import contended, exhausted, soft_paused
 
@@ -112,25 +112,11 @@ async def ask(call: Call, plan: list[Candidate], draw: Draw, lending: Lending, r
 
 async def wait(call: Call, lending: Lending, waiter: Waiter) -> Hold | Answer | None:
     """The answer, unless the client leaves or the worker has to: then nothing is wanted for it any more."""
-    call.waiting = waiter.future
-    try:
-        answer = await lending.served(waiter)
-    except asyncio.CancelledError:
-        if has_left(call):
-            raise client_gone() from None
-        if call.late:
-            raise draining() from None
-        raise
-    finally:
-        call.waiting = None
-    if has_left(call) and isinstance(answer, Hold):  # just when the money came
+    answer = await waiting.wait(call, waiter.future, lending.served(waiter))
+    if waiting.has_left(call) and isinstance(answer, Hold):  # just when the money came
         answer.void()
         raise client_gone()
     return answer
-
-
-def has_left(call: Call) -> bool:
-    return call.watched is not None and call.watched.done() and not call.watched.cancelled()
 
 
 def clamp(call: Call, max_tokens: int) -> None:

@@ -6,14 +6,13 @@ the next endpoint, or at the same after a pause. After that the stream is the cl
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from typing import TYPE_CHECKING, Any
 
 from fastgate._core.credit import Credit
 from fastgate.clock import mono_ns
-from fastgate.errors import GatewayError, Kind, client_gone, endpoint_down
-from fastgate.gateway import answer
+from fastgate.errors import GatewayError, Kind, client_gone, draining, endpoint_down
+from fastgate.gateway import answer, waiting
 from fastgate.gateway.attempts import (
     AGAIN,
     ELSEWHERE,
@@ -113,7 +112,7 @@ async def carry(
         pause = pause_s(rounds, asked_s)
         if left == 0 or rounds == limits.attempts or not plan or mono_ns() + pause * 1e9 > until_ns:
             break
-        await asyncio.sleep(pause)
+        await waiting.pause(call, pause)
     if failure is not None or refused is None:
         raise failure or nowhere()
     call.outcome, call.error = "upstream_error", Kind.UPSTREAM_STATUS.value
@@ -221,7 +220,10 @@ async def exchange(call: Call, pool: Pool, flight: FlightTable) -> Pump:
         pump = pool.take() or await pool.dial()
         if call.watched is not None and call.watched.done():
             pool.give(pump)
-            raise client_gone()  # while it waited for money or for the connection: nothing is bought for nobody
+            raise client_gone()  # while it waited for the connection or a guard: nothing is bought for nobody
+        if call.late:
+            pool.give(pump)
+            raise draining()
         await begin(call, pool, pump, head, body, flight)
         if not closed_unread(pump):
             return pump
