@@ -18,7 +18,8 @@ from fastgate.gateway.precedence import BUSY, EASY, PRESSED, SLICE_NS, Precedenc
 
 @pytest.fixture
 def other() -> Iterator[int]:
-    """A thread beside this one, which is as it was in the end."""
+    """A thread beside this one, both ordinary tasks, as in the end."""
+    ordinary()  # a worker that was tested in this process may have left them otherwise
     ended, begun = threading.Event(), threading.Event()
 
     def wait() -> None:
@@ -32,6 +33,10 @@ def other() -> Iterator[int]:
     yield thread.native_id
     ended.set()
     thread.join()
+    ordinary()
+
+
+def ordinary() -> None:
     for tid in precedence._threads():
         with suppress(ProcessLookupError):
             precedence._schedule(tid, os.SCHED_OTHER, 0)
