@@ -15,6 +15,7 @@ from pathlib import Path
 import yaml
 
 from bench.guards.fresh import fresh
+from bench.guards.late import late
 from bench.guards.sample import Sample, is_unread, lines_of
 
 SEED = 20_261_127
@@ -33,6 +34,7 @@ def samples(python: Path) -> Iterator[Sample]:
         _ctxsentry(folder / "ctxsentry-0.5.0/benchmark"),
         _promptinject(site / "promptinject/prompt_data.py"),
         fresh(site),
+        late(site),
     ):
         for sample in corpus:
             if sample.text not in seen:

@@ -9,7 +9,7 @@ python3 -m venv "$folder"
     agentdojo==0.1.35
 "$folder/bin/pip" install -q --no-deps pyrit==1.1.0 spikee==0.9.2 agentic-redteam==1.0.0 promptinject==0.1.1.1 \
     hermes-jailbench==0.2.2 bastionprobe==0.19.0 weiseer-prompt-redteam==0.1.0 fas-judgement==3.1.1 \
-    nullsec-promptinject==0.1.0 aicu-scanner==1.5.0
+    nullsec-promptinject==0.1.0 aicu-scanner==1.5.0 inspect-evals==0.28.0
 # Prompts of agents, and what defenders write of themselves: texts that are no attacks.
 "$folder/bin/pip" install -q --no-deps aider-chat==0.86.2 crewai==1.15.30 gpt-engineer==0.3.1 gptme==0.35.1 \
     inspect-ai==0.3.285 open-interpreter==0.4.3 langchain-classic==1.0.8 llama-index-core==0.14.25 \

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from fastgate.guards.rule import UNTRUSTED, Scanner
 from fastgate.guards.scanners._agency import AGENCY
+from fastgate.guards.scanners._chores import CHORE_RULES
 from fastgate.guards.scanners._deeds import DEEDS
 from fastgate.guards.scanners._model_orders import ORDERS_TO_MODELS, SYSTEM_CLAIM
 from fastgate.guards.scanners._next_step import NEXT
@@ -250,11 +251,9 @@ SEND = (
     ),
 )
 SEND_OPENS = (
-    "(?:e-?mail|send|post|forward|upload|transmit|exfiltrate|leak|submit|copy|deliver|collect|gather"
-    "|read|find|extract|harvest"
-    r"|dump|reveal)\s{1,3}(?:the|all|any|your|every|its|their|full|entire|contents?|this|that|each|out|up"
-    "|customer|passwords?"
-    "|credentials?|secrets?|tokens?|api|it|them|complete)\\b"
+    "(?:e-?mail|send|post|forward|upload|transmit|exfiltrate|leak|submit|copy|deliver|collect|gather|read|find|extract"
+    r"|harvest|dump|reveal)\s{1,3}(?:the|all|any|your|every|its|their|(?:a )?(?:full|complete)|entire|contents?|this"
+    r"|that|each|out|up|customer|passwords?|credentials?|secrets?|tokens?|api|it|them)\b"
 )
 HIDDEN = (
     (
@@ -393,6 +392,7 @@ RULES = (
     *NEXT,
     *PROCESSING,
     *SHORT_ORDERS,
+    *CHORE_RULES,
 )
 
 SCANNER = Scanner(
