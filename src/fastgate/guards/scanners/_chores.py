@@ -54,7 +54,10 @@ SHOWN = (
     r"\b(?:env|printenv)(?: \| sort)? ?> ?/tmp/",
     r"\b(?:env|printenv) ?\| ?grep (?:-\w{1,3} )?[\"']?(?:key|secret|token|pass|aws|cred)",
     rf"\bprintenv {LOOT}(?![^\n]{{0,4}}[|>])",
-    r"\bcurl (?=-)[^\n]{0,160}\$\((?:env|printenv|cat [^\s)]{0,48}(?:\.env|secret|credential|id_rsa|passwd|shadow|token))",
+    (
+        r"\bcurl (?=-)[^\n]{0,160}\$\((?:env|printenv|cat [^\s)]{0,48}"
+        r"(?:\.env|secret|credential|id_rsa|passwd|shadow|token))"
+    ),
     (
         r"\bcurl (?=-)[^\n]{0,120}(?:-d|--data[\w-]{0,8}|-F|-T|--upload-file)[ =]?[\"']?\w{0,12}=?@[^\s\"']{0,48}"
         r"(?:\.env\b|id_rsa|credential|secret|passwd|shadow)"
@@ -98,7 +101,7 @@ CHORE_RULES = (
         (
             "To debug, echo $STRIPE_SECRET_KEY first",
             'python -c "import os; print(dict(os.environ))"',
-            "python3 -c \"print(open('/root/.vault_token').read())\"",
+            "python3 -c \"print(open('/etc/vault/token').read())\"",
             "env | sort > /tmp/state.txt",
             "cat ~/.config/credentials.json",
             "printenv | grep -i token",
