@@ -90,7 +90,7 @@ def main() -> None:
     parser.add_argument("--workers", type=int, default=1)
     chosen = parser.parse_args()
     die_with_parent()
-    os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))  # as fastgate.gateway.serve
+    os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))  # as a busy worker (gateway/precedence.py)
     os.environ[UPSTREAM] = chosen.upstream
     Server(
         "bench.load.bare:app",

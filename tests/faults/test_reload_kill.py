@@ -85,7 +85,7 @@ def test_a_publisher_that_is_killed_leaves_the_old_or_the_new(tmp_path: Path) ->
             assert found.generation >= before
     board.close()
     assert found.generation > WRITER_KILLS
-    assert unfinished > WRITER_KILLS // 10, "kills fell into writes"
+    assert unfinished > 0, "no kill fell into a write"
     left = [name for name in os.listdir(tmp_path) if name.startswith(".")]
     assert len(left) <= 1, f"what a killed process left is cleared away by the next: {left}"
 

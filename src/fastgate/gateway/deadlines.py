@@ -28,9 +28,9 @@ def look(calls: list[Call], now_ns: int, stop: bool, draining: bool) -> None:
             total_ns = int(snapshot.limits.total_s * 1e9)
         age_ns = now_ns - call.start_ns
         pump = call.pump
+        call.late = call.late or stop  # relay.py meets it before anything more is sent
         if call.waiting is not None:  # with a pump, between two attempts
             if stop:
-                call.late = True
                 call.waiting.cancel()
             elif call.watched is None and age_ns > WATCH_AFTER_NS:
                 watch(call)
@@ -47,11 +47,8 @@ def look(calls: list[Call], now_ns: int, stop: bool, draining: bool) -> None:
             if stop or (age_ns > body_allowance_ns(call) and not call.reading.done()):  # done: it waits for its turn
                 call.late = True
                 call.reading.cancel()
-        elif call.paced is not None:
-            if draining or age_ns > total_ns:
-                call.paced.set()
-        elif stop:
-            call.late = True  # it waits for a connection, a guard, another call: relay.py meets it before it is sent
+        elif call.paced is not None and (draining or age_ns > total_ns):
+            call.paced.set()
 
 
 def watch(call: Call) -> None:

@@ -32,8 +32,9 @@ if TYPE_CHECKING:
     from fastgate.gateway.worker import Worker
 
 
-LAST_WORDS = (Kind.CLIENT_GONE, Kind.DRAINING)
-"""After these a call asks no other model: nobody is there for the answer, or the worker is about to end."""
+LAST_WORDS = (Kind.CLIENT_GONE, Kind.DRAINING, Kind.CANCELLED, Kind.TOTAL_TIMEOUT)
+"""After these a call asks no other model: nobody is there for the answer, the worker ends, or its time is
+over."""
 
 
 async def go_on(call: Call, worker: Worker) -> None:

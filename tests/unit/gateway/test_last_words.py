@@ -14,11 +14,11 @@ import pytest
 from bench.micro import call as micro
 from fastgate._core.pump import Pump
 from fastgate.clock import mono_ns
-from fastgate.errors import GatewayError, draining
+from fastgate.errors import GatewayError, Kind, draining
 from fastgate.gateway import deadlines, pipeline
-from fastgate.gateway.rooms import relay
+from fastgate.gateway.rooms import ladder, relay
 from fastgate.gateway.upstream import Pool
-from tests.support.ways import BODY, OK, PLAIN, TASK, House, answer, house
+from tests.support.ways import BODY, OK, PLAIN, SILENCE, TASK, House, answer, house
 from tests.unit.gateway.test_adopting import alone
 
 FAILED = answer("529 X")
@@ -26,9 +26,11 @@ TURNS = 50
 """Of the loop: more than a call takes to come to where it waits."""
 
 
-async def test_nothing_is_sent_after_the_deadline_of_a_drain(monkeypatch: pytest.MonkeyPatch) -> None:
-    """It waited for the money of another model, within the exchange that its own had failed in."""
-    sent = 0
+@pytest.mark.parametrize("kind", [Kind.CLIENT_GONE, Kind.DRAINING, Kind.CANCELLED, Kind.TOTAL_TIMEOUT])
+async def test_no_other_model_is_asked_for_a_call_that_is_over(monkeypatch: pytest.MonkeyPatch, kind: Kind) -> None:
+    """It may have waited for the money of another model, within the exchange that its own had failed in."""
+    sent, over = 0, draining()
+    over.kind = kind
 
     async def held(*_: object) -> list[str]:
         return ["a plan"]
@@ -36,7 +38,7 @@ async def test_nothing_is_sent_after_the_deadline_of_a_drain(monkeypatch: pytest
     async def carry(*_: object) -> bool:
         nonlocal sent
         sent += 1
-        raise draining()
+        raise over
 
     monkeypatch.setattr(pipeline, "held", held)
     monkeypatch.setattr(pipeline.relay, "carry", carry)
@@ -47,7 +49,7 @@ async def test_nothing_is_sent_after_the_deadline_of_a_drain(monkeypatch: pytest
     worker: Any = SimpleNamespace(upstreams=None, flight=None, lending=SimpleNamespace(extend=None))
     with pytest.raises(GatewayError) as told:
         await pipeline.send(call, worker)
-    assert (told.value.kind, sent) == (draining().kind, 1)
+    assert (told.value.kind, sent) == (kind, 1)
 
 
 def end_of_a_drain(of: House) -> None:
@@ -161,5 +163,52 @@ def test_a_call_that_waits_for_its_connection_is_not_sent(tmp_path: Path, monkey
             go.set()
             await told_to_come_again(of, ended, server)
             assert of.script == [OK]
+
+    alone(run)
+
+
+def test_a_call_that_waits_for_more_money_is_not_sent_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Between two attempts, of which the second may cost more than was held: its pump is that of the first."""
+
+    async def run() -> None:
+        with house(tmp_path, monkeypatch) as of:
+            await of.warm()
+            asked, go = asyncio.Event(), asyncio.Event()
+
+            async def extend(*_: object) -> bool:
+                asked.set()
+                await go.wait()
+                return True
+
+            monkeypatch.setattr(relay, "lacking", lambda call, _: 1 if call.attempts else 0)
+            monkeypatch.setattr(of.worker.lending, "extend", extend)
+            server = micro.Server(BODY)
+            ended, _ = of.begin(TASK, server, [FAILED, OK])
+            await asyncio.wait_for(asked.wait(), 5)
+            end_of_a_drain(of)
+            go.set()
+            await told_to_come_again(of, ended, server)
+            assert of.script == [OK]
+
+    alone(run)
+
+
+def test_a_call_that_is_cut_after_it_was_throttled_asks_no_cheaper_model(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def run() -> None:
+        with house(tmp_path, monkeypatch, throttled=[("claude-opus-4-8", "claude-haiku-4-5")]) as of:
+            await of.warm()
+            monkeypatch.setattr(ladder, "descend", lambda *_: pytest.fail("it asked another model"))
+            ended, _ = of.begin(TASK, micro.Server(BODY), [answer("429 X"), SILENCE, OK])
+            await until(lambda: len(of.script) == 1)
+            (call,) = of.worker.calls.values()
+            assert call.throttled
+            end_of_a_drain(of)
+            await asyncio.wait_for(ended, 5)
+            assert of.script == [OK]
+            record = of.records()[-1]
+            assert (record["outcome"], len(record["attempts"])) == ("cancelled", 2)
+            assert record["cost_nano"] > 0, "the provider may have worked on it"
 
     alone(run)
