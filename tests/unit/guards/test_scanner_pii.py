@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from fastgate.guards.engine import Engine
+from fastgate.guards.scanners import pii
+from fastgate.guards.scanners.secrets import SCANNER as SECRETS
 from tests.support.rules import found_text
 
 
@@ -29,3 +32,13 @@ def test_what_is_found(rule: str, text: str, found: str) -> None:
 def test_a_card_in_a_long_number_is_none() -> None:
     assert not found_text("pii-card", "card 0.4539578763621486")
     assert not found_text("pii-card", "card 145395787636214861111")
+
+
+def test_a_lock_file_takes_no_look_at_each_of_its_lines() -> None:
+    """`name@1.2.3` is no address to look closer at: what stands behind many of them was not scanned in its time."""
+    key, mail = "AKIA" + "Z7QX4MNPL2WVB3TC", "jane.doe" + "@gmail.com"
+    text = "".join(f"package-{n}@1.{n % 90}.3:\n" for n in range(20_000)) + f"{key}\n\nwrite to {mail}\n"
+    engine = Engine((*SECRETS.rules, *pii.RULES))
+    found = engine.examine("tool_result", "user", text.encode())
+    assert {text[each.start : each.end] for each in found} == {key, mail}
+    assert all(each.rule >= 0 for each in found)
