@@ -97,6 +97,45 @@ async def test_many_calls_at_once_are_served_ahead_of_need() -> None:
     assert sum(asked) < 10, "the slices grow with what is asked of them"
 
 
+class Meanwhile(House):
+    """While the store is asked for the first time, calls come that need so much."""
+
+    def __init__(self, *needs: int) -> None:
+        super().__init__(budget("month", 40_000))
+        self.needs = needs
+        self.came: list[asyncio.Task[Hold]] = []
+        self.asked: list[list[int]] = []
+        """The calls that each exchange asks for."""
+        self.returned: list[tuple[int, int]] = []
+
+    async def run(self, work: Any, *arguments: Any) -> Any:
+        _, returns, asks, *_ = arguments
+        self.returned += returns
+        self.asked.append([ask.call for ask in asks if ask.call])
+        if not self.came:
+            self.came = [asyncio.create_task(self.hold(100 + n, need)) for n, need in enumerate(self.needs)]
+            await asyncio.sleep(0)  # they come
+        return work(*arguments)
+
+
+@pytest.mark.asyncio
+async def test_who_comes_while_the_store_is_asked_has_of_what_it_granted_ahead() -> None:
+    """Or as many would come while it is asked for those, and so on: all calls of a busy worker."""
+    house = Meanwhile(*[BOUND] * 24)
+    await asyncio.gather(*(house.hold(n) for n in range(1, 9)))
+    await asyncio.gather(*house.came)
+    assert house.asked[0] == list(range(1, 9)) and not any(house.asked[1:])
+    assert house.returned == []
+
+
+@pytest.mark.asyncio
+async def test_of_those_who_come_meanwhile_none_goes_before_one_who_needs_more() -> None:
+    house = Meanwhile(BOUND, 100 * BOUND, BOUND)
+    await house.hold(1)
+    await asyncio.gather(*house.came)
+    assert house.asked[:2] == [[1], [101, 102]]
+
+
 @pytest.mark.asyncio
 async def test_slices_grow_up_to_a_limit() -> None:
     """What a worker has leased and not spent stays counted while it is stopped: that must not be half of a budget."""

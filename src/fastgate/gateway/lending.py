@@ -17,6 +17,7 @@ from fastgate._core.escrow import Hold
 from fastgate.asking import Questions
 from fastgate.gateway.allowance import Account, Allowances, Draw
 from fastgate.gateway.prefixes import Prefixes
+from fastgate.gateway.waiter import Waiter
 from fastgate.stores.errors import StoreError
 from fastgate.stores.ledger_port import Answer, Ask, CellKey, Exchange, Part
 
@@ -65,23 +66,6 @@ class Lender(Protocol):
     ) -> Exchange: ...
 
     def window(self, key: CellKey, since_ns: int) -> list[tuple[int, int]]: ...
-
-
-class Waiter:
-    """One call that waits for money. The future gives its Hold, or the Answer that refuses it, or None: the store
-    cannot be reached."""
-
-    __slots__ = ("call", "deadline_ns", "draw", "floor_nano", "future", "need_nano")
-
-    def __init__(
-        self, call: int, draw: Draw, need_nano: int, floor_nano: int, deadline_ns: int, future: asyncio.Future[Any]
-    ) -> None:
-        self.call = call
-        self.draw = draw
-        self.need_nano = need_nano
-        self.floor_nano = floor_nano
-        self.deadline_ns = deadline_ns
-        self.future = future
 
 
 class _Request(NamedTuple):
@@ -247,6 +231,8 @@ class Lending:
                     self._credit(request, exchange)
                     if self.reaped:
                         return
+                    # Who was served leaves first: what was granted ahead of need would be given back.
+                    await asyncio.sleep(0)
                 if self._waits():
                     with contextlib.suppress(TimeoutError):
                         async with asyncio.timeout(RETRY_S):
@@ -287,6 +273,7 @@ class Lending:
         return _Request(returns, asks, owners, gone, now_ns)
 
     def _ask(self, waiter: Waiter, now_ns: int) -> Ask:
+        waiter.asked = True
         for account in waiter.draw.accounts:
             account.step_nano = max(account.step_nano, waiter.need_nano)
             if not account.extra_nano:
@@ -322,8 +309,24 @@ class Lending:
             if isinstance(owner, Waiter):
                 self._serve_waiter(owner, ask, answer)
         self._press(exchange.wanted)
+        self._serve_late()
         if self._waits():
             self._wants.wanted_at_ns = self.allowances.now()
+
+    def _serve_late(self) -> None:
+        """Those that came meanwhile have of what was granted ahead of need, in their order, unless an older call or
+        another worker waits for it. Were it asked for anew, as many would come meanwhile again, and so on."""
+        for waiter in self._waiters:
+            if waiter.future.done():
+                continue
+            accounts = waiter.draw.accounts
+            if waiter.asked or any(account.wanted or not account.number for account in accounts):
+                return
+            hold = self.allowances.escrow.claim(waiter.draw.cells, waiter.need_nano)
+            if hold is None:
+                return
+            self.allowances.number(waiter.draw)
+            waiter.future.set_result(hold)
 
     def _note(self, accounts: tuple[Account, ...], answer: Answer) -> None:
         allowances = self.allowances

@@ -24,7 +24,8 @@ from fastgate.gateway.refusals import contended, exhausted, soft_paused
 if TYPE_CHECKING:
     from fastgate.call import Call, Candidate
     from fastgate.gateway.allowance import Draw
-    from fastgate.gateway.lending import Lending, Waiter
+    from fastgate.gateway.lending import Lending
+    from fastgate.gateway.waiter import Waiter
     from fastgate.routing.ladder import Ladder
     from fastgate.stores.ledger_port import Answer
 
