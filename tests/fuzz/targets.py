@@ -13,22 +13,34 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import httptools
+import msgspec
+
+from fastgate._core.blocks import read_answer
 from fastgate._core.credit import Credit
 from fastgate._core.digest import CanonicalError, read_canonical
 from fastgate._core.flight import FlightTable
 from fastgate._core.frames import FrameReader
+from fastgate._core.glance import holds_nothing
 from fastgate._core.head import read_head
 from fastgate._core.meter import Meter
+from fastgate._core.pack import Packer
+from fastgate._core.prefilter import Prefilter
 from fastgate._core.pump import Pump
+from fastgate._core.reply import plain_head
 from fastgate._core.request import RequestError, read_request
+from fastgate._core.restore import PREFIX, SIZE, Restorer
 from fastgate._core.sse import Scanner
 from fastgate._core.usage import Usage
 from fastgate.config import load_config
 from fastgate.directory import parse_directory
+from fastgate.guards import windows
+from fastgate.guards.rule import KINDS
 from fastgate.tree import ConfigErrors
 from tests.model import digest as digest_model
 from tests.model import frames as frames_model
 from tests.model import meter as meter_model
+from tests.model import prefilter as prefilter_model
 from tests.model import request as request_model
 from tests.model.sse import scan
 from tests.support.wire import cut, lend
@@ -241,6 +253,83 @@ def pump(data: bytes) -> None:
         assert (one["status"], one["failure"]) == (other["status"], other["failure"])
 
 
+class Told:
+    """What llhttp makes of the head of an answer."""
+
+    def __init__(self, head: bytes) -> None:
+        self.lines: list[tuple[bytes, bytes]] = []
+        self.kept = False
+        self._parser = httptools.HttpResponseParser(self)
+        self._parser.feed_data(head)
+        self.status: int = self._parser.get_status_code()
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        self.lines.append((name, value))
+
+    def on_headers_complete(self) -> None:
+        self.kept = self._parser.should_keep_alive()
+
+
+def reply(data: bytes) -> None:
+    """A head that is read without llhttp says what llhttp reads in it."""
+    found = plain_head(data)
+    if found is not None:
+        status, length, begun, lines = found
+        told = Told(data[:begun])
+        assert (told.status, told.lines, told.kept) == (status, lines, True)
+        assert [int(value) for name, value in lines if name.lower() == b"content-length"] == [length]
+
+
+SECRET = b"AKIA"
+WINDOW = tuple(windows.class_of({code}) for code in SECRET)
+PREFILTER = Prefilter.of([(windows.gram_of(WINDOW), *[each.to_bytes(32, "little") for each in WINDOW])])
+
+
+def blocks(data: bytes) -> None:
+    """An answer is read, or refused as what cannot be scanned; and of what a glance lets go nothing is to be found."""
+    nothing = holds_nothing(data, PREFILTER)
+    try:
+        found = read_answer(data).noted
+    except ValueError:
+        assert not nothing
+        return
+    assert not nothing or not any(SECRET in block.text for block in found)
+    assert not nothing or all(KINDS[block.kind] != "tool_use_input" for block in found)
+
+
+def prefilter(data: bytes) -> None:
+    assert PREFILTER.may_match(data) == prefilter_model.may_match([WINDOW], data)
+
+
+SECRETS = {PREFIX + bytes([letter]) * (SIZE - len(PREFIX)): b'"\\ \xe2\x86\x92' + bytes([letter]) for letter in b"ab"}
+
+
+def restore(data: bytes) -> None:
+    """No split of a stream changes what its client gets, and what has no placeholder stays as it is."""
+    whole, pieces = split(data)
+    one, other = Restorer.of(SECRETS), Restorer.of(SECRETS)
+    expected = one.feed(whole) + one.finish()
+    assert b"".join(lend(other.feed, piece) for piece in pieces) + other.finish() == expected
+    assert one.restored == other.restored
+    Restorer.of(SECRETS).whole(whole)
+
+
+def pack(data: bytes) -> None:
+    """Any value that is written in MessagePack is written as msgspec does."""
+    try:
+        value = msgspec.msgpack.decode(data)
+        expected = msgspec.msgpack.encode([value])
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return
+    packer = Packer()
+    packer.begin(1)
+    try:
+        packer.value(value)
+    except TypeError:  # an extension or a time: no record has one
+        return
+    assert packer.taken() == expected
+
+
 def config(data: bytes) -> None:
     """Any file is a configuration or a list of what is wrong with it; so for a directory."""
     for load in (
@@ -263,4 +352,9 @@ TARGETS: dict[str, Callable[[bytes], None]] = {
     "head": head,
     "pump": pump,
     "config": config,
+    "reply": reply,
+    "blocks": blocks,
+    "prefilter": prefilter,
+    "restore": restore,
+    "pack": pack,
 }
