@@ -34,6 +34,8 @@ SLICE_NS = 500_000
 SCHED_SETATTR = {"x86_64": 314, "aarch64": 274}
 """Its number; the C library has no function for it."""
 
+_LIBC = ctypes.CDLL(None, use_errno=True)
+
 _ATTR = struct.Struct("=IIQiIQQQ")
 """struct sched_attr of sched_setattr(2): size, policy, flags, nice, priority, runtime, deadline, period."""
 
@@ -82,6 +84,6 @@ def _schedule(tid: int, policy: int, slice_ns: int) -> None:
         return
     nice = os.getpriority(os.PRIO_PROCESS, tid)
     wanted = ctypes.create_string_buffer(_ATTR.pack(_ATTR.size, policy, 0, nice, 0, slice_ns, 0, 0), _ATTR.size)
-    if ctypes.CDLL(None, use_errno=True).syscall(number, tid, wanted, 0) != 0:
+    if _LIBC.syscall(number, tid, wanted, 0) != 0:
         code = ctypes.get_errno()
         raise OSError(code, os.strerror(code))

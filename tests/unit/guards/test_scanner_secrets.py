@@ -46,6 +46,11 @@ def test_a_wrong_sum_makes_another_finding_never_none(body: str, place: int, sig
     assert bool(found_text("github-token-unverified", f"ghp_{wrong}")) == (wrong != right)
 
 
+def test_a_key_whose_sum_fits_is_found_though_it_reads_like_a_sample() -> None:
+    body = "dzu5VPi7VEMOckjo2eeAaG0vRQ11jAHV3Q"  # "mock"
+    assert found_text("fastgate-key", secret := f"sk-fg-{body}{keys.checksum(body)}") == [secret]
+
+
 def test_our_own_keys_are_found() -> None:
     secret = keys.new_secret()
     assert found_text("fastgate-key", f"ANTHROPIC_API_KEY={secret}") == [secret]

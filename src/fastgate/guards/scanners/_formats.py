@@ -171,8 +171,9 @@ def key_rule(
     mend: Mend | None = None,
     severity: Severity = "high",
 ) -> Rule:
-    """The rule of one self-identifying key format."""
-    judge = plausible(check)
+    """The rule of one self-identifying key format. A check sum that fits, which `mend` tells of, needs no other look:
+    one real key in some thousands reads like a sample."""
+    judge = check if check is not None and mend is not None else plausible(check)
     fires, misses = sampled(pattern, judge, mend, 'key = "{}"')
     length = longest(pattern)
     return Rule(
