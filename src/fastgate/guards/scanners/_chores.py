@@ -1,7 +1,7 @@
-"""Orders that pose as a project's chores: what is to be run before anything is changed, and what shows its secrets.
+"""Orders that pose as a project's chores: what is to be run before anything is changed, and what gives secrets away.
 
 Rules of indirect.py, which owns the family. A README may well ask for a command, so it is the moment that tells (before
-the reader, who is about to change code, does so), or what the command shows.
+the reader, who is about to change code, does so), or that the command shows the whole environment or sends a secret.
 """
 
 from __future__ import annotations
