@@ -23,16 +23,17 @@ from fastgate import runinfo
 from fastgate.board import Board
 from fastgate.config import Config
 from fastgate.config_checks import split_address
+from fastgate.control import kept
 from fastgate.control.api.app import build
 from fastgate.control.background import Background
 from fastgate.control.errors import OperationError
 from fastgate.control.operations import Operations
-from fastgate.control.world import Loaded, World, kept_config, load
+from fastgate.control.world import Loaded, World, load
 from fastgate.keys import PepperError
 from fastgate.log import Log
 from fastgate.proc import loop_name
 from fastgate.state import StateDir, StateError
-from fastgate.stores.embedded import open_directory
+from fastgate.stores.embedded import EmbeddedDirectory, open_directory
 from fastgate.stores.ports import StoreError
 from fastgate.tree import ConfigErrors
 
@@ -91,8 +92,9 @@ def run(
     teller = Teller(ready_fd)
     state = StateDir(state_path)
     try:
-        first = _first(config, state, environ, restarted)
+        first = None if restarted else load(config, environ)  # before anything is made
         store = open_directory(state, "the control plane")
+        first = first or _before(config, state, environ, store)
         board = Board.open(state.board)
         world = World(config, state, store, board, first)
         world.open(first, "start")
@@ -109,13 +111,12 @@ def run(
         return uvloop.run(_serve(operations, background, first.config, token, teller, reloads_asked))
 
 
-def _first(path: Path, state: StateDir, environ: Mapping[str, str], restarted: bool) -> Loaded:
-    """What is in force from the start. After a crash that is what was in force before it, whatever the files say now:
-    they are read when somebody asks for a reload."""
-    if restarted:
-        with contextlib.suppress(FileNotFoundError, ConfigErrors):
-            before = load(path, environ, kept_config(state).read_bytes())
-            return msgspec.structs.replace(before, directory=None)
+def _before(path: Path, state: StateDir, environ: Mapping[str, str], store: EmbeddedDirectory) -> Loaded:
+    """What was in force before a crash, whatever the files say now: they are read when somebody asks for a reload."""
+    kept.tidy(state, store.noted())
+    with contextlib.suppress(FileNotFoundError, ConfigErrors):
+        before = load(path, environ, kept.kept_config(state).read_bytes())
+        return msgspec.structs.replace(before, directory=None)
     return load(path, environ)
 
 

@@ -20,10 +20,11 @@ from fastgate.caching.semantic.trial import SECTION, wrong_with
 from fastgate.clock import wall_ns
 from fastgate.config import Config, load_config
 from fastgate.config_alerts import unheard
+from fastgate.control import kept
 from fastgate.control.compile import compile_snapshot, next_expiry_ns
 from fastgate.control.publish import next_generation, publish, published
 from fastgate.directory import Directory, load_directory
-from fastgate.durable import clear_unfinished, write_whole
+from fastgate.durable import clear_unfinished
 from fastgate.guards.rule import RuleError
 from fastgate.guards.settings import in_force
 from fastgate.idle import idle_in, idle_models, idle_tag, model_names
@@ -107,12 +108,11 @@ class World:
 
     def open(self, first: Loaded, actor: str) -> None:
         """Applies the declared directory and publishes the first snapshot of this process. Raises ConfigErrors."""
-        for path in (self._state.snapshot, self._state.stages, kept_config(self._state)):
+        for path in (self._state.snapshot, self._state.stages):
             clear_unfinished(path)
+        kept.clear(self._state)
         with self._lock:
-            if first.directory is not None:
-                self._apply(first.directory, actor)
-            self._remember(first.text)
+            self._put(first, actor)
             self.refresh()
 
     # -- change -----------------------------------------------------------------------------------------------------
@@ -129,11 +129,10 @@ class World:
             needs_restart = [
                 name for name in READ_AT_START if getattr(fresh.config, name) != getattr(self.config, name)
             ]
-            changes = self._apply(fresh.directory, actor) if fresh.directory is not None else 0
-            kept = {name: getattr(self.config, name) for name in READ_AT_START}
-            self.config = msgspec.structs.replace(fresh.config, **kept)
+            changes = self._put(fresh, actor)
+            as_started = {name: getattr(self.config, name) for name in READ_AT_START}
+            self.config = msgspec.structs.replace(fresh.config, **as_started)
             self._prices, self._prices_ns = prices, wall_ns()
-            self._remember(fresh.text)
             changed = self.refresh()
             return Swap(self.generation, self.version, changed, changes, fresh.warnings, needs_restart)
 
@@ -198,21 +197,17 @@ class World:
             raise ConfigErrors([Problem(str(self.path), 0, "guards", str(error))]) from None
         self._guards = rows
 
-    def _apply(self, directory: Directory, actor: str) -> int:
-        """Makes the declared directory so; the number of changes. A conflict is an error of the file."""
+    def _put(self, files: Loaded, actor: str) -> int:
+        """Keeps the configuration's text, for a restarted control plane must not depend on an edited file, and makes
+        the declared directory so, both or neither; the number of changes. A conflict is an error of the file."""
+        noted = kept.offer(self._state, files.text)
         try:
-            return len(self._store.apply_directory(directory, actor))
+            changes = self._store.apply_directory(files.directory, actor, noted) if files.directory is not None else []
         except StoreError as error:
-            raise ConfigErrors([Problem(self.config.directory or str(self.path), 0, "", str(error))]) from None
-
-    def _remember(self, text: bytes) -> None:
-        """Keeps the text of the file that is in force: a restarted control plane must not depend on an edited one."""
-        write_whole(kept_config(self._state), text, lasting=False)
-
-
-def kept_config(state: StateDir) -> Path:
-    """The text of the configuration in force."""
-    return state.path / "in-force.yaml"
+            kept.withdraw(self._state)
+            raise ConfigErrors([Problem(files.config.directory or str(self.path), 0, "", str(error))]) from None
+        kept.settle(self._state)
+        return len(changes)
 
 
 def _now() -> datetime:

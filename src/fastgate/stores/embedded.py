@@ -62,6 +62,8 @@ MAX_PAGE = 1000
 HINT_CHARS = len(PREFIX) + 4
 """How much of an issued secret a listing shows: 24 of its 202 random bits."""
 _PEPPER_CHECK = b"fastgate pepper check"
+_NOTED = "noted"
+"""The row of `meta` that says what the declared directory was applied with."""
 
 
 def open_directory(state: StateDir, purpose: str = "") -> EmbeddedDirectory:
@@ -113,7 +115,9 @@ class EmbeddedDirectory:
         if self._lock is not None:
             self._lock.release()
 
-    def apply_directory(self, directory: Directory, actor: str, dry_run: bool = False) -> list[Change]:
+    def apply_directory(
+        self, directory: Directory, actor: str, noted: bytes = b"", *, dry_run: bool = False
+    ) -> list[Change]:
         with burst(), reading(self._engine) if dry_run else self._write() as connection:
             existing = read_existing(connection)
             made = plan(directory, existing, lambda sha_hex: digest_of_sha256(self._pepper, sha_hex))
@@ -122,7 +126,14 @@ class EmbeddedDirectory:
                 carry_out(connection, made.changes, now_ns)
                 replace_secrets(connection, made.secrets, now_ns)
                 write_changes(connection, made.changes, actor, now_ns)
+                if noted:
+                    connection.execute(delete(schema.meta).where(schema.meta.c.name == _NOTED))
+                    connection.execute(insert(schema.meta).values(name=_NOTED, value=noted))
         return made.changes
+
+    def noted(self) -> bytes:
+        with reading(self._engine) as connection:
+            return connection.execute(select(schema.meta.c.value).where(schema.meta.c.name == _NOTED)).scalar() or b""
 
     def keys_create(self, draft: KeyDraft, actor: str) -> KeyIssued:
         key_id = draft.id or f"key-{random_source.token_hex(4)}"

@@ -231,8 +231,15 @@ class BudgetStore(Protocol):
 class DirectoryStore(Protocol):
     """Operations on the directory. Each is one transaction; each change is logged in it."""
 
-    def apply_directory(self, directory: Directory, actor: str, dry_run: bool = False) -> list[Change]:
-        """Make the declared rows equal to `directory`, leaving managed rows alone. Raises StoreError(conflict)."""
+    def apply_directory(
+        self, directory: Directory, actor: str, noted: bytes = b"", *, dry_run: bool = False
+    ) -> list[Change]:
+        """Make the declared rows equal to `directory`, leaving managed rows alone, and keep `noted` unless it is empty.
+        Raises StoreError(conflict)."""
+        ...
+
+    def noted(self) -> bytes:
+        """What the last directory was applied with; empty if with nothing."""
         ...
 
     def keys_create(self, draft: KeyDraft, actor: str) -> KeyIssued: ...
