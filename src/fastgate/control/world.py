@@ -189,6 +189,7 @@ class World:
         """Compiles the guards, which workers then only load, and lets each find its sample. Raises ConfigErrors."""
         if not rows or rows == self._guards:
             return
+        from fastgate.guards import compiled
         from fastgate.guards.screen import build
 
         try:
@@ -196,6 +197,7 @@ class World:
         except RuleError as error:
             raise ConfigErrors([Problem(str(self.path), 0, "guards", str(error))]) from None
         self._guards = rows
+        compiled.clear_unused(self._state.guards_dir, wall_ns() / NS)  # those in force have been loaded just now
 
     def _put(self, files: Loaded, actor: str) -> int:
         """Keeps the configuration's text, for a restarted control plane must not depend on an edited file, and makes

@@ -9,8 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import logging
-import os
 import threading
 from collections.abc import Callable, Iterable, Sequence
 from importlib.metadata import version
@@ -22,11 +20,9 @@ import msgspec
 
 from fastgate._core.peel import peel
 from fastgate._core.prefilter import PREFILTERED_BYTES, Prefilter
-from fastgate.guards import windows
+from fastgate.guards import compiled, windows
 from fastgate.guards.closer import ALL_OF_IT, UNSCANNED, Effort, Finding, Found, crosses, exact_of, look_at, look_closer
 from fastgate.guards.rule import ANSWER, KINDS, Block, Kind, Rule, RuleError
-
-log = logging.getLogger("fastgate.guards")
 
 CANDIDATES_MAX = 16_384
 """Places in one block that are looked at; a 730 KB source file has under a hundred. What lies behind is told as not
@@ -72,13 +68,13 @@ class Database:
         about = repr([(rule.pattern, rule.caseless) for _, rule in rules]).encode() + windows.digest()
         path = cache_dir / f"{hashlib.sha256(about).hexdigest()[:32]}.windows"
         with contextlib.suppress(OSError, msgspec.MsgspecError, ValueError):
-            kept = path.read_bytes()
+            kept = compiled.load(path)
             digest, made = kept[:32], kept[32:]
             if digest == hashlib.sha256(made).digest():
                 return windows.prefilter_of(msgspec.msgpack.decode(made, type=windows.MAYBE))
         plan = windows.plan_of([rule for _, rule in rules])
         made = msgspec.msgpack.encode(plan)
-        self._keep(path, hashlib.sha256(made).digest() + made)
+        compiled.keep(path, hashlib.sha256(made).digest() + made)
         return windows.prefilter_of(plan)
 
     def _cached(self, rules: Sequence[tuple[int, Rule]], cache_dir: Path) -> Any:
@@ -90,19 +86,10 @@ class Database:
         name = hashlib.sha256(about.encode()).hexdigest()[:32]
         path = cache_dir / f"{name}.hs"
         with contextlib.suppress(OSError, hyperscan.HyperscanError, ValueError):
-            return hyperscan.loadb(path.read_bytes(), mode=hyperscan.HS_MODE_BLOCK)
+            return hyperscan.loadb(compiled.load(path), mode=hyperscan.HS_MODE_BLOCK)
         db = self._compile(rules)
-        self._keep(path, hyperscan.dumpb(db))
+        compiled.keep(path, hyperscan.dumpb(db))
         return db
-
-    def _keep(self, path: Path, made: bytes) -> None:
-        temporary = path.with_name(f"{path.name}.{os.getpid()}")
-        try:
-            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            temporary.write_bytes(made)
-            temporary.rename(path)
-        except OSError as exc:
-            log.warning("the compiled guard patterns cannot be kept (%s); every start compiles them again", exc)
 
     def _compile(self, rules: Sequence[tuple[int, Rule]]) -> Any:
         db = hyperscan.Database(mode=hyperscan.HS_MODE_BLOCK)
