@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from fastgate import proc
-from fastgate.durable import write_whole
+from fastgate.durable import clear_unfinished, write_whole
 from fastgate.state import PRIVATE_FILE, StateDir
 
 if TYPE_CHECKING:
@@ -39,7 +39,9 @@ class RunInfo(msgspec.Struct, frozen=True):
 
 
 def write(path: Path, info: RunInfo) -> None:
-    """Replaces the file as a whole: a reader finds the old one, the new one or none."""
+    """Replaces the file as a whole: a reader finds the old one, the new one or none. For the only writer, the supervisor
+    that holds the instance's lock; what a killed one left half written, with its token, goes."""
+    clear_unfinished(path)
     write_whole(path, msgspec.json.format(msgspec.json.encode(info), indent=2) + b"\n", lasting=False)
 
 

@@ -121,6 +121,7 @@ def test_run_json_tells_and_goes(tmp_path: Path) -> None:
     path = tmp_path / "run.json"
     info = RunInfo(os.getpid(), "127.0.0.1:1", "127.0.0.1:2", "token", "/c.yaml", "2026-01-01T00:00:00.000Z", 2, "/s")
     assert read(path) is None
+    (tmp_path / ".run.json.0123456789abcdef").write_text("{")  # by one that was killed
     write(path, info)
     assert path.stat().st_mode & 0o777 == 0o600
     assert read(path) == info
