@@ -39,8 +39,8 @@ class RunInfo(msgspec.Struct, frozen=True):
 
 
 def write(path: Path, info: RunInfo) -> None:
-    """Replaces the file as a whole: a reader finds the old one, the new one or none. What a killed writer left half done,
-    with its token, goes: there is one at a time, the supervisor that holds the instance's lock."""
+    """Replaces the file as a whole: a reader finds the old one, the new one or none. What a killed writer left, with
+    its token, goes: there is one at a time, the supervisor that holds the instance's lock."""
     clear_unfinished(path)
     write_whole(path, msgspec.json.format(msgspec.json.encode(info), indent=2) + b"\n", lasting=False)
 
