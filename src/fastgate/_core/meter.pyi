@@ -40,6 +40,7 @@ class Meter:
     def finish(self) -> None:
         """The stream has ended. An event that the end cuts off is not one (clients do not get it either): dropped."""
 
+    def cut_off(self, size: int) -> None: ...
     def read_message(self, body: bytes) -> None:
         """A whole answer: the message, or an error, as JSON."""
 

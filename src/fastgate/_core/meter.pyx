@@ -34,6 +34,9 @@ from fastgate._core.usage cimport Usage
 BYTES_PER_TOKEN_FLOOR = 2
 cdef int64_t FLOOR_BYTES = BYTES_PER_TOKEN_FLOOR
 
+# What an answer holds beside its text: id, model, stop reason and usage take 400 bytes.
+cdef int64_t ENVELOPE_BYTES = 512
+
 # The longest model id, message id, stop reason or error type taken over: thrice the longest seen (a profile's ARN).
 cdef enum:
     WORD_LIMIT = 512
@@ -199,6 +202,11 @@ cdef class Meter:
     def finish(self):
         """The stream has ended. An event that the end cuts off is not one (clients do not get it either): dropped."""
         self.ended = True
+
+    def cut_off(self, Py_ssize_t size):
+        """A whole answer of which only so many bytes came. What it said of its usage stood at its end, if anywhere: the
+        floor is of what the model must have written, without what else an answer holds."""
+        self.output_bytes = max(<int64_t>0, size - ENVELOPE_BYTES)
 
     cpdef object read_message(self, bytes body):
         """A whole answer: the message, or an error, as JSON."""

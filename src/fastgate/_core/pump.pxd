@@ -27,6 +27,7 @@ cdef class Pump(AnswerHead):
     cdef Py_ssize_t tape_left       # bytes that still fit on it
     cdef readonly object failure    # errors.Kind value or None
     cdef readonly int status        # 0 until a final head has come
+    cdef readonly bint good         # 2xx
     cdef readonly bint received     # any byte of the answer has come
     cdef readonly bint paused
     cdef readonly int64_t exchanges  # how many this connection has begun

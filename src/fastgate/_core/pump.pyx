@@ -86,7 +86,7 @@ cdef class Pump(AnswerHead):
         self.forget()
         self.pieces = []
         self.collected = self.held_bytes = self.head_bytes = self.informational = self.bytes_out = 0
-        self.received = self.flowing = self.streaming = self.surplus = self.ripe = self.attached = False
+        self.received = self.flowing = self.streaming = self.surplus = self.ripe = self.attached = self.good = False
         self.held = []
         self.hold_ns = hold_ns
         self.left = -1
@@ -315,7 +315,8 @@ cdef class Pump(AnswerHead):
     cdef int begin(self, int status) except -1:
         """The head is there: a stream to pass on, or an answer to keep whole."""
         self.status = status
-        if self.event_stream and status == 200 and self.wants_stream and not self.encoded:
+        self.good = 200 <= status < 300
+        if self.event_stream and self.good and self.wants_stream and not self.encoded:
             self.state = STREAM
             self.flowing = self.streaming = True
             self.hold_until_ns = self.last_ns + self.hold_ns
@@ -474,6 +475,8 @@ cdef class Pump(AnswerHead):
             return self.tell()  # the relay attaches next and is told then
         if self.outcome != COMPLETE or not self.keep_alive or self.surplus or self.transport is None:
             self.drop()
+        elif self.lent and self.transport.get_write_buffer_size() > 0:
+            self.drop()  # answered before it took all of the request: the next one's would stand behind the rest
         elif self.state != CLOSED:
             self.state = IDLE
             if self.paused:

@@ -10,6 +10,7 @@ on. Where both take a head they read the same (tests/laws/test_reply.py).
 
 from libc.stdint cimport int64_t
 from libc.string cimport memchr, memcmp
+from posix.strings cimport strncasecmp
 
 from fastgate._core.head cimport returned, same
 from fastgate._core.sending cimport passable
@@ -182,7 +183,8 @@ def plain_head(bytes data):
 
 
 cdef inline bint begins(const char *value, Py_ssize_t size, const char *with_, Py_ssize_t least) noexcept:
-    return size >= least and memcmp(value, with_, <size_t>least) == 0
+    """A media type, whose letters may be of either case."""
+    return size >= least and strncasecmp(value, with_, <size_t>least) == 0
 
 
 cdef inline bint is_known(char first) noexcept:
@@ -220,7 +222,7 @@ cdef class AnswerHead:
             if self.in_frames:
                 value, value_size = b"text/event-stream; charset=utf-8", 32
         elif same(lower, size, b"content-encoding", 16):
-            self.encoded = value[:value_size].lower() != b"identity"
+            self.encoded = self.encoded or value[:value_size].lower() not in (b"", b"identity")
         elif not returned(lower, size):
             return 0
         if len(self.headers) < RETURNED_LINES_MAX and passable(value, value_size):

@@ -25,6 +25,7 @@ from fastgate.control.compile import compile_snapshot, next_expiry_ns
 from fastgate.control.publish import next_generation, publish, published
 from fastgate.directory import Directory, load_directory
 from fastgate.durable import clear_unfinished
+from fastgate.guards import compiled
 from fastgate.guards.rule import RuleError
 from fastgate.guards.settings import in_force
 from fastgate.idle import idle_in, idle_models, idle_tag, model_names
@@ -189,7 +190,6 @@ class World:
         """Compiles the guards, which workers then only load, and lets each find its sample. Raises ConfigErrors."""
         if not rows or rows == self._guards:
             return
-        from fastgate.guards import compiled
         from fastgate.guards.screen import build
 
         try:
@@ -204,7 +204,11 @@ class World:
         the declared directory so, both or neither; the number of changes. A conflict is an error of the file."""
         noted = kept.offer(self._state, files.text)
         try:
-            changes = self._store.apply_directory(files.directory, actor, noted) if files.directory is not None else []
+            if files.directory is None:
+                self._store.keep_noted(noted)
+                changes = []
+            else:
+                changes = self._store.apply_directory(files.directory, actor, noted)
         except StoreError as error:
             kept.withdraw(self._state)
             raise ConfigErrors([Problem(files.config.directory or str(self.path), 0, "", str(error))]) from None

@@ -140,7 +140,7 @@ def reviewed(call: Call, push: Callable[[bytes], object]) -> Callable[[bytes], o
 def send_whole(call: Call, pump: Pump) -> None:
     """Pass a whole answer on as it came, with what it cost."""
     body = came = whole_body(call, pump)
-    if call.tap is not None and pump.status == 200:
+    if call.tap is not None and pump.good:
         body = call.tap.whole(came)  # before the headers, which say what became of it
     headers = upstream_headers(call, pump)
     if call.recast is not None or body != came:

@@ -89,12 +89,11 @@ def attempt_cost(call: Call, error: str) -> int:
     meter, row, pump = call.meter, call.price, call.pump
     if meter is None or row is None or not call.sent or call.route == "count_tokens":
         return 0
-    status = pump.status if pump is not None else 0
-    if status >= 300 or (meter.errored and not meter.started):
+    if (pump is not None and pump.status >= 300) or (meter.errored and not meter.started):
         return 0  # refused, with a status or as the first event of a stream: not billed
     if meter.usage.seen:
         usage = meter.floor()
-    elif status == 200 or error in WAITED:
+    elif (pump is not None and pump.good) or error in WAITED:
         usage = estimated(call, meter.floor().output_tokens)
     else:
         return 0

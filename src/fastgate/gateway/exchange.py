@@ -90,14 +90,22 @@ def conclude(call: Call, pool: Pool, flight: FlightTable) -> None:
     assert pump is not None
     assert meter is not None
     if pump.failure is not None:
+        if pump.good and not pump.streaming:
+            meter.cut_off(len(pump.body))
         failed(pump.failure, pool.endpoint)
     if pump.status != 200 or pump.encoded:
         check_status(call, pump, pool.endpoint)
     if pump.streaming:
         return
     body = pump.body
+    if pump.event_stream and pump.good:  # nobody asked for a stream; it has cost what it says
+        call.meter = meter = new_meter(True)
+        meter.feed_bytes(body)
+        meter.finish()
+        flight.note_usage(call.slot, meter.usage, meter.output_bytes)
+        failed(Kind.BAD_RESPONSE.value, pool.endpoint)
     call.recast = pool.wire.recast(call, pump.status, body)
-    if call.route == "messages" and pump.status == 200:
+    if call.route == "messages" and pump.good:
         meter.read_message(body)
         flight.note_usage(call.slot, meter.usage, meter.output_bytes)
 
@@ -189,7 +197,7 @@ def check_status(call: Call, pump: Pump, endpoint: Endpoint) -> None:
             pump.status,
         )
         raise provider_credential(endpoint.name)
-    if 300 <= pump.status < 400 or (pump.encoded and pump.status == 200):
+    if 300 <= pump.status < 400 or (pump.encoded and pump.good):
         failed(Kind.BAD_RESPONSE.value, endpoint)
     if pump.status >= 400:
         call.outcome, call.error = "upstream_error", Kind.UPSTREAM_STATUS.value

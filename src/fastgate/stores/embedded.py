@@ -101,6 +101,11 @@ def _check_pepper(engine: Engine, pepper: bytes, write: bool) -> None:
         raise StoreError("unusable", "the pepper is not the one that this directory was made with; restore it")
 
 
+def _keep_noted(connection: Connection, noted: bytes) -> None:
+    connection.execute(delete(schema.meta).where(schema.meta.c.name == _NOTED))
+    connection.execute(insert(schema.meta).values(name=_NOTED, value=noted))
+
+
 class EmbeddedDirectory:
     """A DirectoryStore. Safe to use from several threads of its process."""
 
@@ -127,9 +132,12 @@ class EmbeddedDirectory:
                 replace_secrets(connection, made.secrets, now_ns)
                 write_changes(connection, made.changes, actor, now_ns)
                 if noted:
-                    connection.execute(delete(schema.meta).where(schema.meta.c.name == _NOTED))
-                    connection.execute(insert(schema.meta).values(name=_NOTED, value=noted))
+                    _keep_noted(connection, noted)
         return made.changes
+
+    def keep_noted(self, noted: bytes) -> None:
+        with self._write() as connection:
+            _keep_noted(connection, noted)
 
     def noted(self) -> bytes:
         with reading(self._engine) as connection:

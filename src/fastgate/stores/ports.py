@@ -238,8 +238,12 @@ class DirectoryStore(Protocol):
         Raises StoreError(conflict)."""
         ...
 
+    def keep_noted(self, noted: bytes) -> None:
+        """The same without a directory, whose rows stay as they are."""
+        ...
+
     def noted(self) -> bytes:
-        """What the last directory was applied with; empty if with nothing."""
+        """What was kept last; empty if nothing was."""
         ...
 
     def keys_create(self, draft: KeyDraft, actor: str) -> KeyIssued: ...

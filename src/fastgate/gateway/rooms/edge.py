@@ -40,6 +40,8 @@ def open_call(call: Call, items: list[tuple[str, str]]) -> None:
         raise invalid_request("The content-length header is not a number.")
     if ";" in head.content_type and not is_utf8(head.content_type):
         raise invalid_request("Request bodies must be UTF-8: send content-type application/json without a charset.")
+    if not call.query.isascii():
+        raise invalid_request("The query holds bytes that are no ASCII: they must be percent-encoded (RFC 3986).")
     if len(call.query) > QUERY_CHARS_MAX:
         raise headers_too_large(f"The query is longer than {QUERY_CHARS_MAX} characters.")
 

@@ -81,4 +81,4 @@ def refused_upstream(call: Call) -> bool:
 def perhaps_billed(call: Call) -> bool:
     """Whether a provider of whom no usage came may yet have done the work: it had begun a good answer, or it was still
     at it when we stopped waiting. One that broke off before any answer had nothing to bill."""
-    return call.error in WAITED or (call.pump is not None and call.pump.status == 200)
+    return call.error in WAITED or (call.pump is not None and call.pump.good)

@@ -54,6 +54,9 @@ if TYPE_CHECKING:
     MoveOn = Callable[[GatewayError | None], Awaitable[bool]]
     """Whether the call has gone on to another model that it names; told how its own has failed."""
 
+IDLE_CLOSE_NS = 1_000_000_000
+"""A server that ends an idle connection does so while the request is on its way: some round trips, and a busy loop."""
+
 TOO_MANY = 429
 """The status of a key that has used up its limit."""
 
@@ -202,22 +205,23 @@ async def attempt(call: Call, pool: Pool, flight: FlightTable, ahead: bool = Fal
     """One try at one endpoint; a kept connection that turns out closed is replaced once. `ahead`: the exchange is over
     already (is_ahead)."""
     pump = call.pump if ahead else None
-    if pump is None or closed_unread(pump):
-        pump = await exchange(call, pool, flight)
+    if pump is None or closed_unread(call, pump):
+        pump = await exchange(call, pool, flight, replacing=pump is not None)
     conclude(call, pool, flight)
     if pump.streaming and early_error(call, pump):
         broken_off(call, pool)
 
 
-async def exchange(call: Call, pool: Pool, flight: FlightTable) -> Pump:
-    """Send the call on the pool's connections until one has not closed before it was read."""
+async def exchange(call: Call, pool: Pool, flight: FlightTable, replacing: bool = False) -> Pump:
+    """Send the call on a connection of the pool, and once more on a new one where that was kept and turns out closed.
+    `replacing`: one has."""
     renew(call)
     wire = pool.wire
     if wire.credential is not None:
         await wire.credential.ready_for(wire.endpoint.name)
     head, body = wire.request(call)
     while True:
-        pump = pool.take() or await pool.dial()
+        pump = (None if replacing else pool.take()) or await pool.dial()
         if call.watched is not None and call.watched.done():
             pool.give(pump)
             raise client_gone()  # while it waited for the connection or a guard: nothing is bought for nobody
@@ -225,13 +229,17 @@ async def exchange(call: Call, pool: Pool, flight: FlightTable) -> Pump:
             pool.give(pump)
             raise draining()
         await begin(call, pool, pump, head, body, flight)
-        if not closed_unread(pump):
+        if not closed_unread(call, pump):
             return pump
+        replacing = True
 
 
-def closed_unread(pump: Pump) -> bool:
-    """Whether a kept connection has closed before any byte of the answer, as a server ends an idle one."""
-    return pump.failure == "reset" and pump.exchanges > 1 and not pump.received
+def closed_unread(call: Call, pump: Pump) -> bool:
+    """Whether a kept connection has closed before any byte of the answer, as a server ends an idle one. One that closes
+    later may have worked on the call: that is an attempt."""
+    if pump.failure != "reset" or pump.exchanges == 1 or pump.received:
+        return False
+    return mono_ns() - call.begun_ns < IDLE_CLOSE_NS
 
 
 async def pass_on(call: Call, locate: Callable[[Callable[[], None]], None]) -> object:
