@@ -127,6 +127,7 @@ def kinds(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Kind]]
 @given(inside=BYTES, closed=st.booleans())
 @example(inside=b"", closed=False)
 @example(inside=b"a" * 63 + b"\\", closed=True)
+@example(inside=b"a" * 58 + rb"\ud83d" + b"\r", closed=False)
 def test_all_kinds_read_strings_alike(kinds: dict[str, Kind], strict: bool, inside: bytes, closed: bool) -> None:
     data = inside + b'"' * closed
     answers = {

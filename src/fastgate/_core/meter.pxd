@@ -64,7 +64,7 @@ cdef class Meter:
     cdef int take_whole(self, Members* members) except -1
     cdef int take_delta(self, Span delta, Span usage) except -1
     cdef int take_error(self, Span error) except -1
-    cdef void take_block(self, Span block) noexcept
+    cdef void take_block(self, Span block, bint whole) noexcept
     cdef void take_content(self, Span content) noexcept
 
 

@@ -258,7 +258,7 @@ cdef class Meter:
             kind = kind_in(members.type)
         if kind == EVENT_BLOCK_DELTA or kind == EVENT_BLOCK_START:
             self.content_started = True
-            self.take_block(members.delta if kind == EVENT_BLOCK_DELTA else members.block)
+            self.take_block(members.delta if kind == EVENT_BLOCK_DELTA else members.block, False)
         elif kind == EVENT_BLOCK_STOP:
             self.content_started = True
         elif kind == EVENT_STOP:
@@ -326,11 +326,12 @@ cdef class Meter:
                     self.error_type = word_of(value, self.error_type)
         return 0
 
-    cdef void take_block(self, Span block) noexcept:
+    cdef void take_block(self, Span block, bint whole) noexcept:
         """Counts what the model wrote in a content block or a delta of one.
 
         Text, thinking, tool input and compaction summaries are output. Signatures are not text, quotations in citations
-        are not billed, and the results of server tools were not written by the model.
+        are not billed, and the results of server tools were not written by the model. In a `whole` message a tool's
+        input is an object, counted as it was sent.
         """
         cdef Cursor cursor
         cdef Text key, text
@@ -338,6 +339,8 @@ cdef class Meter:
         if not open_object(block, &cursor):
             return
         while next_member(&cursor, &key, &value) == 1:
+            if whole and text_is(key, b"input", 5):
+                self.output_bytes += value.n
             if key.n - key.shrink > 12 or value.p[0] != c'"':
                 continue
             if (
@@ -349,19 +352,12 @@ cdef class Meter:
                 self.output_bytes += text.n - text.shrink
 
     cdef void take_content(self, Span content) noexcept:
-        """The blocks of a whole message; here a tool's input is an object, counted as it was sent."""
-        cdef Cursor blocks, cursor
-        cdef Text key
-        cdef Span block, value
-        if not open_array(content, &blocks):
-            return
-        while next_item(&blocks, &block) == 1:
-            self.take_block(block)
-            if not open_object(block, &cursor):
-                continue
-            while next_member(&cursor, &key, &value) == 1:
-                if text_is(key, b"input", 5):
-                    self.output_bytes += value.n
+        """The blocks of a whole message."""
+        cdef Cursor blocks
+        cdef Span block
+        if open_array(content, &blocks):
+            while next_item(&blocks, &block) == 1:
+                self.take_block(block, True)
 
     cdef Usage floor_c(self):
         cdef Usage usage = self.usage.copy()

@@ -7,7 +7,7 @@ readers are for what providers send. What clients send is read by `request`, str
 """
 
 from libc.stdint cimport int64_t, uint64_t
-from libc.string cimport memcmp, memset
+from libc.string cimport memchr, memcmp, memset
 
 cdef extern from "skip.h" nogil:
     ctypedef struct fg_text:
@@ -69,11 +69,16 @@ cdef inline bint same(const byte_t* p, Py_ssize_t n, const char* word, Py_ssize_
 
 cdef inline bint text_is(Text text, const char* word, Py_ssize_t word_n) noexcept nogil:
     """Whether the string, once unescaped, is `word` (at most 64 bytes)."""
-    cdef unsigned char plain[64]
-    if text.n - text.shrink != word_n or word_n > 64:
+    if text.n - text.shrink != word_n:
         return False
-    if text.shrink == 0:
-        return memcmp(text.p, word, <size_t>word_n) == 0
+    return memcmp(text.p, word, <size_t>word_n) == 0 if text.shrink == 0 else unescaped_is(text, word, word_n)
+
+
+cdef inline bint unescaped_is(Text text, const char* word, Py_ssize_t word_n) noexcept nogil:
+    """The same of one with escapes, which no writer makes of such names; apart, so that `text_is` stays short."""
+    cdef unsigned char plain[64]
+    if word_n > 64:
+        return False
     memset(plain, 0, sizeof(plain))
     fg_unescape(text.p, <size_t>text.n, plain)
     return memcmp(plain, word, <size_t>word_n) == 0
@@ -289,7 +294,12 @@ cdef inline bint is_null(Span value) noexcept nogil:
 
 cdef inline bint text_of(Span value, Text* text) noexcept nogil:
     """Whether the (checked) value is a string; then its inside."""
-    return value.p != NULL and value.n >= 2 and read_text(value.p, value.p + value.n, text) != NULL
+    if value.p == NULL or value.n < 2 or value.p[0] != c'"':
+        return False
+    text.p = value.p + 1
+    text.n = value.n - 2
+    text.shrink = 0
+    return memchr(text.p, c'\\', <size_t>text.n) == NULL or read_text(value.p, value.p + value.n, text) != NULL
 
 
 cdef inline int64_t count_in(Span value, int64_t limit) noexcept nogil:
