@@ -136,14 +136,17 @@ class UsageTable:
             self._numbers.forget()
             raise
 
-    def _insert(self, connection: Connection, epoch: str, found: Sequence[Tally | Odd]) -> list[Damage]:
+    def _insert(self, connection: Connection, epoch: str, found: list[Tally | Odd]) -> list[Damage]:
         """Insert the calls among `found`; returns the records that no call can be made of."""
         rows: list[Row] = []
         seen: list[Row] = []
         broken: list[Damage] = []
         db, numbers = _driver(connection), self._numbers
         journal = numbers.epoch(db, epoch.encode()) if found else 0
-        for call in found:
+        at = 0
+        while (at := numbers.plain_rows(found, at, journal, rows)) < len(found):
+            call = found[at]
+            at += 1
             if isinstance(call, Odd):
                 if call.why:
                     broken.append(_unusable(self.journal_dir, epoch, call, call.why))

@@ -1,6 +1,7 @@
 """From a finished call to its rows in the usage database, and the numbers of what many calls share.
 
-Numbers are remembered between batches: most calls are of a kind, a thread and a worker that were seen before.
+Numbers are remembered between batches: most calls are of a kind, a thread and a worker that were seen before. Compiled
+with types (usage_rows.pxd): every call passes here, on cores that it shares with those that are to be answered.
 """
 
 from __future__ import annotations
@@ -139,6 +140,22 @@ class Numbers:
             threads.get(call.thread) or self._find(db, _THREAD, call.thread, _decode_thread(_TWO + call.thread)),
             journal,
         )
+
+    def plain_rows(self, found: list[Any], at: int, journal: int, rows: list[Row]) -> int:
+        """Add the rows of those from `at` on of which there is nothing else to say and all numbers are known. Where the
+        first other one stands; `row` and whoever asks for it know what to do with that."""
+        epochs, kinds, threads = self._known.values()
+        while at < len(found):
+            one = found[at]
+            if type(one) is not Tally:
+                break
+            call = one
+            epoch, kind, thread = epochs.get(call.worker), kinds.get(call.kind), threads.get(call.thread)
+            if epoch is None or kind is None or thread is None or call.body or call.shown:
+                break
+            rows.append(call.row(epoch, kind, thread, journal))
+            at += 1
+        return at
 
     def _find(self, db: sqlite3.Connection, asked: str, key: bytes, values: Row) -> int:
         known = self._known[asked]

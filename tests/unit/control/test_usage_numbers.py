@@ -10,10 +10,11 @@ import msgspec
 import pytest
 
 from fastgate.control import usage, usage_queries
+from fastgate.control.feed import CallFeed, Odd
 from fastgate.control.ingest import Ingestor
 from fastgate.control.usage import DAY_NS, UsageTable
 from fastgate.control.usage_queries import Filters
-from fastgate.control.usage_rows import ROWS_AT_ONCE
+from fastgate.control.usage_rows import ROWS_AT_ONCE, Numbers, Row
 from fastgate.journal import KIND_CALL, JournalReader, JournalWriter, call_id
 from fastgate.journal.lookup import lookup_call
 from fastgate.record import CallRecord, Sighting
@@ -183,6 +184,27 @@ def test_numbers_of_a_transaction_that_failed_are_not_used(tmp_path: Path, monke
             Ingestor(other, tmp_path / "other" / "journal").catch_up()
         ingestor.catch_up()
         assert sum(row.calls for row in table.spend(["user", "session"])) == table.count() == 24
+
+
+def test_rows_made_at_once_are_those_made_one_by_one(tmp_path: Path) -> None:
+    """And only plain ones are: of whom there is more to say, or who is not known yet, is left to who can."""
+    write(tmp_path, 40)
+    feed = CallFeed(tmp_path / "journal")
+    found = feed.calls(feed.epochs()[0]).found
+    odd = Odd(1, 2, 3, "no call")
+    with closing(UsageTable(tmp_path / "usage.sqlite")) as table, closing(sqlite3.connect(table.path)) as db:
+        numbers = Numbers()
+        assert numbers.plain_rows(found, 0, 1, []) == 0
+        each = [numbers.row(db, call, 1) for call in found if not isinstance(call, Odd)]
+        rows: list[Row] = []
+        left, at = [], 0
+        while (at := numbers.plain_rows([*found, odd], at, 1, rows)) < len(found):
+            rows.append(each[at])
+            left.append(at)
+            at += 1
+        assert (rows, at) == (each, len(found))
+        assert left == [n for n, call in enumerate(found) if not isinstance(call, Odd) and (call.shown or call.body)]
+        assert 0 < len(left) < len(found)
 
 
 def test_epochs_go_with_their_last_call_and_their_journal(tmp_path: Path) -> None:
