@@ -113,6 +113,7 @@ ROWS = [
     Row("target of a host, no host", request(LENGTH, BODY, target=f"http://t{MESSAGES}", host=""), REFUSED),
     Row("target with a space", request(LENGTH, BODY, target=f"{MESSAGES} x"), REFUSED),
     Row("target with a control character", request(LENGTH, BODY, target=f"{MESSAGES}?a\x01b"), REFUSED),
+    Row("query that is no ASCII", request(LENGTH, BODY, target=f"{MESSAGES}?a=\xc3\xa4"), (400, 404)),
     Row("asterisk", request(LENGTH, BODY, target="*"), (404, 404)),
     Row("CONNECT", b"CONNECT t:80 HTTP/1.1\r\nhost: t:81\r\n\r\n", REFUSED),
     Row("liveness without a host", get(""), REFUSED),

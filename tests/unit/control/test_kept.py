@@ -76,3 +76,18 @@ def test_nothing_is_left_of_a_reload_that_ends(operations: Operations, folder: P
     (folder / "directory.yaml").write_text(DIRECTORY)
     operations.reload("t")
     assert texts(operations) == [CHANGED]
+
+
+def test_a_configuration_without_a_directory_is_noted_too(
+    operations: Operations, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else one that was in force before it would count as applied when a reload back to it dies."""
+    (folder / "fastgate.yaml").write_text(CHANGED.replace("directory: directory.yaml\n", ""))
+    operations.reload("t")
+    (folder / "fastgate.yaml").write_text(CONFIG)
+    with monkeypatch.context() as patched:
+        patched.setattr("fastgate.stores.embedded.carry_out", dies)
+        with pytest.raises(Died):
+            operations.reload("t")
+    restart(operations)
+    assert texts(operations) == [CHANGED.replace("directory: directory.yaml\n", "")]
