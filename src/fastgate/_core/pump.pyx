@@ -91,8 +91,7 @@ cdef class Pump(AnswerHead):
         self.hold_ns = hold_ns
         self.left = -1
         self.meter = meter
-        self.flight = flight
-        self.slot = slot
+        self.flight, self.slot = flight, slot
         self.wants_stream = stream
         self.send = self.credit = None
         self.paused = self.client_gone = self.kept = False
@@ -314,8 +313,7 @@ cdef class Pump(AnswerHead):
 
     cdef int begin(self, int status) except -1:
         """The head is there: a stream to pass on, or an answer to keep whole."""
-        self.status = status
-        self.good = 200 <= status < 300
+        self.status, self.good = status, 200 <= status < 300
         if self.event_stream and self.good and self.wants_stream and not self.encoded:
             self.state = STREAM
             self.flowing = self.streaming = True
@@ -473,10 +471,9 @@ cdef class Pump(AnswerHead):
             self.send = self.locate = None  # the server ends a stream when nobody holds its transport any more
         elif self.state == STREAM:
             return self.tell()  # the relay attaches next and is told then
-        if self.outcome != COMPLETE or not self.keep_alive or self.surplus or self.transport is None:
+        if (self.outcome != COMPLETE or not self.keep_alive or self.surplus or self.transport is None
+                or (self.lent and self.transport.get_write_buffer_size())):  # the next request would stand behind it
             self.drop()
-        elif self.lent and self.transport.get_write_buffer_size() > 0:
-            self.drop()  # answered before it took all of the request: the next one's would stand behind the rest
         elif self.state != CLOSED:
             self.state = IDLE
             if self.paused:
