@@ -1,10 +1,10 @@
 """Build of the compiled hot path, one extension a module, no generated C in the tree: fastgate._core, written in
 Cython, and each Python file with a .pxd beside it, which gives its variables C types and changes nothing else.
 
-Switches (environment): FASTGATE_DEBUG=1 (-O0, asserts, line numbers), FASTGATE_COVERAGE=1 (line tracing for
-coverage.py), FASTGATE_SANITIZE=1 (address and undefined-behaviour sanitizers), FASTGATE_FUZZ=1 (with it, under clang:
-coverage for libFuzzer), FASTGATE_WERROR=1 (CI), FASTGATE_ANNOTATE=1 (HTML beside each module). A failed compilation
-fails the installation.
+Switches (environment): FASTGATE_DEBUG=1 (-O0, asserts, line numbers), FASTGATE_QUICK=1 (-O0 alone),
+FASTGATE_COVERAGE=1 (line tracing for coverage.py), FASTGATE_SANITIZE=1 (address and undefined-behaviour sanitizers),
+FASTGATE_FUZZ=1 (with it, under clang: coverage for libFuzzer), FASTGATE_WERROR=1 (CI), FASTGATE_ANNOTATE=1 (HTML beside
+each module). A failed compilation fails the installation.
 """
 
 import os
@@ -22,6 +22,8 @@ def switch(name: str) -> bool:
 DEBUG, COVERAGE, SANITIZE, FUZZ = switch("DEBUG"), switch("COVERAGE"), switch("SANITIZE"), switch("FUZZ")
 
 flags = ["-O0", "-g3", "-UNDEBUG"] if DEBUG or SANITIZE else ["-O3", "-g1", "-DNDEBUG"]
+if switch("QUICK"):
+    flags += ["-O0", "-g0"]
 flags += ["-Wall", "-Wextra", "-Wno-unused-parameter", "-Wno-unused-function", "-Wno-missing-field-initializers"]
 flags += ["-Wno-cast-function-type", "-fno-strict-aliasing"]
 link: list[str] = []

@@ -25,6 +25,8 @@ from tests.support.sim import SimProcess, running
 pytestmark = pytest.mark.faults
 
 KILLS = 5
+REST_S = 2.0
+"""After the last: where a worker was killed while it opened the file, that is set aside and another is begun."""
 
 
 @pytest.fixture(scope="module")
@@ -68,7 +70,7 @@ def ask_while_workers_die(plane: Plane, wording: str) -> dict[str, bytes]:
     for _ in range(KILLS):
         time.sleep(0.35)
         kill_some_worker(plane)
-    time.sleep(0.5)
+    time.sleep(REST_S)
     stop.set()
     for thread in lanes:
         thread.join()

@@ -148,7 +148,8 @@ def findings(text: bytes, kind: Any, families: tuple[str, ...]) -> list[dict[str
     owned = [(name, rule) for name, scanner in load_scanners().items() if name in families for rule in scanner.rules]
     names = Placeholders(os.urandom(32))
     rows = []
-    for index, start, end in Engine(rule for _, rule in owned).examine(kind, "user", text):
+    engine = Engine((rule for _, rule in owned), kinds=frozenset({kind}))
+    for index, start, end in engine.examine(kind, "user", text):
         if index == UNSCANNED:
             raise Refused(f"too much was found: nothing from byte {start} on was looked at")
         guard, rule = owned[index]

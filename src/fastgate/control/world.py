@@ -208,7 +208,7 @@ class World:
                 self._store.keep_noted(noted)
                 changes = []
             else:
-                changes = self._store.apply_directory(files.directory, actor, noted)
+                changes = self._store.apply_directory(files.directory, actor, noted=noted)
         except StoreError as error:
             kept.withdraw(self._state)
             raise ConfigErrors([Problem(files.config.directory or str(self.path), 0, "", str(error))]) from None

@@ -141,30 +141,37 @@ class Engine:
     answer_prefilter: Prefilter | None
     """A text of an answer in which it says that nothing is needs no look; None where some rule looks at every one."""
 
-    def __init__(self, rules: Iterable[Rule], cache_dir: Path | None = None) -> None:
+    def __init__(
+        self, rules: Iterable[Rule], cache_dir: Path | None = None, kinds: frozenset[Kind] = frozenset(KINDS)
+    ) -> None:
+        """`kinds`: of the blocks that it will be asked about; each takes seconds to compile for the first time."""
         self.rules = tuple(rules)
         self._exact = [exact_of(rule) if rule.pattern else None for rule in self.rules]
-        self._databases = self._compiled(cache_dir)
+        self._databases = self._compiled(cache_dir, kinds)
         self._looks: dict[Kind, list[tuple[int, Rule]]] = {kind: [] for kind in KINDS}
         for index, rule in enumerate(self.rules):
             if rule.look is not None:
                 for kind in rule.kinds:
                     self._looks[kind].append((index, rule))
-        self.answer_prefilter = None if self._looks["answer_text"] else self._databases["answer_text"].prefilter
+        self.answer_prefilter = None
+        if "answer_text" in kinds and not self._looks["answer_text"]:
+            self.answer_prefilter = self._databases["answer_text"].prefilter
         for rule in self.rules:
             if rule.ready is not None:
                 rule.ready()
         self.digest = hashlib.sha256(repr([(r.id, r.pattern, r.exact) for r in self.rules]).encode()).hexdigest()
 
-    def _compiled(self, cache_dir: Path | None) -> dict[Kind, Database]:
+    def _compiled(self, cache_dir: Path | None, kinds: frozenset[Kind]) -> dict[Kind, Database]:
         """The database of each kind."""
         made: dict[tuple[int, ...], Database] = {}
         found: dict[Kind, Database] = {}
-        for kinds in ALIKE:
-            asked = tuple(i for i, rule in enumerate(self.rules) if rule.pattern and rule.kinds & kinds)
+        for alike in ALIKE:
+            if not alike & kinds:
+                continue
+            asked = tuple(i for i, rule in enumerate(self.rules) if rule.pattern and rule.kinds & alike)
             if asked not in made:
                 made[asked] = Database([(i, self.rules[i]) for i in asked], cache_dir)
-            found.update(dict.fromkeys(kinds, made[asked]))
+            found.update(dict.fromkeys(alike, made[asked]))
         return found
 
     def examine(

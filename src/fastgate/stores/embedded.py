@@ -121,7 +121,7 @@ class EmbeddedDirectory:
             self._lock.release()
 
     def apply_directory(
-        self, directory: Directory, actor: str, noted: bytes = b"", *, dry_run: bool = False
+        self, directory: Directory, actor: str, dry_run: bool = False, *, noted: bytes = b""
     ) -> list[Change]:
         with burst(), reading(self._engine) if dry_run else self._write() as connection:
             existing = read_existing(connection)

@@ -232,7 +232,7 @@ class DirectoryStore(Protocol):
     """Operations on the directory. Each is one transaction; each change is logged in it."""
 
     def apply_directory(
-        self, directory: Directory, actor: str, noted: bytes = b"", *, dry_run: bool = False
+        self, directory: Directory, actor: str, dry_run: bool = False, *, noted: bytes = b""
     ) -> list[Change]:
         """Make the declared rows equal to `directory`, leaving managed rows alone, and keep `noted` unless it is empty.
         Raises StoreError(conflict)."""
