@@ -1,5 +1,5 @@
 """What `pip install` gives people: the source archive builds by itself, and the wheel made of it lacks nothing. Both
-are made outside the tree, so that nothing that lies around in it can help, but for what Cython made of the same sources;
+are made outside the tree, so that nothing that lies around in it can help but what Cython made of the same sources;
 that is compiled without optimisation. It saves three quarters of the time and nothing of what is asked here."""
 
 from __future__ import annotations
