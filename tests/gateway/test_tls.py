@@ -122,6 +122,7 @@ def test_a_changed_certificate_drops_no_call(plane: Plane, tmp_path: Path) -> No
 
 
 @pytest.mark.faults
+@pytest.mark.slow  # half a minute, for the most part waiting
 @pytest.mark.promise("P-15", bound="bodies that are still coming as a certificate changes: their calls are served")
 def test_an_upload_outlives_the_change_of_a_certificate(plane: Plane, tmp_path: Path) -> None:
     """Its worker retires meanwhile: it takes no connections any more, and waits for those it has."""

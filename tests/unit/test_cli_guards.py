@@ -23,7 +23,7 @@ def test_a_file_is_tested_and_its_secret_is_not_printed(tmp_path: Path) -> None:
 def test_a_clean_file_is_clean(tmp_path: Path) -> None:
     path = tmp_path / "notes.txt"
     path.write_text("nothing to see here\n")
-    done = invoke("guards", "test", str(path))
+    done = invoke("guards", "test", str(path), "--use", "secrets", "--use", "injection")
     assert (done.code, done.out.strip()) == (0, "nothing found")
 
 
