@@ -143,8 +143,13 @@ def test_every_package_has_an_init() -> None:
     report((folder, 1, "no __init__.py") for folder in sorted(folders) if folder / "__init__.py" not in ours())
 
 
+QUOTED = Path("bench/guards/planted")
+"""What others write into their files, what they put off among it."""
+
+
 def test_nothing_is_put_off_and_no_machine_or_registry_is_named() -> None:
-    report((path, line, reason) for path in readable() for line, reason in rules.text_rules(text(path)))
+    read = [path for path in readable() if path.parent != QUOTED]
+    report((path, line, reason) for path in read for line, reason in rules.text_rules(text(path)))
 
 
 def test_errors_are_not_swallowed() -> None:

@@ -163,7 +163,7 @@ def families(scanners: dict[str, Scanner], peers: Path | None) -> dict[str, dict
     return out
 
 
-def _phrase_rules(scanners: dict[str, Scanner], but: str = "") -> Finder:
+def phrase_rules(scanners: dict[str, Scanner], but: str = "") -> Finder:
     return Finder(
         rule for name in PHRASES for rule in scanners[name].rules if rule.severity in BLOCKING and rule.id != but
     )
@@ -171,7 +171,7 @@ def _phrase_rules(scanners: dict[str, Scanner], but: str = "") -> Finder:
 
 def never_read(scanners: dict[str, Scanner], peers: Path) -> list[dict[str, Any]]:
     """Of two corpora of which nothing was read, by family."""
-    finder = _phrase_rules(scanners)
+    finder = phrase_rules(scanners)
     found: dict[tuple[str, str], list[bool]] = {}
     for sample in fresh.untouched(peers):
         hit = bool(finder.hits(sample.text.encode(), ARRIVES_AS[sample.family]))
@@ -182,7 +182,7 @@ def never_read(scanners: dict[str, Scanner], peers: Path) -> list[dict[str, Any]
 def by_corpus(scanners: dict[str, Scanner], peers: Path) -> list[dict[str, Any]]:
     """Where the attacks in words come from and how many of each are found: of the half that rules were written from,
     and of the other."""
-    finder = _phrase_rules(scanners)
+    finder = phrase_rules(scanners)
     found: dict[tuple[str, str], dict[bool, list[bool]]] = {}
     for source, family, text, unread in _phrases(peers):
         halves = found.setdefault((family, source), {False: [], True: []})
@@ -206,7 +206,7 @@ def _phrases(peers: Path) -> Iterator[tuple[str, str, str, bool]]:
 
 def sounding_alike(scanners: dict[str, Scanner], peers: Path | None) -> list[dict[str, Any]]:
     """False alarms of the rules of phrases in texts that only sound like attacks, as a user's and as a tool's."""
-    finder = _phrase_rules(scanners)
+    finder = phrase_rules(scanners)
     found: dict[str, dict[Kind, list[bool]]] = {}
     texts = [(sample.source, sample.text) for sample in ordinary.ordinary(peers) if sample.unread]
     texts += [("asked of agents", text) for text in asked.prompts() if is_unread(text)]
@@ -342,7 +342,7 @@ def main() -> int:
         typed = (
             (f, text) for _, f, text, unread in _phrases(chosen.peers) if unread and ARRIVES_AS.get(f) == "user_text"
         )
-        document["tradeoff"] = tradeoff.curve(_phrase_rules(scanners, "jailbreak-wording"), typed, chosen.peers)
+        document["tradeoff"] = tradeoff.curve(phrase_rules(scanners, "jailbreak-wording"), typed, chosen.peers)
         wild = published.unlabelled(chosen.peers)
         document["wild"] = recall(
             [scanners["jailbreak"], scanners["injection"], scanners["extraction"]], wild, "user_text"

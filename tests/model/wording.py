@@ -7,22 +7,46 @@ from itertools import pairwise
 from math import sqrt
 
 WORD = re.compile(rb"[A-Za-z]+(?:(?:'|\xe2\x80\x99)[A-Za-z]+)*")
+SENTENCE_END = re.compile(rb"[.!?](?=[ \t-\r])|\n(?=[\r\n])")
 
 
-def segments(text: bytes, size: int) -> dict[int, set[bytes]]:
-    """Words and pairs of words of each segment that has any, by its number; a pair belongs where it ends."""
+def segments(text: bytes, size: int, senses: dict[bytes, bytes]) -> dict[int, set[bytes]]:
+    """Words, senses and pairs of either of each segment that has any, by its number; a pair belongs where it ends."""
     words = [(word.start() // size, word[0].lower().replace(b"\xe2\x80\x99", b"'")) for word in WORD.finditer(text)]
     found: dict[int, set[bytes]] = {}
     for segment, word in words:
         found.setdefault(segment, set()).add(word)
     for (_, first), (segment, second) in pairwise(words):
         found[segment].add(first + b" " + second)
+        if first in senses:
+            found[segment].add(senses[first] + b" " + second)
+        if second in senses:
+            found[segment].add(first + b" " + senses[second])
+    ends = [end.start() for end in SENTENCE_END.finditer(text)]
+    sensed = [
+        (word.start(), senses[plain])
+        for word in WORD.finditer(text)
+        if (plain := word[0].lower().replace(b"\xe2\x80\x99", b"'")) in senses
+    ]
+    for start, sense in sensed:
+        found[start // size].add(sense)
+    for (before, first), (start, second) in pairwise(sensed):
+        if not any(before < end < start for end in ends):
+            found[start // size].add(first + b" " + second)
     return found
 
 
-def scores(text: bytes, size: int, least: int, weights: dict[bytes, float], bias: float, damping: float) -> list[float]:
+def scores(
+    text: bytes,
+    size: int,
+    least: int,
+    weights: dict[bytes, float],
+    bias: float,
+    damping: float,
+    senses: dict[bytes, bytes],
+) -> list[float]:
     """The score of every window that has one."""
-    found = segments(text, size)
+    found = segments(text, size, senses)
     windows = [found[number] | found.get(number - 1, set()) for number in sorted(found)]
     each = [[weights[term] for term in window if term in weights] for window in windows]
     return [bias + sum(hit) / sqrt(len(hit) + damping) for hit in each if len(hit) >= least]

@@ -1,5 +1,9 @@
 """Whether a text is worded like others: a linear model of its words and pairs of words, in windows that overlap.
 
+Words may be given a sense, as `forward` and `upload` may that of `<send>`: then the sense counts beside the word, alone
+and in each pair, and so does a pair of senses that follow each other in one sentence, whatever words without a sense
+stand between them.
+
 A text is cut into segments of SEGMENT bytes, by where its words begin. A window is a segment with the one before it;
 in it each word and each pair of words that follow each other counts once, however often it stands there, and
 
@@ -20,10 +24,12 @@ cdef enum:
     KNOWN = 4
 
 
-# A word or a pair that has a weight.
+# A word, a sense or a pair of either that has a weight, or a word that has a sense, or both.
 cdef struct Term:
     uint64_t key
     double weight
+    bint weighs
+    uint64_t sense  # its hash; 0 for none
     int64_t seen  # the last segment that had it
 
 
@@ -47,10 +53,11 @@ cdef class Wording:
     cdef readonly Py_ssize_t count
 
     cdef int add(self, bytes written, double weight) except -1
+    cdef int give(self, bytes written, bytes name) except -1
     cdef Term* term(self, uint64_t key) noexcept
     cdef double value(self, const Window* window) noexcept
     cdef void enter(self, Window* window, int64_t segment) noexcept
-    cdef void see(self, Window* window, uint64_t key, Py_ssize_t start, Py_ssize_t end) noexcept
+    cdef void see(self, Window* window, Term* found, Py_ssize_t start, Py_ssize_t end) noexcept
     cdef double read(self, bytes text, double enough, Window* at) noexcept
     cpdef object find(self, bytes text)
     cpdef double score(self, bytes text) except? -1

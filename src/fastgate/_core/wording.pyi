@@ -8,11 +8,13 @@ class Wording:
     """A linear model of words and pairs of words; made by `Wording.of`."""
 
     count: int
-    """Words and pairs that have a weight."""
+    """Words, senses and pairs that have a weight."""
     @staticmethod
-    def of(weights: dict[bytes, float], bias: float, damping: float) -> Wording:
-        """`weights` by word, or by two words with a blank between them, in small letters. `damping` is above 0.
-        ValueError for what is neither a word nor two."""
+    def of(
+        weights: dict[bytes, float], bias: float, damping: float, senses: dict[bytes, bytes] | None = None
+    ) -> Wording:
+        """`weights` by word or by the name of a sense (`<send>`), or by two with a blank between them, in small
+        letters. `damping` is above 0. `senses` by word. ValueError for what is none of these."""
     def find(self, text: bytes) -> tuple[int, int] | None:
         """Where the first window stands whose score is above 0: from the first term that speaks for it to the last."""
     def score(self, text: bytes) -> float:

@@ -57,6 +57,28 @@ cdef inline const byte_t* word_end(const byte_t* p, const byte_t* end, uint64_t*
     return p
 
 
+cdef inline const byte_t* term_end(const byte_t* p, const byte_t* end, uint64_t* hashed) noexcept:
+    """The end of the word or the sense's name that begins at p, and its hash; p itself for none."""
+    cdef uint64_t h = (BASIS ^ 60) * PRIME
+    cdef const byte_t* q = p + 1
+    if p == end or p[0] != 60:
+        return word_end(p, end, hashed)
+    while q < end and letter(q[0]):
+        h = (h ^ letter(q[0])) * PRIME
+        q += 1
+    hashed[0] = h
+    return q + 1 if q > p + 1 and q < end and q[0] == 62 else p
+
+
+cdef inline bint ends_sentence(const byte_t* p, const byte_t* end) noexcept:
+    """Whether a stop before a blank stands here, or the end of a line that an empty one follows."""
+    if end - p < 2:
+        return False
+    if p[0] == 10:
+        return p[1] == 10 or p[1] == 13
+    return (p[0] == 46 or p[0] == 33 or p[0] == 63) and (p[1] == 32 or (9 <= p[1] <= 13))
+
+
 cdef inline uint64_t pair(uint64_t first, uint64_t second) noexcept:
     return (first * SPREAD) ^ second
 
@@ -72,12 +94,13 @@ cdef class Wording:
         PyMem_Free(self.terms)
 
     @staticmethod
-    def of(dict weights, double bias, double damping):
+    def of(dict weights, double bias, double damping, dict senses=None):
         cdef Wording made = Wording.__new__(Wording)
         cdef int bits = 4
+        cdef dict sensed = senses or {}
         if damping <= 0:
             raise ValueError("damping is above 0")
-        while (1 << bits) < 4 * len(weights):
+        while (1 << bits) < 4 * (len(weights) + len(sensed)):
             bits += 1
         made.terms = <Term*>PyMem_Calloc(1 << bits, sizeof(Term))
         if not made.terms:
@@ -86,25 +109,41 @@ cdef class Wording:
         made.bias, made.damping, made.clock = bias, damping, 2
         for written, weight in weights.items():
             made.add(written, weight)
+        for written, name in sensed.items():
+            made.give(written, name)
         return made
 
     cdef int add(self, bytes written, double weight) except -1:
         cdef const byte_t* p = <const byte_t*>PyBytes_AS_STRING(written)
         cdef const byte_t* end = p + PyBytes_GET_SIZE(written)
         cdef uint64_t key, second
-        cdef const byte_t* q = word_end(p, end, &key)
+        cdef const byte_t* q = term_end(p, end, &key)
         cdef bint good = q > p and written == written.lower()
         if good and q < end:
             p = q + 1
-            good = q[0] == 32 and p < end and letter(p[0]) != 0
+            good = q[0] == 32 and p < end and (letter(p[0]) != 0 or p[0] == 60)
             if good:
-                good = word_end(p, end, &second) == end
+                good = term_end(p, end, &second) == end
                 key = pair(key, second)
         if not good:
-            raise ValueError(f"neither a word nor two: {written!r}")
+            raise ValueError(f"neither a word nor a sense nor two: {written!r}")
         cdef Term* found = self.term(key)
-        found.key, found.weight = key, weight
+        found.key, found.weight, found.weighs = key, weight, True
         self.count += 1
+        return 0
+
+    cdef int give(self, bytes written, bytes name) except -1:
+        cdef const byte_t* p = <const byte_t*>PyBytes_AS_STRING(written)
+        cdef const byte_t* of = <const byte_t*>PyBytes_AS_STRING(name)
+        cdef uint64_t key, sense
+        cdef const byte_t* end = p + PyBytes_GET_SIZE(written)
+        cdef const byte_t* of_end = of + PyBytes_GET_SIZE(name)
+        if p == end or word_end(p, end, &key) != end or written != written.lower():
+            raise ValueError(f"not a word: {written!r}")
+        if of == of_end or of[0] != 60 or term_end(of, of_end, &sense) != of_end or name != name.lower():
+            raise ValueError(f"not the name of a sense: {name!r}")
+        cdef Term* found = self.term(key)
+        found.key, found.sense = key, sense
         return 0
 
     cdef Term* term(self, uint64_t key) noexcept:
@@ -128,9 +167,8 @@ cdef class Wording:
         window.own = window.new = 0.0
         window.own_n = window.new_n = 0
 
-    cdef void see(self, Window* window, uint64_t key, Py_ssize_t start, Py_ssize_t end) noexcept:
-        cdef Term* found = self.term(key)
-        if not found.key or found.seen == window.segment:
+    cdef void see(self, Window* window, Term* found, Py_ssize_t start, Py_ssize_t end) noexcept:
+        if not found.weighs or found.seen == window.segment:
             return
         window.own += found.weight
         window.own_n += 1
@@ -150,12 +188,15 @@ cdef class Wording:
         cdef const byte_t* q
         cdef const byte_t* end = begin + PyBytes_GET_SIZE(text)
         cdef double best = -INFINITY, now
-        cdef uint64_t key, previous = 0
-        cdef Py_ssize_t start, before = 0
+        cdef uint64_t key, previous = 0, previous_sense = 0, sense = 0
+        cdef Py_ssize_t start, before = 0, sensed = 0
         cdef int64_t segment
+        cdef Term* found
         memset(at, 0, sizeof(Window))
         while True:
             while p < end and not letter(p[0]):
+                if sense and ends_sentence(p, end):
+                    sense = 0
                 p += 1
             segment = self.clock + (p - begin) // SEGMENT if p < end else -1
             if segment != at.segment:
@@ -169,10 +210,20 @@ cdef class Wording:
                 self.enter(at, segment)
             q = word_end(p, end, &key)
             start = p - begin
-            self.see(at, key, start, q - begin)
+            found = self.term(key)
+            self.see(at, found, start, q - begin)
             if previous:
-                self.see(at, pair(previous, key), before, q - begin)
-            previous, before, p = key, start, q
+                self.see(at, self.term(pair(previous, key)), before, q - begin)
+            if previous_sense:
+                self.see(at, self.term(pair(previous_sense, key)), before, q - begin)
+            if found.sense:
+                self.see(at, self.term(found.sense), start, q - begin)
+                if previous:
+                    self.see(at, self.term(pair(previous, found.sense)), before, q - begin)
+                if sense:
+                    self.see(at, self.term(pair(sense, found.sense)), sensed, q - begin)
+                sense, sensed = found.sense, start
+            previous, previous_sense, before, p = key, found.sense, start, q
         self.clock += PyBytes_GET_SIZE(text) // SEGMENT + 2
         return best
 

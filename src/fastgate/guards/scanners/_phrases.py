@@ -145,6 +145,11 @@ def not_the_clients(text: bytes, start: int, end: int) -> bool:
     return not any(own.start() <= start and end <= own.end() for own in around)
 
 
+def others_words(text: bytes) -> bytes:
+    """The text without the sentences that the client wrote into it; the same object where it wrote none."""
+    return CLIENTS_OWN.sub(b" ", CLIENTS_TAG.sub(b" ", text))
+
+
 _GAP = re.compile(r"\[\^\.!\?\\n\]\{0,(\d+)\}")
 _BLANK = re.compile(r"(\(\?<[!=][^)]*\)|(?<!\\)\[[^\]]*\])|(?<!\\) (?![?*+{])")
 _NUMBER = r"(?: {0,6}[0-9]{1,6}(?:\t|\xe2\x86\x92))?"

