@@ -27,9 +27,7 @@ cdef enum:
 # A word, a sense or a pair of either that has a weight, or a word that has a sense, or both.
 cdef struct Term:
     uint64_t key
-    double weight
-    bint weighs
-    uint64_t sense  # its hash; 0 for none
+    double weight  # NAN for none
     int64_t seen  # the last segment that had it
 
 
@@ -46,6 +44,7 @@ cdef struct Window:
 
 cdef class Wording:
     cdef Term* terms
+    cdef uint64_t* senses  # the hash of each term's sense, 0 for none; NULL where no word has one
     cdef uint64_t mask  # slots, less one
     cdef int shift
     cdef double bias, damping

@@ -3,7 +3,7 @@
 cimport cython
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
 from cpython.mem cimport PyMem_Calloc, PyMem_Free
-from libc.math cimport INFINITY, sqrt
+from libc.math cimport INFINITY, NAN, isnan, sqrt
 from libc.stdint cimport int64_t, uint64_t
 from libc.string cimport memset
 
@@ -92,6 +92,7 @@ cdef class Wording:
 
     def __dealloc__(self):
         PyMem_Free(self.terms)
+        PyMem_Free(self.senses)
 
     @staticmethod
     def of(dict weights, double bias, double damping, dict senses=None):
@@ -103,7 +104,9 @@ cdef class Wording:
         while (1 << bits) < 4 * (len(weights) + len(sensed)):
             bits += 1
         made.terms = <Term*>PyMem_Calloc(1 << bits, sizeof(Term))
-        if not made.terms:
+        if sensed:
+            made.senses = <uint64_t*>PyMem_Calloc(1 << bits, sizeof(uint64_t))
+        if not made.terms or (sensed and not made.senses):
             raise MemoryError
         made.mask, made.shift = (<uint64_t>1 << bits) - 1, 64 - bits
         made.bias, made.damping, made.clock = bias, damping, 2
@@ -128,7 +131,7 @@ cdef class Wording:
         if not good:
             raise ValueError(f"neither a word nor a sense nor two: {written!r}")
         cdef Term* found = self.term(key)
-        found.key, found.weight, found.weighs = key, weight, True
+        found.key, found.weight = key, weight
         self.count += 1
         return 0
 
@@ -143,7 +146,9 @@ cdef class Wording:
         if of == of_end or of[0] != 60 or term_end(of, of_end, &sense) != of_end or name != name.lower():
             raise ValueError(f"not the name of a sense: {name!r}")
         cdef Term* found = self.term(key)
-        found.key, found.sense = key, sense
+        if not found.key:
+            found.key, found.weight = key, NAN
+        self.senses[found - self.terms] = sense
         return 0
 
     cdef Term* term(self, uint64_t key) noexcept:
@@ -168,7 +173,7 @@ cdef class Wording:
         window.own_n = window.new_n = 0
 
     cdef void see(self, Window* window, Term* found, Py_ssize_t start, Py_ssize_t end) noexcept:
-        if not found.weighs or found.seen == window.segment:
+        if not found.key or found.seen == window.segment or isnan(found.weight):
             return
         window.own += found.weight
         window.own_n += 1
@@ -188,15 +193,15 @@ cdef class Wording:
         cdef const byte_t* q
         cdef const byte_t* end = begin + PyBytes_GET_SIZE(text)
         cdef double best = -INFINITY, now
-        cdef uint64_t key, previous = 0, previous_sense = 0, sense = 0
+        cdef uint64_t key, previous = 0, previous_sense = 0, sense = 0, last_sense = 0
         cdef Py_ssize_t start, before = 0, sensed = 0
         cdef int64_t segment
         cdef Term* found
         memset(at, 0, sizeof(Window))
         while True:
             while p < end and not letter(p[0]):
-                if sense and ends_sentence(p, end):
-                    sense = 0
+                if last_sense and ends_sentence(p, end):
+                    last_sense = 0
                 p += 1
             segment = self.clock + (p - begin) // SEGMENT if p < end else -1
             if segment != at.segment:
@@ -214,16 +219,19 @@ cdef class Wording:
             self.see(at, found, start, q - begin)
             if previous:
                 self.see(at, self.term(pair(previous, key)), before, q - begin)
-            if previous_sense:
-                self.see(at, self.term(pair(previous_sense, key)), before, q - begin)
-            if found.sense:
-                self.see(at, self.term(found.sense), start, q - begin)
-                if previous:
-                    self.see(at, self.term(pair(previous, found.sense)), before, q - begin)
+            if self.senses:
+                sense = self.senses[found - self.terms]
+                if previous_sense:
+                    self.see(at, self.term(pair(previous_sense, key)), before, q - begin)
                 if sense:
-                    self.see(at, self.term(pair(sense, found.sense)), sensed, q - begin)
-                sense, sensed = found.sense, start
-            previous, previous_sense, before, p = key, found.sense, start, q
+                    self.see(at, self.term(sense), start, q - begin)
+                    if previous:
+                        self.see(at, self.term(pair(previous, sense)), before, q - begin)
+                    if last_sense:
+                        self.see(at, self.term(pair(last_sense, sense)), sensed, q - begin)
+                    last_sense, sensed = sense, start
+                previous_sense = sense
+            previous, before, p = key, start, q
         self.clock += PyBytes_GET_SIZE(text) // SEGMENT + 2
         return best
 

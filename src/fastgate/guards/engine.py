@@ -29,8 +29,8 @@ CANDIDATES_MAX = 16_384
 scanned."""
 
 ALIKE: tuple[frozenset[Kind], ...] = (
-    frozenset({"tool_result", "tool_schema"}),
-    frozenset({"user_text", "document"}),
+    frozenset({"tool_result", "tool_schema", "document"}),
+    frozenset({"user_text"}),
     frozenset({"system", "assistant_text", "tool_use_input"}),
     ANSWER,
 )
