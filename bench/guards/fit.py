@@ -85,15 +85,20 @@ def windows(text: str, most: int, rng: random.Random) -> list[frozenset[bytes]]:
 
 
 def attacks(peers: Path) -> Iterator[tuple[str, str]]:
+    yield from read_attacks(peers, FAMILIES, ("injection", "extraction"))
+    yield from (("wild", text) for text in published.unlabelled(peers, unread=False))
+
+
+def read_attacks(peers: Path, families: Sequence[str], grammars: Sequence[str]) -> Iterator[tuple[str, str]]:
+    """The halves that may be read of these families, in the corpora and of our own grammars."""
     for sample in corpora.samples(peers):
-        if not sample.unread and sample.family in FAMILIES:
+        if not sample.unread and sample.family in families:
             yield sample.source, sample.text
     for family, text in published.read(peers):
-        if family in FAMILIES:
+        if family in families:
             yield "published", text
-    for family in ("injection", "extraction"):
+    for family in grammars:
         yield from (("grown", text) for text in grown.grown(grown.READ, family))
-    yield from (("wild", text) for text in published.unlabelled(peers, unread=False))
 
 
 def others(peers: Path) -> Iterator[tuple[str, str]]:
@@ -102,13 +107,17 @@ def others(peers: Path) -> Iterator[tuple[str, str]]:
     yield from (("ordinary", sample.text) for sample in ordinary.ordinary(peers) if not sample.unread)
     yield from (("ordinary", s.text) for s in corpora.samples(peers) if s.family == "benign" and not s.unread)
     yield from (("ordinary", text) for text in grown.grown(grown.READ, "benign"))
-    total, behind = 0, []
+    yield from drawn([("source", text[:40_000].decode(errors="replace")) for text in behind()], 1_600)
+    yield from pages()
+
+
+def behind() -> Iterator[bytes]:
+    """As much source as false alarms are counted in, and none of that."""
+    total = 0
     for text in source(2 * SOURCE_BYTES):
         total += len(text)
         if total > SOURCE_BYTES:
-            behind.append(("source", text[:40_000].decode(errors="replace")))
-    yield from drawn(behind, 1_600)
-    yield from pages()
+            yield text
 
 
 def pages() -> Iterator[tuple[str, str]]:

@@ -2,7 +2,7 @@
 
 As fit.py does for what users type; what is weighed are the passages that the rule weighs, by their words and by what
 senses.txt says that words do. Attacks are those halves of the corpora that may be read, indirect and direct, and what
-four pens wrote into the folder planted: orders that somebody might plant in a README, an issue, a mail, a record, a
+six pens wrote into the folder planted: orders that somebody might plant in a README, an issue, a mail, a record, a
 tool's answer; each of these once more amid lines of source. No attack is what fit.py takes for none, what the same pens
 wrote as chores (out of the same places and with the same words, and harmless), what rules are tried on at start and
 must not find, SDKs of models, and the gateway's own source.
@@ -27,8 +27,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 import fastgate
-from bench.guards import asked, corpora, fit, grown, ordinary, published
-from bench.guards.__main__ import SOURCE_BYTES, phrase_rules, source
+from bench.guards import asked, corpora, fit, grown, ordinary
+from bench.guards.__main__ import phrase_rules
 from bench.guards.sample import is_unread
 from fastgate.guards.rule import load_scanners
 from fastgate.guards.scanners import _indirect_wording, _wording
@@ -80,6 +80,8 @@ class Judged(NamedTuple):
         return max(self.scores, default=-float("inf"))
 
 
+PLACEHOLDERS = {b"example", b"net", b"org", b"com", b"biz", b"evil", b"attacker", b"canary"}
+"""Of addresses that pens and corpora make up and attackers do not: nothing is learned from them."""
 TOKEN = re.compile(_wording.WORD.pattern + b"|" + _wording.SENTENCE_END.pattern)
 
 
@@ -103,10 +105,6 @@ def terms(passage: bytes) -> frozenset[bytes]:
     return frozenset(found.union(words))
 
 
-PLACEHOLDERS = {b"example", b"net", b"org", b"com", b"biz", b"evil", b"attacker", b"canary"}
-"""Of addresses that pens and corpora make up and attackers do not: nothing is learned from them."""
-
-
 def windows(text: bytes, most: int, rng: random.Random) -> list[frozenset[bytes]]:
     """Terms of each passage that the rule would weigh."""
     marks = PASSAGE.finditer(text)
@@ -116,14 +114,7 @@ def windows(text: bytes, most: int, rng: random.Random) -> list[frozenset[bytes]
 
 
 def attacks(peers: Path) -> Iterator[tuple[str, str]]:
-    for sample in corpora.samples(peers):
-        if not sample.unread and sample.family in FAMILIES:
-            yield sample.source, sample.text
-    for family, text in published.read(peers):
-        if family in FAMILIES:
-            yield "published", text
-    for family in FAMILIES:
-        yield from (("grown", text) for text in grown.grown(grown.READ, family))
+    yield from fit.read_attacks(peers, FAMILIES, FAMILIES)
     for pen in range(PENS):
         yield from ((f"orders {pen}", line) for line in _lines(f"orders-{pen}.txt"))
 
@@ -133,15 +124,12 @@ def others(peers: Path) -> Iterator[tuple[str, str]]:
     yield from (("reviewed", line) for line in asked.reviewed())
     for pen in range(PENS):
         yield from ((f"chores {pen}", line) for line in _lines(f"chores-{pen}.txt"))
-    yield from {("clean", text): 0 for scanner in load_scanners().values() for r in scanner.rules for text in r.clean}
+    rules = (rule for scanner in load_scanners().values() for rule in scanner.rules)
+    yield from dict.fromkeys(("clean", text) for rule in rules for text in rule.clean)
     yield from ((sample.source, sample.text) for sample in ordinary.ordinary(peers) if not sample.unread)
     yield from (("benign", s.text) for s in corpora.samples(peers) if s.family == "benign" and not s.unread)
     yield from (("benign", text) for text in grown.grown(grown.READ, "benign"))
-    total = 0
-    for text in source(2 * SOURCE_BYTES):
-        total += len(text)
-        if total > SOURCE_BYTES:
-            yield "source", text.decode(errors="replace")
+    yield from (("source", text.decode(errors="replace")) for text in fit.behind())
     yield from fit.pages()
     yield from _ours()
     yield from fit.drawn(list(_sdks(peers)), 1_600)
@@ -150,7 +138,7 @@ def others(peers: Path) -> Iterator[tuple[str, str]]:
 def _ours() -> Iterator[tuple[str, str]]:
     """The gateway's own source, which is about answers, tools and keys; without the scanners, which quote attacks."""
     for path in sorted(Path(fastgate.__file__).parent.rglob("*.py*")):
-        if path.parent.name != "scanners" and path.suffix in (".py", ".pyx", ".pxd"):
+        if path.parent.name != "scanners" and path.suffix in (".py", ".pyx"):
             yield "ours", path.read_text()
 
 

@@ -3,7 +3,7 @@
 A rule of indirect.py, which owns the family. The weights stand in indirect.txt, fitted by bench/guards/fit_indirect.py;
 _wording.py has their format and what jailbreak-wording does with its own. Most of what tools return is no prose, and to
 weigh each of its words would take as long as all other rules. So only a passage behind a mark is weighed: a word that
-addresses somebody or gives orders, of which ordinary source has some two hundred a megabyte.
+addresses somebody or gives orders, of which ordinary source has some three hundred a megabyte.
 """
 
 from __future__ import annotations
