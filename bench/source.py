@@ -19,7 +19,8 @@ from typing import Any
 import uvloop
 
 from bench.load import payloads
-from bench.load.processes import Server, free_port
+from bench.load.ports import free_port
+from bench.load.processes import Server
 from fastgate.proc import die_with_parent, take_limits
 
 TICK_S = 0.001

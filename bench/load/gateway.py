@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from bench.load.certificate import Certificate
-from bench.load.processes import Server, free_port
+from bench.load.ports import free_port
+from bench.load.processes import Server
 from bench.load.rows import Target
 from fastgate.journal.format import Position, segments_of
 from fastgate.journal.reader import JournalReader

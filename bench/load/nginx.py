@@ -8,7 +8,8 @@ from urllib.parse import urlsplit
 
 from bench.load.certificate import Certificate
 from bench.load.payloads import ANSWER_JSON
-from bench.load.processes import Server, free_port
+from bench.load.ports import free_port
+from bench.load.processes import Server
 
 # One worker each, in the one process: a worker of a master that is killed would live on.
 # Limits on requests a connection are off in effect: a reconnect is not what is measured.

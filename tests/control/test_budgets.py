@@ -12,13 +12,14 @@ from typing import Any
 import msgspec
 import pytest
 
+from bench.load.ports import free_port
 from fastgate import snapshot
 from fastgate.control import shapes_budgets as shapes
 from fastgate.control.shapes import Page
 from fastgate.state import StateDir
 from tests.support.admin import admin, ask, message, until
 from tests.support.command import Done, invoke
-from tests.support.gateway import KEY, Gateway, free_port, serving
+from tests.support.gateway import KEY, Gateway, serving
 from tests.support.sim import running
 
 WITHIN_S = 1.0

@@ -10,8 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from bench.load.ports import free_port
 from tests.support.admin import all_up, ask, message, status, until
-from tests.support.gateway import Gateway, free_port, serving
+from tests.support.gateway import Gateway, serving
 from tests.support.raw import Reply, post, read_reply
 from tests.support.sim import SimProcess
 

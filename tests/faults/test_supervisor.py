@@ -14,10 +14,11 @@ from typing import Any
 import psutil
 import pytest
 
+from bench.load.ports import free_port
 from fastgate import proc
 from tests.support.admin import admin, all_up, message, status, until
 from tests.support.command import environment
-from tests.support.gateway import Gateway, free_port, serving
+from tests.support.gateway import Gateway, serving
 from tests.support.sim import SimProcess
 
 pytestmark = pytest.mark.faults

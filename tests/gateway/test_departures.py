@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from bench.load.processes import Server, free_port
+from bench.load.ports import free_port
+from bench.load.processes import Server
 
 APP = """
 import asyncio, os, sys, threading

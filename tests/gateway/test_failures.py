@@ -19,6 +19,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from bench.load.ports import free_port
 from fastgate._core.usage import Usage
 from fastgate.prices.book import PriceBook
 from fastgate.prices.catalog import compile_prices
@@ -26,7 +27,7 @@ from fastgate.prices.settings import PriceSettings
 from fastgate.record import CallRecord
 from fastgate.sim.faultproxy import CLEAN, FaultProxy
 from tests.support.failures import FAILURES, Failure, Outcome
-from tests.support.plane import KEY, LIMITS, Answer, Plane, body, endpoint, free_port
+from tests.support.plane import KEY, LIMITS, Answer, Plane, body, endpoint
 from tests.support.sim import Call, SimProcess, running
 
 BOOK = PriceBook(compile_prices(PriceSettings()))

@@ -14,7 +14,8 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from tests.support.plane import KEY, LIMITS, Plane, body, endpoint, free_port
+from bench.load.ports import free_port
+from tests.support.plane import KEY, LIMITS, Plane, body, endpoint
 from tests.support.sim import SimProcess, running
 
 

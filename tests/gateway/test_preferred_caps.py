@@ -9,12 +9,13 @@ from collections.abc import Iterator
 
 import pytest
 
+from bench.load.ports import free_port
 from fastgate.sim.behaviour import Behaviour
 from tests.gateway.test_budgets import HAIKU, OPUS, PAUSE, SONNET, House
 from tests.support import gateway
 from tests.support.admin import until
 from tests.support.burst import billed
-from tests.support.gateway import free_port, serving
+from tests.support.gateway import serving
 from tests.support.sim import running
 
 BEGUN = Behaviour(error_at=1, error_type="api_error")

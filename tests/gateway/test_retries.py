@@ -9,6 +9,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from bench.load.ports import free_port
 from fastgate._core.money import format_usd
 from fastgate._core.usage import Usage
 from fastgate.prices.book import PriceBook
@@ -16,7 +17,7 @@ from fastgate.prices.catalog import compile_prices
 from fastgate.prices.settings import PriceSettings
 from fastgate.sim.behaviour import Behaviour
 from tests.support.clouds import vertex
-from tests.support.plane import LIMITS, Answer, Plane, endpoint, free_port
+from tests.support.plane import LIMITS, Answer, Plane, endpoint
 from tests.support.sim import Call, SimProcess, running
 
 BOOK = PriceBook(compile_prices(PriceSettings()))

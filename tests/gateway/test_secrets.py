@@ -16,11 +16,12 @@ from pathlib import Path
 
 import pytest
 
+from bench.load.ports import free_port
 from fastgate.gateway.rooms.identity import find
 from fastgate.keys import ALPHABET, PREFIX, Digester, new_secret
 from fastgate.sim.behaviour import Behaviour
 from fastgate.snapshot import Snapshot, decode
-from tests.support.plane import KEY, Plane, body, endpoint, free_port, key_row
+from tests.support.plane import KEY, Plane, body, endpoint, key_row
 from tests.support.sim import running
 
 PROVIDER = "sk-ant-canary-of-the-provider-0123456789abcdef"

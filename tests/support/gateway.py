@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import http.client
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -16,6 +15,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
+from bench.load.ports import free_port
 from tests.support import patterns
 from tests.support.command import Done, environment, fastgate
 
@@ -145,9 +145,3 @@ def serving(
         yield gateway
     finally:
         gateway.stop()
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as plug:
-        port: int = plug.getsockname()[1]
-        return port

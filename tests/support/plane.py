@@ -10,7 +10,6 @@ import http.client
 import json
 import os
 import signal
-import socket
 import ssl
 import subprocess
 import sys
@@ -21,6 +20,7 @@ from typing import Any
 
 import msgspec
 
+from bench.load.ports import free_port
 from fastgate import snapshot as snapshots
 from fastgate.board import Board
 from fastgate.journal import KIND_CALL, START, JournalReader
@@ -79,13 +79,6 @@ START_S = 20.0
 
 REST_S = 0.02
 """A record follows its answer within a millisecond or two; so long without one, and there is none to come."""
-
-
-def free_port() -> int:
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        port: int = sock.getsockname()[1]
-    return port
 
 
 def endpoint(url: str, name: str = "up", **changes: Any) -> Endpoint:

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.plane import free_port
+from bench.load.ports import free_port
 
 START_S = 15.0
 

@@ -12,7 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from bench.load.processes import Server, free_port
+from bench.load.ports import free_port
+from bench.load.processes import Server
 from bench.load.rows import ROWS
 from bench.owners import OWNERS, owner_of, shares_in, why
 from bench.profile import LOADS, counted, profiled, section

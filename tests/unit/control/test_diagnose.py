@@ -16,13 +16,13 @@ from pathlib import Path
 
 import pytest
 
+from bench.load.ports import free_port
 from fastgate import runinfo
 from fastgate.control import diagnose as diagnosis
 from fastgate.control import surroundings
 from fastgate.control.diagnose import diagnose
 from fastgate.control.findings import Finding
 from fastgate.runinfo import RunInfo
-from tests.support.gateway import free_port
 
 CONFIG = """\
 version: 1

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from bench.load.ports import free_port
 from fastgate.config import Tls
 from fastgate.runinfo import RunInfo, admin_token, is_running, read, remove, write
 from fastgate.state import StateDir
@@ -23,7 +24,6 @@ from fastgate.supervisor.prepare import (
     require_free,
 )
 from fastgate.supervisor.ready import failure_told, reachable
-from tests.support.gateway import free_port
 from tests.support.tls import certificate
 
 CONFIG = """\
