@@ -192,9 +192,10 @@ class Fitted(NamedTuple):
         return self.bias + sum(hit) / (len(hit) + self.damping) ** 0.5 if len(hit) >= KNOWN_MIN else -float("inf")
 
 
-def fit(given: Sequence[Row], damping: float = DAMPING) -> Fitted:
+def fit(given: Sequence[Row], damping: float = DAMPING, most: int = TERMS) -> Fitted:
+    """`most`: terms that are kept."""
     first = _descend(given, vocabulary(given), damping)
-    kept = sorted(first.weights, key=lambda term: (-abs(first.weights[term]), term))[:TERMS]
+    kept = sorted(first.weights, key=lambda term: (-abs(first.weights[term]), term))[:most]
     return _descend(given, sorted(kept), damping)
 
 

