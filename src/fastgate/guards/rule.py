@@ -107,9 +107,9 @@ class Rule:
     before: int = BEFORE
     after: int = AFTER
     apart: bool = False
-    """Its findings do not overlap: no look at a candidate that lies in what one before it was about."""
-    foreign: bool = False
-    """`exact` is an operator's: to be read as Python reads it, in every detail."""
+    """What `exact` matched once, found or not, is not looked at again: matches never overlap, groups of theirs may."""
+    phrase: bool = False
+    """`exact` is a long phrase that is tried in many places, and PCRE2 is to look for it (closer.py)."""
     check: Check | None = None
     look: Look | None = None
     ready: Callable[[], object] | None = None

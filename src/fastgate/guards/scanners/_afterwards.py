@@ -56,7 +56,7 @@ AFTERWARDS = (
         ),
         any_of(
             "your | the system | system prompt | what(?:ever)? | previous | developer |"
-            " (?:any|all) (?:of |other |previous |prior |earlier )?(?:the |your )?"
+            " (?:any|all) (?:of |other |previous |prior |earlier |existing |given |current )?(?:the |your )?"
             "(?:instruct|rules|orders|guid|polic|direct|prompt|command|requests|limit)"
         ),
         most=20,
@@ -94,7 +94,8 @@ SECOND_THOUGHT_OPENS = any_of("""
     never ?mind | (?:forget|ignore|disregard|scratch|skip|cancel|drop) (?:about )?(?:that|this|it|all|the|my|what)\\b
 """)
 INTO_IT = (
-    "(?:in|into|to|with|at the (?:very )?(?:end|start|beginning|top|bottom) of) your (?!commit )(?:\\w{1,10} )?"
+    "(?:in|into|to|with|at the (?:very )?(?:end|start|beginning|top|bottom) of) your "
+    "(?!commit message (?:when|with the following))(?:\\w{1,10} )?"
     f"{ANSWER}\\b"
 )
 IN_YOUR_ANSWER = (

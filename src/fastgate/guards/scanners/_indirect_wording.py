@@ -65,7 +65,10 @@ ADDRESSED = any_of(r"""
 MARK = rf"\b{ADDRESSED}\b"
 MARK_BYTES = 48
 """More than the longest mark."""
-PASSAGE = rf"{MARK}[\s\S]{{0,{SPAN}}}"
+STRIDE = SPAN // 2
+"""Behind a mark before another passage may begin: an order that one passage cuts off stands in the next."""
+PASSAGE = rf"(?=(?P<secret>{MARK}[\s\S]{{0,{SPAN}}})){MARK}[\s\S]{{0,{STRIDE}}}"
+"""The passage in its group; the match ends before it, so that passages overlap."""
 
 _MODEL = _wording.read(WEIGHTS, SENSES)
 
@@ -90,6 +93,7 @@ INDIRECT_WORDING = Rule(
     title="the wording of orders planted for a model",
     pattern=MARK,
     exact=PASSAGE,
+    phrase=True,
     before=MARK_BYTES,
     apart=True,
     after=SPAN,

@@ -157,7 +157,8 @@ SYSTEM_CLAIM = (
         r"|never|do not|from now|for)"
     ),
     (
-        r"<(?:system|system-reminder|important|admin|hidden|secret|instructions?|user_query|assistant)>(?:[^<`][^<]{0,79})?"
+        r"<(?:system|system-reminder|important|admin|hidden|secret|instructions?|user_query|assistant)>"
+        r"(?:`?[^<`,.\s][^<]{0,79}|\s[^<]{0,79})?"
         r"(?:you|ignore|must|do not|run|call|before|always|read)"
     ),
     (

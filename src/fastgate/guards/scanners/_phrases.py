@@ -42,13 +42,14 @@ DROP = any_of("""
 """)
 PRIOR = any_of("""
     previous | prior | preceding | above | earlier | before | former | initial | original |
-    existing(?! (?:\\w{1,12} )?commands?\\b) | foregoing | past | all (?:of )?(?:the|your|my) | any |
-    every(?:thing)? | your | system | developer | other | safety | security | content | my last | current
+    existing(?! (?:\\w{1,12} )?commands?\\b) | (?<!override )(?<!overriding the )existing | foregoing | past |
+    all (?:of )?(?:the|your|my) | any | every(?:thing)? | your | system | developer | other | safety | security |
+    content | my last | current
 """)
 ORDERS = any_of("""
-    instructions? | directions? | directives? | prompts? | rules? | guidelines? | commands? | (?<!in )orders? |
-    constraints? | restrictions? | polic(?:y|ies) | programming | training | guardrails? | filters? |
-    protocols? | safeguards? | (?:system|developer) messages? | assignments? |
+    instructions? | directions? | directives? | prompts? | rules? | guidelines? | commands? |
+    (?<!in )(?<![-\\w])orders? | constraints? | restrictions? | polic(?:y|ies) | programming | training | guardrails? |
+    filters? | protocols? | safeguards? | (?:system|developer) messages? | assignments? |
     (?:user|original|previous|summari[sz]ation|current)(?:.s)? (?:request|query|question|task)
 """)
 TALK = any_of("""
@@ -192,6 +193,7 @@ def phrase_rule(
         title=title,
         pattern=opens or text,
         exact=wrapped(text),
+        phrase=True,
         before=before,
         after=320,
         caseless=True,

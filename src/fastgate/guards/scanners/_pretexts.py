@@ -30,7 +30,10 @@ PRETEXT = (
         r"[*#=!_-]{2}\s{0,2}(?:emergency|urgent|attention|alert|critical)\s{0,2}[*#=!_:-]{2}\s{0,3}"
         rf"(?:please|you must|immediately|{SAY})\b"
     ),
-    r"\bspecial case ?[:>-]{1,3} {0,2}(?:please |if (?:you|asked) |you |when (?:you|asked|answer|summar|respond))",
+    (
+        r"\bspecial case ?[:>-]{1,3} {0,2}(?:please |if (?:you|asked) |you |when (?:you|asked|answer|summar|respond)|"
+        r"say |reply |respond |answer )"
+    ),
     (
         r"\b(?:experimental|emergency|special|override|debug|diagnostic|test|admin) (?:procedure|protocol|directive|"
         r"command|"

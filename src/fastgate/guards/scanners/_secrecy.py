@@ -21,8 +21,8 @@ SECRECY = (
     chain(
         "(?:keep|hide|conceal|withhold|keeping|hiding)",
         "(?:this|it|that|these|them|what)",
-        "from the (?:user|human|developer|customer|owner|reader)\\b(?! (?:\\w{1,12} )?(?:table|list|menu|guide|manual|"
-        "interface|profile|data|space|model|record|view|page|row|column|class))",
+        "from the (?:user|human|developer|customer|owner|reader)\\b(?! (?:table|list|menu|guide|manual|interface|"
+        "profile|data|space|model|record|view|page|row|column|class)s?\\b)",
         most=24,
     ),
     chain(

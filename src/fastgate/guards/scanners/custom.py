@@ -64,7 +64,6 @@ def _rule(own: Custom) -> Rule:
             title=title,
             pattern=own.pattern,
             exact=own.exact,
-            foreign=True,
             caseless=own.caseless,
             kinds=kinds,
             severity=own.severity,

@@ -23,14 +23,17 @@ PROMPT = any_of(r"""
     the (?:full|exact|entire|complete|actual|above) (?:prompt|instructions)\b |
     (?:instructions?|rules|guidelines|orders|directives?|constraints) (?:that |which )?(?:you (?:were|have been|are|got|
     received|follow|must follow|operate|have)|were given|given to you|above|before|govern) |
-    your (?:(?:own|full|exact|entire|internal|initial|hidden|current system) )?
-    (?:configuration(?! (?:values|stuff|file))|config|setup|system context|system settings)\b |
+    your (?:(?:own|full|exact|entire|complete|current|actual|internal|initial|hidden|original|secret|base|default|
+    system) )?(?:configuration(?! stuff)|config|setup|system context|system settings)\b |
     (?:first|initial|opening|original|very first|top) (?:\w{1,10} )?(?:sentence|line|words?|paragraph|text|message|
     question) (?:of |in |
     from )?(?:your|the (?:system|prompt|conversation|context)|you (?:were|got|received)) |
     initiali[sz]ation string | systemprompt
 """)
-ASKS = rf"\b(?<!:){SAY}\b(?! (?:its|our|their)\b)[^.!?\n\[\]]{{0,48}}\b(?<!\ba )(?<!\ban )(?<![/'(]){PROMPT}"
+ASKS = (
+    rf"\b{SAY}\b(?!(?<=return):)(?! (?:its|our|their)\b)[^.!?\n\[\]]{{0,48}}\b(?<!\ba )(?<!\ban )(?<!\w['(])(?<!\w\(')"
+)
+ASKS += rf"{PROMPT}(?!\.mk)"
 ASKS_OPENS = any_of(r"""
     (?:system|initial|hidden|original|starting|secret|internal|developer|base|custom|operating|beginning|
     core)[ _-](?:prompt|instruction|message|directive|rules|guidelines|config) |
@@ -47,12 +50,12 @@ ASKS_OPENS = any_of(r"""
 """)
 ABOVE = (
     chain(
-        r"\b"
+        r"\b(?:re-?)?"
         + any_of("""
             repeat | output | print | copy | write | translate | summari[sz]e | encode | reproduce | recite |
             show | paste
         """),
-        "(?<!same )"
+        "(?<!same (?=line))"
         + any_of("""
             (?:the |all )?(?:of the )?(?:text|words|content|everything|lines?|message|conversation|sentences?) |
             everything | all
@@ -90,7 +93,8 @@ ABOVE = (
     r"(?:start|begin)(?:s|ning|ing)? (?:with|at|from) ?\W{1,4}you are\b",
     (
         r"(?:verbatim|word for word|exact wording)[^.\n]{0,48}"
-        r"(?:prompt|instruction|system|conversation|(?:this|your|first) message)"
+        r"(?:prompt|instruction|system|conversation|message (?:above|before)|"
+        r"(?:this|your|first|previous|initial|developer|last|above) message)"
     ),
     (
         r"(?:prompt|instruction|system|conversation)[^.\n]{0,48}(?<!stated )(?<!quoted )(?<!stored )(?<!passed )"

@@ -79,18 +79,19 @@ TO_THE_MODEL_OPENS = any_of("""
 WHEN_YOU = chain(
     any_of("""
         when(?:ever)? you\\b | before you\\b | after you\\b | once you(?:.ve| have)?\\b | while you\\b |
-        if you\\b(?! (?:do not|don.t|cannot|can.t|are (?:not|unable)|need to|want to))
+        if you\\b(?! (?:do not|don.t|cannot|can.t|are (?:not|unable)|need to))
     """),
     r"\b"
     + any_of("""
-        (?<!first )process | summari[sz]e | answer | reply | respond | finish | encounter | parse | review |
+        (?<!you should first )process | summari[sz]e | answer | reply | respond | finish | encounter | parse | review |
         translate | are asked | can (?:solve|continue|do|answer|complete|help) | solve | complete | continue |
         proceed | (?:do|perform|start|begin|work on) (?:the|your|this|any)
     """),
     any_of("""
         (?:please )?do the following | first (?:do|call|run|send|complete) | append | include | also |
         you (?:must|should|will) (?:also|first|always|now|instead|include|output|say|tell|call|run|send|append|add|
-        print|reply|respond|answer|mention|ignore|do|not|never) | e-?mail (?:it|them|this|the|all|any|every|a)\\b |
+        print|reply|respond|answer|mention|ignore|do|not|never|forward|upload|transfer|share|write|approve|post) |
+        (?<!please )(?<!please\\n  )e-?mail |
         send | call | run | execute | say | (?<!the )output | insert | delete | add the | post
     """),
     most=56,
