@@ -163,6 +163,8 @@ def test_a_control_plane_that_is_killed_while_it_writes(tmp_path: Path, upstream
         threads = [administrator, *(callers := [Caller(gateway) for _ in range(2)])]
         for thread in threads:
             thread.start()
+        both = set(SIDES)  # a reload takes as long as some of the kills leave it: eight may fall into all to one side
+        until(lambda: all({name for _, name, *_ in [*each.seen]} == both for each in callers), BACK_S, "both are seen")
         for _ in range(PLANE_KILLS):
             pid = until(lambda: control_pid(gateway), BACK_S, "a control plane answers")
             time.sleep(drawn.uniform(0.1, 0.8))
