@@ -14,7 +14,6 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Iterator, Sequence
-from functools import lru_cache
 from typing import NamedTuple, Protocol, TypeAlias
 
 import pcre2
@@ -91,7 +90,6 @@ def exact_of(rule: Rule) -> Exact:
     return Exact(search, "secret" if "(?P<secret>" in (rule.exact or rule.pattern) else 0, rule, rule.kinds)
 
 
-@lru_cache(maxsize=64)
 def in_python(rule: Rule) -> re.Pattern[bytes]:
     """The closer look as Python's re has it. RuleError for one that it cannot read."""
     flags = re.IGNORECASE if rule.caseless else 0

@@ -27,8 +27,7 @@ from fastgate.guards.scanners._phrases import (
 from fastgate.guards.scanners._pretexts import PRETEXTS
 from fastgate.guards.scanners._takeover import ANYWHERE, TAKEOVER
 
-OVERRIDE = chain(DROP, PRIOR, ORDERS, most=24)
-OVERRIDE = OVERRIDE.replace(gap(24), "[^.!?]{0,24}")  # also where the text was wrapped
+OVERRIDE = chain(DROP, PRIOR, ORDERS, most=24).replace(gap(24), "[^.!?]{0,24}")  # also where the text was wrapped
 OVERRIDE_TALK = chain(DROP, TALK, most=8)
 OVERRIDE_ELSEWHERE = (
     chain(DROP_ELSEWHERE, ORDERS_ELSEWHERE, most=48),
