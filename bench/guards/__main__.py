@@ -163,9 +163,9 @@ def families(scanners: dict[str, Scanner], peers: Path | None) -> dict[str, dict
     return out
 
 
-def phrase_rules(scanners: dict[str, Scanner], but: str = "") -> Finder:
+def phrase_rules(scanners: dict[str, Scanner], but: Sequence[str] = ()) -> Finder:
     return Finder(
-        rule for name in PHRASES for rule in scanners[name].rules if rule.severity in BLOCKING and rule.id != but
+        rule for name in PHRASES for rule in scanners[name].rules if rule.severity in BLOCKING and rule.id not in but
     )
 
 

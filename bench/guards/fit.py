@@ -111,10 +111,10 @@ def others(peers: Path) -> Iterator[tuple[str, str]]:
     yield from pages()
 
 
-def behind() -> Iterator[bytes]:
-    """As much source as false alarms are counted in, and none of that."""
+def behind(times: int = 1) -> Iterator[bytes]:
+    """So many times as much source as false alarms are counted in, and none of that."""
     total = 0
-    for text in source(2 * SOURCE_BYTES):
+    for text in source((1 + times) * SOURCE_BYTES):
         total += len(text)
         if total > SOURCE_BYTES:
             yield text
@@ -192,14 +192,14 @@ class Fitted(NamedTuple):
         return self.bias + sum(hit) / (len(hit) + self.damping) ** 0.5 if len(hit) >= KNOWN_MIN else -float("inf")
 
 
-def fit(given: Sequence[Row], damping: float = DAMPING, most: int = TERMS) -> Fitted:
+def fit(given: Sequence[Row], damping: float = DAMPING, most: int = TERMS, penalty: float = PENALTY) -> Fitted:
     """`most`: terms that are kept."""
-    first = _descend(given, vocabulary(given), damping)
+    first = _descend(given, vocabulary(given), damping, penalty)
     kept = sorted(first.weights, key=lambda term: (-abs(first.weights[term]), term))[:most]
-    return _descend(given, sorted(kept), damping)
+    return _descend(given, sorted(kept), damping, penalty)
 
 
-def _descend(given: Sequence[Row], terms: list[bytes], damping: float) -> Fitted:
+def _descend(given: Sequence[Row], terms: list[bytes], damping: float, penalty: float) -> Fitted:
     """Logistic regression with an L2 penalty, all rows at each step (Kingma and Ba, Adam, 2015)."""
     number = {term: n for n, term in enumerate(terms)}
     each = [sorted(number[term] for term in row.terms if term in number) for row in given]
@@ -215,7 +215,7 @@ def _descend(given: Sequence[Row], terms: list[bytes], damping: float) -> Fitted
     for step in range(1, STEPS + 1):
         score = at[-1] + scale * np.bincount(of_row, at[columns], len(each))
         wrong = (1 / (1 + np.exp(-score)) - wanted) * share
-        slope = np.append(np.bincount(columns, (wrong * scale)[of_row], len(terms)) + PENALTY * at[:-1], wrong.sum())
+        slope = np.append(np.bincount(columns, (wrong * scale)[of_row], len(terms)) + penalty * at[:-1], wrong.sum())
         mean = 0.9 * mean + 0.1 * slope
         square = 0.99 * square + 0.01 * slope**2
         rate = 0.1 if step < 0.7 * STEPS else 0.02

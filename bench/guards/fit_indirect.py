@@ -1,7 +1,7 @@
 """`python -m bench.guards.fit_indirect --peers .peers/guards/bin/python`: fits the weights of indirect-wording.
 
-As fit.py does for what users type; what is weighed are the passages that the rule weighs, by their words and by what
-senses.txt says that words do. Attacks are those halves of the corpora that may be read, indirect and direct, and what
+As fit.py does for what users type; what is weighed are the passages that the rule weighs, by their words, by what
+senses.txt says that words do, and by the signs between them. Attacks are those halves of the corpora that may be read, indirect and direct, and what
 fifteen pens wrote into the folder planted: orders that somebody might plant in a README, an issue, a mail, a record, a
 tool's answer; each of these once more amid lines of source. No attack is what fit.py takes for none, what the same pens
 wrote as chores (out of the same places and with the same words, and harmless), what rules are tried on at start and
@@ -49,18 +49,22 @@ a fifth drawn by lot."""
 FOLDS = {name: n for n, names in enumerate(TOGETHER) for name in names} | {
     f"{written} {pen}": pen % len(TOGETHER) for pen in range(PENS) for written in ("orders", "planted", "chores")
 }
-CHORES = 65
+CHORES = 75
 """Of a thousand, most of which have the words of an order: as loose as what page.py allows to all rules in ordinary
 source, one place a megabyte, leaves room for."""
+SOURCE = 3
+"""Times as much source as false alarms are counted in: with as much again, twice the false alarms."""
+CLIENTS = 6_000
+"""Of the client's sentences, drawn by lot."""
 TERMS = 10_000
 """With fit.py's 3,000 a tenth fewer orders are found for the same alarms."""
 DAMPING = 16.0
 """Passages are shorter than fit.py's windows; with its 4 a twentieth fewer attacks are found for the same alarms."""
 WEIGHT = {
     **dict.fromkeys(chain.from_iterable(TOGETHER), 3.0),
-    **{f"planted {pen}": 0.2 for pen in range(PENS)},
+    **{f"planted {pen}": 0.3 for pen in range(PENS)},
     **{f"chores {pen}": 2.0 for pen in range(PENS)},
-    "source": 2.5,
+    "source": 1.2,
     "asked": 2.0,
     "reviewed": 2.0,
     "clean": 4.0,
@@ -72,6 +76,12 @@ WEIGHT = {
 fitted without it but with others of its corpus, as the unread halves are, and a twelfth less of a pen's orders."""
 MOST = defaultdict(lambda: 99, source=80, ours=40, sdks=20, man=20, licences=20)
 """Passages of one text."""
+
+
+AMID = {"orders": "planted", "chores": "amid"}
+"""What a line of a pen is called where it stands amid lines of source."""
+NOTES = ("# {}", "# {}", "// {}", "/* {} */", " * {}", "<!-- {} -->", '    "{}",', "{}", "- {}", "> {}")
+"""How it stands there."""
 
 
 class Judged(NamedTuple):
@@ -90,17 +100,27 @@ class Judged(NamedTuple):
 
 PLACEHOLDERS = {b"example", b"net", b"org", b"com", b"biz", b"evil", b"attacker", b"canary"}
 """Of addresses that pens and corpora make up and attackers do not: nothing is learned from them."""
-TOKEN = re.compile(_wording.WORD.pattern + b"|" + _wording.SENTENCE_END.pattern)
+TOKEN = re.compile(_wording.WORD.pattern + rb"|(?P<end>" + _wording.SENTENCE_END.pattern + rb")|[^A-Za-z]")
 
 
 def terms(passage: bytes) -> frozenset[bytes]:
-    """Words, senses and pairs of either, as fastgate._core.wording has them."""
-    senses, words, found, last = _indirect_wording.SENSES, list[bytes](), set[bytes](), b""
-    for token in TOKEN.findall(passage):
-        if not token[:1].isalpha():
+    """Words, senses, signs and pairs of them, as fastgate._core.wording has them."""
+    senses, signs, words, found = _indirect_wording.SENSES, _indirect_wording.SIGNS, list[bytes](), set[bytes]()
+    last = before = b""
+    for match in TOKEN.finditer(passage):
+        token = match[0]
+        if match["end"]:
             last = b""
+        if not token.isalpha() and len(token) == 1:
+            sign = signs.get(token, before)
+            if sign != before:
+                found.update((sign, before + b" " + sign) if before else (sign,))
+                before = sign
             continue
         words.append(_wording.plain(token))
+        if before.startswith(b"<"):
+            found.add(before + b" " + words[-1])
+        before = words[-1]
         if sense := senses.get(words[-1]):
             found.update((sense, last + b" " + sense) if last else (sense,))
             last = sense
@@ -114,9 +134,11 @@ def terms(passage: bytes) -> frozenset[bytes]:
 
 
 def windows(text: bytes, most: int, rng: random.Random) -> list[frozenset[bytes]]:
-    """Terms of each passage that the rule would weigh."""
-    marks = PASSAGE.finditer(text)
-    found = list(dict.fromkeys(_indirect_wording.passage(text, *mark.span("secret")) for mark in marks))
+    """Terms of each passage that the rules would weigh."""
+    passages = [_indirect_wording.passage(text, *mark.span("secret")) for mark in PASSAGE.finditer(text)]
+    if len(text) <= _indirect_wording.SHORT:
+        passages.append(text)
+    found = list(dict.fromkeys(passages))
     drawn = rng.sample(found, most) if len(found) > most else found
     return [frozenset(t for t in terms(passage) if not PLACEHOLDERS.intersection(t.split())) for passage in drawn]
 
@@ -137,10 +159,11 @@ def others(peers: Path) -> Iterator[tuple[str, str]]:
     yield from ((sample.source, sample.text) for sample in ordinary.ordinary(peers) if not sample.unread)
     yield from (("benign", s.text) for s in corpora.samples(peers) if s.family == "benign" and not s.unread)
     yield from (("benign", text) for text in grown.grown(grown.READ, "benign"))
-    yield from (("source", text.decode(errors="replace")) for text in fit.behind())
+    yield from (("source", text.decode(errors="replace")) for text in fit.behind(SOURCE))
     yield from fit.pages()
     yield from _ours()
     yield from fit.drawn(list(_sdks(peers)), 1_600)
+    yield from fit.drawn(list(_client(peers)), CLIENTS)
 
 
 def _ours() -> Iterator[tuple[str, str]]:
@@ -159,6 +182,18 @@ def _sdks(peers: Path) -> Iterator[tuple[str, str]]:
                 yield "sdks", path.read_text(errors="replace")[:200_000]
 
 
+QUOTED = re.compile(rb'"((?:[^"\\\n]|\\.){40,360})"|`((?:[^`\\]|\\.){40,360})`')
+
+
+def _client(peers: Path) -> Iterator[tuple[str, str]]:
+    """Sentences of Claude Code itself, which tells its model what to do, in tool results too, and is no attack."""
+    for path in sorted((peers.parent.parent.parent / "node_modules/@anthropic-ai").glob("claude-code-*/claude")):
+        written = (first or second for first, second in QUOTED.findall(path.read_bytes()))
+        for text in dict.fromkeys(each.replace(b"\\n", b"\n") for each in written if each.isascii()):
+            if text.count(b" ") > max(4, len(text) // 12):
+                yield "client", text.decode()
+
+
 def lines_of(name: str) -> list[str]:
     return [line.replace("\\n", "\n") for line in (HERE / "planted" / name).read_text().splitlines()]
 
@@ -172,16 +207,19 @@ def texts(peers: Path) -> list[Judged]:
         weighed = fit.Text(name, attack, windows(raw, MOST[name], rng))
         found.append(Judged(name, attack, raw, weighed, FOLDS.get(name, zlib.crc32(raw) % len(TOGETHER)), []))
 
-    for name, text in others(peers):
-        add(name, False, text)
+    given = [(name, False, text) for name, text in others(peers)] + [
+        (name, True, text) for name, text in attacks(peers)
+    ]
+    for each in given:
+        add(*each)
     files = [each.text.decode().splitlines() for each in found if each.source == "source" and b"\n" in each.text]
-    for name, text in attacks(peers):
-        add(name, True, text)
-        if name.startswith("orders"):
+    for name, attack, text in given:
+        written, _, pen = name.partition(" ")
+        if written in AMID:
             lines = rng.choice(files)
             place = rng.randrange(len(lines))
-            around = [*lines[max(0, place - 8) : place], f"# {text}", *lines[place : place + 8]]
-            add(name.replace("orders", "planted"), True, "\n".join(around))
+            around = [*lines[max(0, place - 8) : place], rng.choice(NOTES).format(text), *lines[place : place + 8]]
+            add(f"{AMID[written]} {pen}", attack, "\n".join(around))
     return found
 
 
@@ -194,8 +232,12 @@ def cross_validate(every: Sequence[Judged]) -> None:
                 each.scores.extend(map(fitted.of_window, each.passages.windows))
 
 
+PENALTY = 3e-6
+"""With fit.py's 1e-5 a tenth fewer orders are found for the same alarms."""
+
+
 def _fit(every: Iterable[Judged]) -> fit.Fitted:
-    return fit.fit(fit.rows((each.passages for each in every), WEIGHT), DAMPING, TERMS)
+    return fit.fit(fit.rows((each.passages for each in every), WEIGHT), DAMPING, TERMS, PENALTY)
 
 
 def tell(every: Sequence[Judged], place: float, by_rules: Mapping[bytes, bool]) -> None:
@@ -223,11 +265,11 @@ def main() -> int:
     chosen = parser.parse_args()
     every = texts(chosen.peers)
     cross_validate(every)
-    finder = phrase_rules(load_scanners(), but="indirect-wording")
+    finder = phrase_rules(load_scanners(), but=("indirect-wording", "indirect-wording-short"))
     written = [each.text for each in every if each.source.startswith(("orders", "chores"))]
     by_rules = {text: bool(finder.hits(text, "tool_result")) for text in written}
     chores = sorted((each.score for each in every if each.source.startswith("chores")), reverse=True)
-    for of_thousand in (30, 45, CHORES, 75, 90):
+    for of_thousand in (45, 60, CHORES, 90, 110):
         tell(every, chores[len(chores) * of_thousand // 1_000], by_rules)
     fitted = _fit(every)
     _wording.write(chosen.out, fitted.weights, fitted.bias - chores[len(chores) * CHORES // 1_000], DAMPING)

@@ -10,8 +10,28 @@ WORD = re.compile(rb"[A-Za-z]+(?:(?:'|\xe2\x80\x99)[A-Za-z]+)*")
 SENTENCE_END = re.compile(rb"[.!?](?=[ \t-\r])|\n(?=[\r\n])")
 
 
-def segments(text: bytes, size: int, senses: dict[bytes, bytes]) -> dict[int, set[bytes]]:
-    """Words, senses and pairs of either of each segment that has any, by its number; a pair belongs where it ends."""
+Signs = dict[bytes, bytes]
+
+
+def tokens(text: bytes, signs: Signs) -> list[tuple[int, bytes, bool]]:
+    """Words and the names of signs, with where they begin and whether they are signs; of a run of one sign the first."""
+    words = {word.start(): word for word in WORD.finditer(text)}
+    found: list[tuple[int, bytes, bool]] = []
+    place = 0
+    while place < len(text):
+        if word := words.get(place):
+            found.append((place, word[0].lower().replace(b"\xe2\x80\x99", b"'"), False))
+            place = word.end()
+            continue
+        name = signs.get(text[place : place + 1])
+        if name and not (found and found[-1][1] == name):
+            found.append((place, name, True))
+        place += 1
+    return found
+
+
+def segments(text: bytes, size: int, senses: dict[bytes, bytes], signs: Signs) -> dict[int, set[bytes]]:
+    """Words, senses, signs and pairs of each segment that has any, by its number; a pair belongs where it ends."""
     words = [(word.start() // size, word[0].lower().replace(b"\xe2\x80\x99", b"'")) for word in WORD.finditer(text)]
     found: dict[int, set[bytes]] = {}
     for segment, word in words:
@@ -22,6 +42,13 @@ def segments(text: bytes, size: int, senses: dict[bytes, bytes]) -> dict[int, se
             found[segment].add(senses[first] + b" " + second)
         if second in senses:
             found[segment].add(first + b" " + senses[second])
+    both = tokens(text, signs)
+    for place, token, is_sign in both:
+        if is_sign:
+            found.setdefault(place // size, set()).add(token)
+    for (_, first, one), (place, second, other) in pairwise(both):
+        if one or other:
+            found[place // size].add(first + b" " + second)
     ends = [end.start() for end in SENTENCE_END.finditer(text)]
     sensed = [
         (word.start(), senses[plain])
@@ -44,9 +71,10 @@ def scores(
     bias: float,
     damping: float,
     senses: dict[bytes, bytes],
+    signs: Signs,
 ) -> list[float]:
     """The score of every window that has one."""
-    found = segments(text, size, senses)
+    found = segments(text, size, senses, signs)
     windows = [found[number] | found.get(number - 1, set()) for number in sorted(found)]
     each = [[weights[term] for term in window if term in weights] for window in windows]
     return [bias + sum(hit) / sqrt(len(hit) + damping) for hit in each if len(hit) >= least]

@@ -4,15 +4,20 @@ Words may be given a sense, as `forward` and `upload` may that of `<send>`: then
 and in each pair, and so does a pair of senses that follow each other in one sentence, whatever words without a sense
 stand between them.
 
-A text is cut into segments of SEGMENT bytes, by where its words begin. A window is a segment with the one before it;
+Signs may be given names, as `{` may that of `<brace>`: then one counts as a word does, alone and in a pair with the
+word or the other sign that it follows or that follows it; a run of one name, blanks or not within it, is one. They tell
+prose from source.
+
+A text is cut into segments of SEGMENT bytes, by where its words and signs begin. A window is a segment with the one before it;
 in it each word and each pair of words that follow each other counts once, however often it stands there, and
 
     score = bias + sum of the weights / sqrt(how many of them have a weight + damping)
 
 so that a window says something by what it is made of, not by how much of it there is. One that has fewer than KNOWN
 terms with a weight is of another language, or of none, and has no score. Words are runs of ASCII letters,
-in one case, an apostrophe among them (`'` or U+2019); whatever else stands between two words is not looked at. One pass
-over the text, one look-up a word and one a pair, nothing kept; weights are found by a hash of 64 bits.
+in one case, an apostrophe among them (`'` or U+2019); whatever else stands between two words, and has no name, is not
+looked at. One pass over the text, one look-up a word and one a pair, nothing kept; weights are found by a hash of 64
+bits.
 """
 
 from libc.stdint cimport int64_t, uint64_t
@@ -24,7 +29,7 @@ cdef enum:
     KNOWN = 4
 
 
-# A word, a sense or a pair of either that has a weight, or a word that has a sense, or both.
+# A word, a sense, a sign or a pair of them that has a weight, or a word that has a sense, or both.
 cdef struct Term:
     uint64_t key
     double weight  # NAN for none
@@ -45,6 +50,7 @@ cdef struct Window:
 cdef class Wording:
     cdef Term* terms
     cdef uint64_t* senses  # the hash of each term's sense, 0 for none; NULL where no word has one
+    cdef uint64_t* signs  # the hash of each byte's name, 0 for none; NULL where no sign has one
     cdef uint64_t mask  # slots, less one
     cdef int shift
     cdef double bias, damping

@@ -70,6 +70,16 @@ cdef inline const byte_t* term_end(const byte_t* p, const byte_t* end, uint64_t*
     return q + 1 if q > p + 1 and q < end and q[0] == 62 else p
 
 
+cdef uint64_t name_hash(bytes name) except? 0:
+    """The hash of a sense's or a sign's name."""
+    cdef const byte_t* p = <const byte_t*>PyBytes_AS_STRING(name)
+    cdef const byte_t* end = p + PyBytes_GET_SIZE(name)
+    cdef uint64_t h
+    if p == end or p[0] != 60 or term_end(p, end, &h) != end or name != name.lower():
+        raise ValueError(f"not the name of a sense or a sign: {name!r}")
+    return h
+
+
 cdef inline bint ends_sentence(const byte_t* p, const byte_t* end) noexcept:
     """Whether a stop before a blank stands here, or the end of a line that an empty one follows."""
     if end - p < 2:
@@ -93,9 +103,10 @@ cdef class Wording:
     def __dealloc__(self):
         PyMem_Free(self.terms)
         PyMem_Free(self.senses)
+        PyMem_Free(self.signs)
 
     @staticmethod
-    def of(dict weights, double bias, double damping, dict senses=None):
+    def of(dict weights, double bias, double damping, dict senses=None, dict signs=None):
         cdef Wording made = Wording.__new__(Wording)
         cdef int bits = 4
         cdef dict sensed = senses or {}
@@ -106,7 +117,9 @@ cdef class Wording:
         made.terms = <Term*>PyMem_Calloc(1 << bits, sizeof(Term))
         if sensed:
             made.senses = <uint64_t*>PyMem_Calloc(1 << bits, sizeof(uint64_t))
-        if not made.terms or (sensed and not made.senses):
+        if signs:
+            made.signs = <uint64_t*>PyMem_Calloc(256, sizeof(uint64_t))
+        if not made.terms or (sensed and not made.senses) or (signs and not made.signs):
             raise MemoryError
         made.mask, made.shift = (<uint64_t>1 << bits) - 1, 64 - bits
         made.bias, made.damping, made.clock = bias, damping, 2
@@ -114,6 +127,10 @@ cdef class Wording:
             made.add(written, weight)
         for written, name in sensed.items():
             made.give(written, name)
+        for written, name in (signs or {}).items():
+            if PyBytes_GET_SIZE(written) != 1 or letter(written[0]):
+                raise ValueError(f"not a sign: {written!r}")
+            made.signs[<byte_t>written[0]] = name_hash(name)
         return made
 
     cdef int add(self, bytes written, double weight) except -1:
@@ -137,14 +154,10 @@ cdef class Wording:
 
     cdef int give(self, bytes written, bytes name) except -1:
         cdef const byte_t* p = <const byte_t*>PyBytes_AS_STRING(written)
-        cdef const byte_t* of = <const byte_t*>PyBytes_AS_STRING(name)
-        cdef uint64_t key, sense
+        cdef uint64_t key, sense = name_hash(name)
         cdef const byte_t* end = p + PyBytes_GET_SIZE(written)
-        cdef const byte_t* of_end = of + PyBytes_GET_SIZE(name)
         if p == end or word_end(p, end, &key) != end or written != written.lower():
             raise ValueError(f"not a word: {written!r}")
-        if of == of_end or of[0] != 60 or term_end(of, of_end, &sense) != of_end or name != name.lower():
-            raise ValueError(f"not the name of a sense: {name!r}")
         cdef Term* found = self.term(key)
         if not found.key:
             found.key, found.weight = key, NAN
@@ -194,7 +207,9 @@ cdef class Wording:
         cdef const byte_t* end = begin + PyBytes_GET_SIZE(text)
         cdef double best = -INFINITY, now
         cdef uint64_t key, previous = 0, previous_sense = 0, sense = 0, last_sense = 0
-        cdef Py_ssize_t start, before = 0, sensed = 0
+        cdef uint64_t token = 0  # of words and signs, the one before
+        cdef bint after_sign = False
+        cdef Py_ssize_t start, before = 0, sensed = 0, place = 0
         cdef int64_t segment
         cdef Term* found
         memset(at, 0, sizeof(Window))
@@ -202,6 +217,8 @@ cdef class Wording:
             while p < end and not letter(p[0]):
                 if last_sense and ends_sentence(p, end):
                     last_sense = 0
+                if self.signs != NULL and self.signs[p[0]] != 0 and self.signs[p[0]] != token:
+                    break
                 p += 1
             segment = self.clock + (p - begin) // SEGMENT if p < end else -1
             if segment != at.segment:
@@ -213,10 +230,20 @@ cdef class Wording:
                 if p == end:
                     break
                 self.enter(at, segment)
-            q = word_end(p, end, &key)
             start = p - begin
+            if not letter(p[0]):
+                key, p = self.signs[p[0]], p + 1
+                self.see(at, self.term(key), start, start + 1)
+                if token:
+                    self.see(at, self.term(pair(token, key)), place, start + 1)
+                token, place, after_sign = key, start, True
+                continue
+            q = word_end(p, end, &key)
             found = self.term(key)
             self.see(at, found, start, q - begin)
+            if after_sign:
+                self.see(at, self.term(pair(token, key)), place, q - begin)
+            token, place, after_sign = key, start, False
             if previous:
                 self.see(at, self.term(pair(previous, key)), before, q - begin)
             if self.senses:

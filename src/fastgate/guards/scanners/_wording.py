@@ -38,7 +38,7 @@ def write(path: Path, weights: dict[bytes, float], bias: float, damping: float) 
     path.write_text("\n".join([f"{bias:.2f} {damping:.2f}", *lines]) + "\n")
 
 
-def read(path: Path, senses: dict[bytes, bytes] | None = None) -> Wording:
+def read(path: Path, senses: dict[bytes, bytes] | None = None, signs: dict[bytes, bytes] | None = None) -> Wording:
     """The model that `write` wrote. ValueError or OSError for a file that is none."""
     head, *lines = path.read_text().splitlines()
     bias, damping = map(float, head.split())
@@ -46,7 +46,7 @@ def read(path: Path, senses: dict[bytes, bytes] | None = None) -> Wording:
     for line in lines:
         weight, _, terms = line.partition(" ")
         weights.update((term.encode(), float(weight)) for term in terms.split(", "))
-    return Wording.of(weights, bias, damping, senses)
+    return Wording.of(weights, bias, damping, senses, signs)
 
 
 _MODEL = read(WEIGHTS)

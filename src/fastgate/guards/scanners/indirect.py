@@ -10,7 +10,7 @@ from fastgate.guards.rule import UNTRUSTED, Scanner
 from fastgate.guards.scanners._agency import AGENCY
 from fastgate.guards.scanners._chores import CHORE_RULES
 from fastgate.guards.scanners._deeds import DEEDS
-from fastgate.guards.scanners._indirect_wording import INDIRECT_WORDING
+from fastgate.guards.scanners._indirect_wording import INDIRECT_WORDING, INDIRECT_WORDING_SHORT
 from fastgate.guards.scanners._model_orders import ORDERS_TO_MODELS, SYSTEM_CLAIM
 from fastgate.guards.scanners._next_step import NEXT
 from fastgate.guards.scanners._notes import NOTES
@@ -351,6 +351,7 @@ RULES = (
     *SHORT_ORDERS,
     *CHORE_RULES,
     INDIRECT_WORDING,
+    INDIRECT_WORDING_SHORT,
 )
 
 SCANNER = Scanner(name="indirect", title="Prompt injection in tool results, documents, tool descriptions", rules=RULES)
