@@ -1,12 +1,12 @@
 """`python -m bench.guards.fit_indirect --peers .peers/guards/bin/python`: fits the weights of indirect-wording.
 
 As fit.py does for what users type; what is weighed are the passages that the rules weigh, by their words, by what
-senses.txt says that words do, and by the signs between them. Attacks are those halves of the corpora that may be read,
-indirect and direct, and what fifteen pens wrote into the folder planted: orders that somebody might plant in a README,
-an issue, a mail, a record, a tool's answer; each of these once more amid lines of source. No attack is what fit.py takes
-for none, what the same pens wrote as chores (out of the same places and with the same words, and harmless), alone and
-amid lines of source too, what rules are tried on at start and must not find, SDKs of models, the gateway's own source,
-and what Claude Code itself says to its model.
+senses.txt says that words do, and by the signs between them. Attacks are those halves of the corpora that may be
+read, indirect and direct, and what fifteen pens wrote into the folder planted: orders that somebody might plant in a
+README, an issue, a mail, a record, a tool's answer; each of these once more amid lines of source. No attack is what
+fit.py takes for none, what the same pens wrote as chores (out of the same places and with the same words, and
+harmless), alone and amid lines of source too, what rules are tried on at start and must not find, SDKs of models, the
+gateway's own source, and what Claude Code itself says to its model.
 
 Before it writes the weights it judges them, each text by weights that were fitted without it and, for an attack of a
 corpus or of a pen, without any text of that corpus and those like it, or of that pen. The bias is put where CHORES of

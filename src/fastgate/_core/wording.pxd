@@ -8,8 +8,8 @@ Signs may be given names, as `{` may that of `<brace>`: then one counts as a wor
 word or the other sign that it follows or that follows it; a run of one name, blanks or not within it, is one. They tell
 prose from source.
 
-A text is cut into segments of SEGMENT bytes, by where its words and signs begin. A window is a segment with the one before it;
-in it each word and each pair of words that follow each other counts once, however often it stands there, and
+A text is cut into segments of SEGMENT bytes, by where its words and signs begin. A window is a segment with the one
+before it; in it each word, each sign and each pair of them counts once, however often it stands there, and
 
     score = bias + sum of the weights / sqrt(how many of them have a weight + damping)
 
@@ -47,6 +47,17 @@ cdef struct Window:
     Py_ssize_t first_before
 
 
+# What stands in front of a word or a sign: hashes, 0 for none, and where each begins.
+cdef struct Past:
+    uint64_t word, sense  # the word before, and its sense
+    Py_ssize_t word_at
+    uint64_t token  # the word or the sign before
+    bint after_sign
+    Py_ssize_t token_at
+    uint64_t sentence_sense  # the last sense of this sentence
+    Py_ssize_t sense_at
+
+
 cdef class Wording:
     cdef Term* terms
     cdef uint64_t* senses  # the hash of each term's sense, 0 for none; NULL where no word has one
@@ -63,6 +74,8 @@ cdef class Wording:
     cdef double value(self, const Window* window) noexcept
     cdef void enter(self, Window* window, int64_t segment) noexcept
     cdef void see(self, Window* window, Term* found, Py_ssize_t start, Py_ssize_t end) noexcept
+    cdef void see_sign(self, Window* window, Past* past, uint64_t sign, Py_ssize_t start) noexcept
+    cdef void see_word(self, Window* window, Past* past, uint64_t word, Py_ssize_t start, Py_ssize_t end) noexcept
     cdef double read(self, bytes text, double enough, Window* at) noexcept
     cpdef object find(self, bytes text)
     cpdef double score(self, bytes text) except? -1

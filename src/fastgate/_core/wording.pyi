@@ -5,16 +5,21 @@ SEGMENT_BYTES: Final[int]
 
 @final
 class Wording:
-    """A linear model of words and pairs of words; made by `Wording.of`."""
+    """A linear model of words, signs and pairs of them; made by `Wording.of`."""
 
     count: int
-    """Words, senses and pairs that have a weight."""
+    """Words, senses, signs and pairs that have a weight."""
     @staticmethod
     def of(
-        weights: dict[bytes, float], bias: float, damping: float, senses: dict[bytes, bytes] | None = None
+        weights: dict[bytes, float],
+        bias: float,
+        damping: float,
+        senses: dict[bytes, bytes] | None = None,
+        signs: dict[bytes, bytes] | None = None,
     ) -> Wording:
-        """`weights` by word or by the name of a sense (`<send>`), or by two with a blank between them, in small
-        letters. `damping` is above 0. `senses` by word. ValueError for what is none of these."""
+        """`weights` by word or by the name of a sense or a sign (`<send>`), or by two with a blank between them, in
+        small letters. `damping` is above 0. `senses` by word; names of `signs` by byte, which is no letter. ValueError
+        for what is none of these."""
     def find(self, text: bytes) -> tuple[int, int] | None:
         """Where the first window stands whose score is above 0: from the first term that speaks for it to the last."""
     def score(self, text: bytes) -> float:

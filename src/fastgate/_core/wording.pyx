@@ -199,6 +199,34 @@ cdef class Wording:
                 window.first = start
             window.last = end
 
+    cdef void see_sign(self, Window* window, Past* past, uint64_t sign, Py_ssize_t start) noexcept:
+        """The sign that begins there, and its pair with what is in front of it."""
+        self.see(window, self.term(sign), start, start + 1)
+        if past.token:
+            self.see(window, self.term(pair(past.token, sign)), past.token_at, start + 1)
+        past.token, past.token_at, past.after_sign = sign, start, True
+
+    cdef void see_word(self, Window* window, Past* past, uint64_t word, Py_ssize_t start, Py_ssize_t end) noexcept:
+        """The word that stands there, its sense, and their pairs with what is in front of them."""
+        cdef Term* found = self.term(word)
+        cdef uint64_t sense = self.senses[found - self.terms] if self.senses != NULL else 0
+        self.see(window, found, start, end)
+        if past.after_sign:
+            self.see(window, self.term(pair(past.token, word)), past.token_at, end)
+        if past.word:
+            self.see(window, self.term(pair(past.word, word)), past.word_at, end)
+        if past.sense:
+            self.see(window, self.term(pair(past.sense, word)), past.word_at, end)
+        if sense:
+            self.see(window, self.term(sense), start, end)
+            if past.word:
+                self.see(window, self.term(pair(past.word, sense)), past.word_at, end)
+            if past.sentence_sense:
+                self.see(window, self.term(pair(past.sentence_sense, sense)), past.sense_at, end)
+            past.sentence_sense, past.sense_at = sense, start
+        past.token, past.token_at, past.after_sign = word, start, False
+        past.word, past.word_at, past.sense = word, start, sense
+
     cdef double read(self, bytes text, double enough, Window* at) noexcept:
         """The highest score, or the first that is above `enough`, with its window in `at`."""
         cdef const byte_t* begin = <const byte_t*>PyBytes_AS_STRING(text)
@@ -206,18 +234,16 @@ cdef class Wording:
         cdef const byte_t* q
         cdef const byte_t* end = begin + PyBytes_GET_SIZE(text)
         cdef double best = -INFINITY, now
-        cdef uint64_t key, previous = 0, previous_sense = 0, sense = 0, last_sense = 0
-        cdef uint64_t token = 0  # of words and signs, the one before
-        cdef bint after_sign = False
-        cdef Py_ssize_t start, before = 0, sensed = 0, place = 0
+        cdef uint64_t key
         cdef int64_t segment
-        cdef Term* found
+        cdef Past past
         memset(at, 0, sizeof(Window))
+        memset(&past, 0, sizeof(Past))
         while True:
             while p < end and not letter(p[0]):
-                if last_sense and ends_sentence(p, end):
-                    last_sense = 0
-                if self.signs != NULL and self.signs[p[0]] != 0 and self.signs[p[0]] != token:
+                if past.sentence_sense and ends_sentence(p, end):
+                    past.sentence_sense = 0
+                if self.signs != NULL and self.signs[p[0]] != 0 and self.signs[p[0]] != past.token:
                     break
                 p += 1
             segment = self.clock + (p - begin) // SEGMENT if p < end else -1
@@ -230,35 +256,13 @@ cdef class Wording:
                 if p == end:
                     break
                 self.enter(at, segment)
-            start = p - begin
-            if not letter(p[0]):
-                key, p = self.signs[p[0]], p + 1
-                self.see(at, self.term(key), start, start + 1)
-                if token:
-                    self.see(at, self.term(pair(token, key)), place, start + 1)
-                token, place, after_sign = key, start, True
-                continue
-            q = word_end(p, end, &key)
-            found = self.term(key)
-            self.see(at, found, start, q - begin)
-            if after_sign:
-                self.see(at, self.term(pair(token, key)), place, q - begin)
-            token, place, after_sign = key, start, False
-            if previous:
-                self.see(at, self.term(pair(previous, key)), before, q - begin)
-            if self.senses:
-                sense = self.senses[found - self.terms]
-                if previous_sense:
-                    self.see(at, self.term(pair(previous_sense, key)), before, q - begin)
-                if sense:
-                    self.see(at, self.term(sense), start, q - begin)
-                    if previous:
-                        self.see(at, self.term(pair(previous, sense)), before, q - begin)
-                    if last_sense:
-                        self.see(at, self.term(pair(last_sense, sense)), sensed, q - begin)
-                    last_sense, sensed = sense, start
-                previous_sense = sense
-            previous, before, p = key, start, q
+            if letter(p[0]):
+                q = word_end(p, end, &key)
+                self.see_word(at, &past, key, p - begin, q - begin)
+                p = q
+            else:
+                self.see_sign(at, &past, self.signs[p[0]], p - begin)
+                p += 1
         self.clock += PyBytes_GET_SIZE(text) // SEGMENT + 2
         return best
 
