@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import itertools
 import json
 import os
 import random
@@ -191,6 +192,24 @@ def test_other_strings_meet_nowhere() -> None:
     assert seams({"messages": [user([text("a1"), result("b2")])]}) == []
     for one, two in (("a\n", "b"), ("a!", "b"), ("a", "\nb"), ("a ", "b"), ("", "b"), ("a", "")):
         assert seams({"messages": [user([text(one), text(two)])]}) == []
+
+
+@pytest.mark.parametrize("order", list(itertools.permutations(["source", "title", "context"])))
+@pytest.mark.parametrize("between", [0, 40, 400])
+def test_members_of_a_document_may_stand_in_any_order(order: tuple[str, ...], between: int) -> None:
+    """A seam is of a string and one behind it: never of one in front, whose bytes would be written past a buffer."""
+    members = {
+        "source": {"type": "text", "data": "d" * 60, "later": "-" * between},
+        "title": "t" * 60,
+        "context": "c" * 60,
+    }
+    document = {"type": "document", **{name: members[name] for name in order}}
+    raw = json.dumps({"model": "m", "messages": [user([document])]}, separators=(",", ":")).encode()
+    noted = read_blocks(raw, Memo.of(os.urandom(1072), slots=1024), seams=True).noted
+    assert {block.text for block in noted if block.seam < 0} == {b"d" * 60, b"t" * 60, b"c" * 60}
+    for block in noted:
+        assert block.start < block.end
+        assert len(block.text) <= block.end - block.start
 
 
 def test_a_seam_that_was_judged_is_known() -> None:

@@ -161,7 +161,8 @@ cdef class Blocks:
         cdef Block block
         cdef bytes name
         self.left, self.left_kind, self.left_role = value, place.kind, self.role
-        if left.p == NULL or not same_kind or not goes_on(left, value):
+        # Members stand in any order, and are taken in one: what stands behind a string does not go on in it.
+        if left.p == NULL or left.p > value.p or not same_kind or not goes_on(left, value):
             return 0
         left_end = left.p + left.n - 1
         start = seam_start(left.p + 1, left_end)
