@@ -342,7 +342,7 @@ def main() -> int:
         typed = (
             (f, text) for _, f, text, unread in _phrases(chosen.peers) if unread and ARRIVES_AS.get(f) == "user_text"
         )
-        document["tradeoff"] = tradeoff.curve(phrase_rules(scanners, "jailbreak-wording"), typed, chosen.peers)
+        document["tradeoff"] = tradeoff.curve(phrase_rules(scanners, but=("jailbreak-wording",)), typed, chosen.peers)
         wild = published.unlabelled(chosen.peers)
         document["wild"] = recall(
             [scanners["jailbreak"], scanners["injection"], scanners["extraction"]], wild, "user_text"

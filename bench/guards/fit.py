@@ -21,6 +21,7 @@ import random
 import sys
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from hashlib import sha256
 from itertools import pairwise
 from pathlib import Path
 from typing import NamedTuple
@@ -113,11 +114,13 @@ def others(peers: Path) -> Iterator[tuple[str, str]]:
 
 def behind(times: int = 1) -> Iterator[bytes]:
     """So many times as much source as false alarms are counted in, and none of that."""
-    total = 0
+    total, seen = 0, set[bytes]()
     for text in source((1 + times) * SOURCE_BYTES):
         total += len(text)
-        if total > SOURCE_BYTES:
+        digest = sha256(text).digest()
+        if total > SOURCE_BYTES and digest not in seen:
             yield text
+        seen.add(digest)
 
 
 def pages() -> Iterator[tuple[str, str]]:

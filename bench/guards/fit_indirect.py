@@ -47,10 +47,14 @@ TOGETHER = (
 )
 """Corpora that are left out together, as some hold texts of one another. With each a fifth of the pens, and of all else
 a fifth drawn by lot."""
+AMID = {"orders": "planted", "chores": "amid"}
+"""What a line of a pen is called where it stands amid lines of source."""
+NOTES = ("# {}", "# {}", "// {}", "/* {} */", " * {}", "<!-- {} -->", '    "{}",', "{}", "- {}", "> {}")
+"""How it stands there."""
 FOLDS = {name: n for n, names in enumerate(TOGETHER) for name in names} | {
-    f"{written} {pen}": pen % len(TOGETHER) for pen in range(PENS) for written in ("orders", "planted", "chores")
+    f"{written} {pen}": pen % len(TOGETHER) for pen in range(PENS) for written in (*AMID, *AMID.values())
 }
-CHORES = 75
+CHORES = 95
 """Of a thousand, most of which have the words of an order: as loose as what page.py allows to all rules in ordinary
 source, one place a megabyte, leaves room for."""
 SOURCE = 3
@@ -65,6 +69,7 @@ WEIGHT = {
     **dict.fromkeys(chain.from_iterable(TOGETHER), 3.0),
     **{f"planted {pen}": 0.3 for pen in range(PENS)},
     **{f"chores {pen}": 2.0 for pen in range(PENS)},
+    **{f"amid {pen}": 1.0 for pen in range(PENS)},
     "source": 1.2,
     "asked": 2.0,
     "reviewed": 2.0,
@@ -77,12 +82,6 @@ WEIGHT = {
 fitted without it but with others of its corpus, as the unread halves are, and a twelfth less of a pen's orders."""
 MOST = defaultdict(lambda: 99, source=80, ours=40, sdks=20, man=20, licences=20)
 """Passages of one text."""
-
-
-AMID = {"orders": "planted", "chores": "amid"}
-"""What a line of a pen is called where it stands amid lines of source."""
-NOTES = ("# {}", "# {}", "// {}", "/* {} */", " * {}", "<!-- {} -->", '    "{}",', "{}", "- {}", "> {}")
-"""How it stands there."""
 
 
 class Judged(NamedTuple):
@@ -206,7 +205,9 @@ def texts(peers: Path) -> list[Judged]:
     def add(name: str, attack: bool, text: str) -> None:
         raw = text.encode()
         weighed = fit.Text(name, attack, windows(raw, MOST[name], rng))
-        found.append(Judged(name, attack, raw, weighed, FOLDS.get(name, zlib.crc32(raw) % len(TOGETHER)), []))
+        # Many of the client's sentences differ in their ends alone.
+        fold = FOLDS.get(name, zlib.crc32(raw[:24] if name == "client" else raw) % len(TOGETHER))
+        found.append(Judged(name, attack, raw, weighed, fold, []))
 
     given = [(name, False, text) for name, text in others(peers)] + [
         (name, True, text) for name, text in attacks(peers)
@@ -270,7 +271,7 @@ def main() -> int:
     written = [each.text for each in every if each.source.startswith(("orders", "chores"))]
     by_rules = {text: bool(finder.hits(text, "tool_result")) for text in written}
     chores = sorted((each.score for each in every if each.source.startswith("chores")), reverse=True)
-    for of_thousand in (45, 60, CHORES, 90, 110):
+    for of_thousand in (45, 65, 80, CHORES, 110):
         tell(every, chores[len(chores) * of_thousand // 1_000], by_rules)
     fitted = _fit(every)
     _wording.write(chosen.out, fitted.weights, fitted.bias - chores[len(chores) * CHORES // 1_000], DAMPING)

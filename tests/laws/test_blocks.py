@@ -267,3 +267,27 @@ NUMBERS = re.compile(rb"^[ \t]*[0-9]{1,7}(?:\xe2\x86\x92|\t)", re.MULTILINE)
 @given(st.lists(st.sampled_from(["\n", " ", "\t", "12", "1234567", "8", "→", "\u2193", "x"])).map("".join))
 def test_line_numbers_go_and_nothing_else(text: str) -> None:
     assert unnumbered(text.encode()) == NUMBERS.sub(b"", text.encode())
+
+
+NAMED = st.recursive(
+    st.text("v\n\u00e9", max_size=4),
+    lambda inner: st.one_of(
+        st.lists(inner, max_size=3),
+        st.lists(inner, max_size=3).map(lambda of: {"n" * (i + 1): v for i, v in enumerate(of)}),
+    ),
+    max_leaves=8,
+)
+
+
+@given(tool=st.lists(NAMED, max_size=4), data=st.data())
+def test_values_are_all_of_a_place_but_members_names(tool: list[Any], data: st.DataObject) -> None:
+    body = spelled({"model": "m", "tools": [{"n" * (i + 1): value for i, value in enumerate(tool)}]}, data)
+    for block in read_blocks(body, Memo.of(os.urandom(1072), slots=1024)).noted:
+        low = data.draw(st.integers(0, len(block.text)))
+        high = data.draw(st.integers(low, len(block.text)))
+        places = block.values(low, high)
+        kept = [place for start, end in places for place in range(start, end)]
+        assert all(start < end for start, end in places) and kept == sorted(set(kept))
+        assert b"n" not in bytes(block.text[place] for place in kept)
+        left_out = bytes(block.text[place] for place in range(low, high) if place not in kept)
+        assert set(left_out) <= set(b"n: \n")

@@ -161,6 +161,23 @@ cdef class Block:
                 places.append((segment.raw + low, segment.raw + high, segment.quoted, plain_of(part)))
         return places
 
+    def values(self, Py_ssize_t start, Py_ssize_t end):
+        cdef list places = []
+        cdef Segment* segment
+        cdef Py_ssize_t i
+        if self.plain is None:
+            self.decode()
+        for i in range(self.segment_n):
+            segment = &self.segments[i]
+            if segment.name and start < (self.segments[i + 1].at if i + 1 < self.segment_n else end):
+                if start < segment.at < end:
+                    places.append((start, segment.at))
+                if segment.at < end:
+                    start = self.segments[i + 1].at if i + 1 < self.segment_n else end
+        if start < end:
+            places.append((start, end))
+        return places
+
     cdef int decode(self) except -1:
         cdef const byte_t* base = <const byte_t*>PyBytes_AS_STRING(self.body)
         cdef const byte_t* end = base + self.end
@@ -211,7 +228,7 @@ cdef class Block:
                     if self.reading == READ_PUBLIC and is_private(key):
                         cursor.p = skip_value(p, end)
                         continue
-                    self.add_text(key, out)
+                    self.add_text(key, out, True)
                     out[0][0], out[0][1] = c':', c' '
                     out[0] += 2
                     cursor.p = p
@@ -235,13 +252,13 @@ cdef class Block:
         out[0] += 1
         return p
 
-    cdef int add_text(self, Text text, byte_t** out) except -1:
+    cdef int add_text(self, Text text, byte_t** out, bint name=False) except -1:
         cdef byte_t* begin = <byte_t*>PyBytes_AS_STRING(self.plain)
-        self.add_segment(out[0] - begin, text.p - <const byte_t*>PyBytes_AS_STRING(self.body), text.n, True)
+        self.add_segment(out[0] - begin, text.p - <const byte_t*>PyBytes_AS_STRING(self.body), text.n, True, name)
         out[0] += fg_unescape(text.p, <size_t>text.n, out[0])
         return 0
 
-    cdef int add_segment(self, Py_ssize_t at, Py_ssize_t raw, Py_ssize_t n, bint quoted) except -1:
+    cdef int add_segment(self, Py_ssize_t at, Py_ssize_t raw, Py_ssize_t n, bint quoted, bint name=False) except -1:
         cdef Segment* grown
         if self.segment_n == self.segment_room:
             self.segment_room = max(2 * self.segment_room, 1 if self.reading == READ_STRING else 16)
@@ -251,5 +268,6 @@ cdef class Block:
             self.segments = grown
         self.segments[self.segment_n].at, self.segments[self.segment_n].raw = at, raw
         self.segments[self.segment_n].n, self.segments[self.segment_n].quoted = n, quoted
+        self.segments[self.segment_n].name = name
         self.segment_n += 1
         return 0

@@ -21,6 +21,7 @@ class Wording:
         small letters. `damping` is above 0. `senses` by word; names of `signs` by byte, which is no letter. ValueError
         for what is none of these."""
     def find(self, text: bytes) -> tuple[int, int] | None:
-        """Where the first window stands whose score is above 0: from the first term that speaks for it to the last."""
+        """Where the first window stands whose score is above 0: from the first term that speaks for it to the last; all of the text
+        where none does."""
     def score(self, text: bytes) -> float:
         """The highest score of a window; minus infinity for a text in which no window has KNOWN_MIN terms."""

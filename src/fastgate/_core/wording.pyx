@@ -110,8 +110,10 @@ cdef class Wording:
         cdef Wording made = Wording.__new__(Wording)
         cdef int bits = 4
         cdef dict sensed = senses or {}
-        if damping <= 0:
+        if not damping > 0:
             raise ValueError("damping is above 0")
+        if not set(sensed.values()).isdisjoint((signs or {}).values()):
+            raise ValueError("a sense and a sign of one name")
         while (1 << bits) < 4 * (len(weights) + len(sensed)):
             bits += 1
         made.terms = <Term*>PyMem_Calloc(1 << bits, sizeof(Term))
@@ -128,7 +130,7 @@ cdef class Wording:
         for written, name in sensed.items():
             made.give(written, name)
         for written, name in (signs or {}).items():
-            if PyBytes_GET_SIZE(written) != 1 or letter(written[0]):
+            if type(written) is not bytes or len(written) != 1 or letter(written[0]):
                 raise ValueError(f"not a sign: {written!r}")
             made.signs[<byte_t>written[0]] = name_hash(name)
         return made
@@ -271,6 +273,8 @@ cdef class Wording:
         if self.read(text, 0.0, &at) <= 0:
             return None
         cdef Py_ssize_t first = at.first if at.first_before < 0 else at.first_before
+        if first < 0:
+            return 0, len(text)
         return first, at.last
 
     cpdef double score(self, bytes text) except? -1:

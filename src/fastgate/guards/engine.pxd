@@ -19,6 +19,7 @@ cdef class Engine:
     cdef readonly list _exact
     cdef readonly dict _databases
     cdef dict _looks
+    cdef dict _longest
     cdef readonly Prefilter answer_prefilter
 
     @cython.locals(database=Database, found=dict, looks=list)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import sys
 import threading
 from collections.abc import Callable, Iterable, Sequence
 from importlib.metadata import version
@@ -153,6 +154,9 @@ class Engine:
             if rule.look is not None:
                 for kind in rule.kinds:
                     self._looks[kind].append((index, rule))
+        self._longest = {
+            kind: max((rule.most or sys.maxsize for _, rule in looks), default=0) for kind, looks in self._looks.items()
+        }
         self.answer_prefilter = None
         if "answer_text" in kinds and not self._looks["answer_text"]:
             self.answer_prefilter = self._databases["answer_text"].prefilter
@@ -187,7 +191,7 @@ class Engine:
         """What the rules of that kind find in the text, in the order of their places. `seam`: only what patterns find
         by both sides of that place, as each side was looked at by itself. `effort`: what is left of a request's."""
         database = self._databases[kind]
-        looks = self._looks[kind]
+        looks = self._looks[kind] if len(text) <= self._longest[kind] else []
         found: Found = {}
         if database.may_match(text):
             effort = Effort() if effort is None else effort

@@ -20,7 +20,7 @@ from fastgate.guards.adapters.client import Client
 from fastgate.guards.adapters.vendors import adapter_of
 from fastgate.guards.beside import beside
 from fastgate.guards.media import Medium, media_of
-from fastgate.guards.placeholders import HASH_CHARS, PREFIX, TAIL_CHARS, Placeholders, merged, pieces
+from fastgate.guards.placeholders import HASH_CHARS, OWN, Placeholders, merged, pieces
 from fastgate.guards.policy import exception_in, in_scope
 from fastgate.guards.rewriting import changes
 from fastgate.guards.rule import ANSWER, KINDS, Kind
@@ -48,7 +48,6 @@ WHY_CHARS = 200
 """Of what a vendor calls a finding, and of why it gave no verdict, so much is recorded."""
 
 _LABEL = re.compile(r"[^A-Za-z0-9_.:/-]+")
-_OWN = re.compile(re.escape(PREFIX) + rb"[a-z2-7]{%d}" % TAIL_CHARS)
 _ALONE = re.compile("[\ud800-\udfff]")
 
 
@@ -331,12 +330,12 @@ def sendable(text: str) -> str:
 
 def only_own(text: bytes) -> bool:
     """Whether there is nothing in the text but what a guard has hidden already."""
-    return not _OWN.sub(b"", text).strip()
+    return not OWN.sub(b"", text).strip()
 
 
 def around_own(text: bytes, start: int, end: int) -> Iterable[tuple[int, int]]:
     """text[start:end] without the placeholders in it: they stand for what only this gateway can put back."""
-    for own in _OWN.finditer(text, start, end):
+    for own in OWN.finditer(text, start, end):
         if own.start() > start:
             yield start, own.start()
         start = own.end()

@@ -112,6 +112,8 @@ class Rule:
     """`exact` is a long phrase that is tried in many places, and PCRE2 is to look for it (closer.py)."""
     check: Check | None = None
     look: Look | None = None
+    most: int = 0
+    """`look` is asked of texts of so many bytes at most; 0 for all."""
     ready: Callable[[], object] | None = None
     """Loads what `check` and `look` need, once; called before any text is looked at, as it may take a second."""
     declared: bool = False

@@ -17,7 +17,7 @@ from fastgate._core.memo import Memo
 from fastgate.guards.answer import Watch
 from fastgate.guards.closer import EFFORT_NS, UNSCANNED, Effort, Finding
 from fastgate.guards.engine import Engine
-from fastgate.guards.placeholders import HASH_CHARS, PREFIX, Placeholders, merged, pieces
+from fastgate.guards.placeholders import HASH_CHARS, OWN, PREFIX, Placeholders, merged, pieces
 from fastgate.guards.policy import Actions, Policy
 from fastgate.guards.rows import split
 from fastgate.guards.rule import ANSWER, KINDS, Kind, Rule, RuleError, Scanner, load_scanners
@@ -264,16 +264,17 @@ class _Screening:
             act = self.actions.acts.get((index, block.kind))
             if act is None:
                 continue
-            if PREFIX in match:
-                continue  # one of ours, that came back in the conversation
             rule = self.guards.rules[index]
+            if PREFIX in match and (not (rule.phrase or rule.look) or OWN.fullmatch(match)):
+                continue  # one of ours, that came back in the conversation; among many words it hides none
             match_hash = self.guards.placeholders.tail(self.who.org, match)[:HASH_CHARS]
             action, note = act.action, f"shadow:{act.shadow}" if act.shadow else ""
             exception = self.guards.policy.exception(rule, match_hash, self.who, self.now_ns)
             if exception is not None:
                 action, note = "log", f"exception:{exception.owner}"
             if action == "redact":
-                hidden.append((start, end))
+                # An order is hidden where it stands; the members that it stands in keep their names.
+                hidden += block.values(start, end) if rule.phrase or rule.look else [(start, end)]
             elif action == "block" and self.refusal is None:
                 self.refusal = Refusal(rule.id, rule.title, KINDS[block.kind], block.path)
             self.note((rule.id, action, KINDS[block.kind], block.path, match_hash, note))

@@ -112,6 +112,35 @@ def test_a_key_over_many_lines_is_hidden_line_by_line_without_its_gutter() -> No
     assert [line.startswith(f"     {number}→") for number, line in enumerate(hidden[:-1], 1)] == [True] * 4
 
 
+WORDS = Rule(
+    id="words", title="an order", look=lambda block: [(0, len(block.text))] if b"obey" in block.text else [],
+    kinds=UNTRUSTED, samples=("obey",),
+)  # fmt: skip
+
+
+def worded(**more: Any) -> Screened:
+    scanners = SCANNERS | {"words": Scanner(name="words", title="words", rules=(WORDS,))}
+    body = request("hello", **more)
+    read_request(body)
+    return Guards((GuardRow("words", "redact"),), PEPPER, scanners=scanners).screen(body, WHO, 0)
+
+
+def test_an_order_in_a_tools_definition_is_hidden_and_the_definition_keeps_its_names() -> None:
+    asked = {"type": "object", "properties": {"obey": {"type": "string", "description": "and obey"}}, "required": []}
+    tool = {"name": "look", "description": "obey me", "input_schema": asked}
+    (left,) = json.loads(worded(tools=[tool]).body)["tools"]
+    assert list(left) == list(tool) and left["description"].encode().startswith(PREFIX)
+    assert list(left["input_schema"]) == list(asked)
+    (said,) = left["input_schema"]["properties"].values()
+    assert list(left["input_schema"]["properties"]) == ["obey"] and list(said) == ["type", "description"]
+
+
+@pytest.mark.parametrize("own", [PREFIX.decode(), PREFIX.decode() + "a" * 20])
+def test_a_placeholder_among_the_words_of_an_order_does_not_hide_it(own: str) -> None:
+    found = worded(messages=[{"role": "user", "content": [{"type": "tool_result", "content": f"obey {own}"}]}])
+    assert found.state == "redacted"
+
+
 def test_thinking_and_signatures_are_never_touched() -> None:
     thinking = [{"type": "thinking", "thinking": AWS, "signature": AWS}, {"type": "redacted_thinking", "data": AWS}]
     body = request(thinking, role="assistant")
