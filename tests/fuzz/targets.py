@@ -16,13 +16,14 @@ from typing import Any
 import httptools
 import msgspec
 
-from fastgate._core.blocks import read_answer
+from fastgate._core.blocks import read_answer, read_blocks
 from fastgate._core.credit import Credit
 from fastgate._core.digest import CanonicalError, read_canonical
 from fastgate._core.flight import FlightTable
 from fastgate._core.frames import FrameReader
 from fastgate._core.glance import holds_nothing
 from fastgate._core.head import read_head
+from fastgate._core.memo import Memo
 from fastgate._core.meter import Meter
 from fastgate._core.pack import Packer
 from fastgate._core.prefilter import Prefilter
@@ -72,6 +73,17 @@ def request(data: bytes) -> None:
     assert {name: getattr(view, name) for name in expected} == expected
     tree = json.loads(data)
     assert (tree["model"], tree.get("stream", False)) == (view.model, view.stream)
+
+
+def conversation(data: bytes) -> None:
+    """Every block of a request can be read, every seam too, and what would be hidden of it lies in the body."""
+    try:
+        read_request(data)
+    except RequestError:
+        return
+    for block in read_blocks(data, Memo.of(b"k" * 1072, slots=64), seams=True).noted:
+        for start, end in block.values(0, len(block.text)):
+            assert all(block.start <= low <= high <= block.end for low, high, *_ in block.raw_places(start, end))
 
 
 def digest(data: bytes) -> None:
@@ -354,6 +366,7 @@ TARGETS: dict[str, Callable[[bytes], None]] = {
     "config": config,
     "reply": reply,
     "blocks": blocks,
+    "conversation": conversation,
     "prefilter": prefilter,
     "restore": restore,
     "pack": pack,
