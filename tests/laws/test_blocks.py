@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import random
 import re
@@ -13,7 +14,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from fastgate._core.blocks import Blocks, read_blocks, replace
+from fastgate._core.blocks import Blocks, read_answer, read_blocks, replace
 from fastgate._core.memo import Memo
 from fastgate._core.peel import peel, unnumbered
 from fastgate._core.request import read_request
@@ -143,6 +144,22 @@ def test_hiding_a_place_changes_it_and_nothing_else(value: dict[str, Any], data:
     assert replace(body, []) == body
 
 
+PIECES = ["a", "é", "😀", "\\ud83d", "\\uDE00", "\\ud83d\\ude00", "\\n", "\\\\", "\\u0041", "\\uD8aB", "bcdefgh"]
+
+
+@given(st.lists(st.sampled_from(PIECES), min_size=1, max_size=9), st.data())
+def test_a_place_in_an_answer_with_halves_of_a_pair_ends_within_it(pieces: list[str], data: st.DataObject) -> None:
+    """A request has none; an answer may."""
+    body = ('{"role":"assistant","content":"' + "".join(pieces) + '"}').encode()
+    (block,) = read_answer(body).noted
+    start = data.draw(st.integers(0, len(block.text) - 1))
+    end = data.draw(st.integers(start + 1, len(block.text)))
+    ((low, high, quoted, text),) = block.raw_places(start, end)
+    assert block.start < low < high < block.end and quoted
+    assert block.text[start:end] in text and text in block.text
+    assert json.loads(body[:low] + b"x" + body[high:])
+
+
 @given(BODIES, st.data())
 def test_a_known_block_is_not_given_again(value: dict[str, Any], data: st.DataObject) -> None:
     body = spelled(value, data)
@@ -267,27 +284,3 @@ NUMBERS = re.compile(rb"^[ \t]*[0-9]{1,7}(?:\xe2\x86\x92|\t)", re.MULTILINE)
 @given(st.lists(st.sampled_from(["\n", " ", "\t", "12", "1234567", "8", "→", "\u2193", "x"])).map("".join))
 def test_line_numbers_go_and_nothing_else(text: str) -> None:
     assert unnumbered(text.encode()) == NUMBERS.sub(b"", text.encode())
-
-
-NAMED = st.recursive(
-    st.text("v\n\u00e9", max_size=4),
-    lambda inner: st.one_of(
-        st.lists(inner, max_size=3),
-        st.lists(inner, max_size=3).map(lambda of: {"n" * (i + 1): v for i, v in enumerate(of)}),
-    ),
-    max_leaves=8,
-)
-
-
-@given(tool=st.lists(NAMED, max_size=4), data=st.data())
-def test_values_are_all_of_a_place_but_members_names(tool: list[Any], data: st.DataObject) -> None:
-    body = spelled({"model": "m", "tools": [{"n" * (i + 1): value for i, value in enumerate(tool)}]}, data)
-    for block in read_blocks(body, Memo.of(os.urandom(1072), slots=1024)).noted:
-        low = data.draw(st.integers(0, len(block.text)))
-        high = data.draw(st.integers(low, len(block.text)))
-        places = block.values(low, high)
-        kept = [place for start, end in places for place in range(start, end)]
-        assert all(start < end for start, end in places) and kept == sorted(set(kept))
-        assert b"n" not in bytes(block.text[place] for place in kept)
-        left_out = bytes(block.text[place] for place in range(low, high) if place not in kept)
-        assert set(left_out) <= set(b"n: \n")

@@ -27,7 +27,6 @@ cdef struct Segment:
     Py_ssize_t raw
     Py_ssize_t n
     bint quoted
-    bint name  # of a member
 
 
 cdef class Block:
@@ -54,8 +53,8 @@ cdef class Block:
 
     cdef int decode(self) except -1
     cdef const byte_t* read_leaves(self, const byte_t* p, const byte_t* end, byte_t** out) except NULL
-    cdef int add_text(self, Text text, byte_t** out, bint name=*) except -1
-    cdef int add_segment(self, Py_ssize_t at, Py_ssize_t raw, Py_ssize_t n, bint quoted, bint name=*) except -1
+    cdef int add_text(self, Text text, byte_t** out) except -1
+    cdef int add_segment(self, Py_ssize_t at, Py_ssize_t raw, Py_ssize_t n, bint quoted) except -1
 
 
 cdef str text_from(Text text)

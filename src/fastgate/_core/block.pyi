@@ -26,8 +26,6 @@ class Block:
     @property
     def tool(self) -> str:
         """The name of the tool that was called or is defined, else empty."""
-    def values(self, start: int, end: int) -> list[tuple[int, int]]:
-        """What of text[start:end] is no member's name: all of it in a block that is one string."""
     def raw_places(self, start: int, end: int) -> list[tuple[int, int, bool, bytes]]:
         """The bytes of the body that text[start:end] stands for, in order: from, to, whether they lie between quotes,
         and their text. A place within a character or an escape covers all of it."""

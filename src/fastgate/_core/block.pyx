@@ -60,18 +60,23 @@ cdef inline bint is_private(Text name) noexcept:
     )
 
 
-cdef inline Py_ssize_t escape_size(const byte_t* p) noexcept:
-    """Raw bytes of the character at `p`: an escape, a pair of surrogates, or a UTF-8 sequence."""
-    if p[0] == c'\\':
-        if p[1] != c'u':
-            return 2
-        # D800 to DBFF begins a pair, as surrogates come only in pairs here.
-        if (p[2] | 0x20) == c'd' and (p[3] == c'8' or p[3] == c'9' or (p[3] | 0x20) == c'a' or (p[3] | 0x20) == c'b'):
-            return 12
-        return 6
-    if p[0] < 0x80:
-        return 1
-    return 2 if p[0] < 0xE0 else 3 if p[0] < 0xF0 else 4
+cdef inline bint half(const byte_t* p, byte_t low, byte_t high) noexcept:
+    """Whether an escape of six bytes stands for a surrogate whose third digit is one of these, in hexadecimal."""
+    return p[0] == c'\\' and p[1] == c'u' and (p[2] | 0x20) == c'd' and low <= (p[3] | 0x20) <= high
+
+
+cdef inline Py_ssize_t escape_size(const byte_t* p, const byte_t* end) noexcept:
+    """Raw bytes of the character at `p`: an escape, a pair of surrogates, or a UTF-8 sequence, and none past `end`."""
+    cdef Py_ssize_t n
+    if p[0] != c'\\':
+        n = 1 if p[0] < 0x80 else 2 if p[0] < 0xE0 else 3 if p[0] < 0xF0 else 4
+    elif end - p < 6 or p[1] != c'u':
+        n = 2
+    elif end - p < 12 or not (half(p, c'8', c'9') or half(p, c'a', c'b')) or not half(p + 6, c'c', c'f'):
+        n = 6  # answers may hold half a pair
+    else:
+        n = 12
+    return min(n, end - p)
 
 
 cdef Py_ssize_t raw_offset(const byte_t* p, const byte_t* end, Py_ssize_t offset, bint up) noexcept:
@@ -80,7 +85,7 @@ cdef Py_ssize_t raw_offset(const byte_t* p, const byte_t* end, Py_ssize_t offset
     cdef byte_t plain[8]
     cdef Py_ssize_t n, size
     while offset > 0 and p < end:
-        n = escape_size(p)
+        n = escape_size(p, end)
         size = <Py_ssize_t>fg_unescape(p, <size_t>n, plain)
         if size > offset:
             return p - start + (n if up else 0)
@@ -161,23 +166,6 @@ cdef class Block:
                 places.append((segment.raw + low, segment.raw + high, segment.quoted, plain_of(part)))
         return places
 
-    def values(self, Py_ssize_t start, Py_ssize_t end):
-        cdef list places = []
-        cdef Segment* segment
-        cdef Py_ssize_t i
-        if self.plain is None:
-            self.decode()
-        for i in range(self.segment_n):
-            segment = &self.segments[i]
-            if segment.name and start < (self.segments[i + 1].at if i + 1 < self.segment_n else end):
-                if start < segment.at < end:
-                    places.append((start, segment.at))
-                if segment.at < end:
-                    start = self.segments[i + 1].at if i + 1 < self.segment_n else end
-        if start < end:
-            places.append((start, end))
-        return places
-
     cdef int decode(self) except -1:
         cdef const byte_t* base = <const byte_t*>PyBytes_AS_STRING(self.body)
         cdef const byte_t* end = base + self.end
@@ -228,7 +216,7 @@ cdef class Block:
                     if self.reading == READ_PUBLIC and is_private(key):
                         cursor.p = skip_value(p, end)
                         continue
-                    self.add_text(key, out, True)
+                    self.add_text(key, out)
                     out[0][0], out[0][1] = c':', c' '
                     out[0] += 2
                     cursor.p = p
@@ -252,13 +240,13 @@ cdef class Block:
         out[0] += 1
         return p
 
-    cdef int add_text(self, Text text, byte_t** out, bint name=False) except -1:
+    cdef int add_text(self, Text text, byte_t** out) except -1:
         cdef byte_t* begin = <byte_t*>PyBytes_AS_STRING(self.plain)
-        self.add_segment(out[0] - begin, text.p - <const byte_t*>PyBytes_AS_STRING(self.body), text.n, True, name)
+        self.add_segment(out[0] - begin, text.p - <const byte_t*>PyBytes_AS_STRING(self.body), text.n, True)
         out[0] += fg_unescape(text.p, <size_t>text.n, out[0])
         return 0
 
-    cdef int add_segment(self, Py_ssize_t at, Py_ssize_t raw, Py_ssize_t n, bint quoted, bint name=False) except -1:
+    cdef int add_segment(self, Py_ssize_t at, Py_ssize_t raw, Py_ssize_t n, bint quoted) except -1:
         cdef Segment* grown
         if self.segment_n == self.segment_room:
             self.segment_room = max(2 * self.segment_room, 1 if self.reading == READ_STRING else 16)
@@ -268,6 +256,5 @@ cdef class Block:
             self.segments = grown
         self.segments[self.segment_n].at, self.segments[self.segment_n].raw = at, raw
         self.segments[self.segment_n].n, self.segments[self.segment_n].quoted = n, quoted
-        self.segments[self.segment_n].name = name
         self.segment_n += 1
         return 0

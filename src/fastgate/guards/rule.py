@@ -110,6 +110,8 @@ class Rule:
     """What `exact` matched once, found or not, is not looked at again: matches never overlap, groups of theirs may."""
     phrase: bool = False
     """`exact` is a long phrase that is tried in many places, and PCRE2 is to look for it (closer.py)."""
+    worded: bool = False
+    """`look` weighs many words, so a placeholder among them hides nothing of it; nor does it for `phrase`."""
     check: Check | None = None
     look: Look | None = None
     most: int = 0

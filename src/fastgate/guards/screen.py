@@ -265,7 +265,7 @@ class _Screening:
             if act is None:
                 continue
             rule = self.guards.rules[index]
-            if PREFIX in match and (not (rule.phrase or rule.look) or OWN.fullmatch(match)):
+            if PREFIX in match and (not (rule.phrase or rule.worded) or OWN.fullmatch(match)):
                 continue  # one of ours, that came back in the conversation; among many words it hides none
             match_hash = self.guards.placeholders.tail(self.who.org, match)[:HASH_CHARS]
             action, note = act.action, f"shadow:{act.shadow}" if act.shadow else ""
@@ -273,8 +273,7 @@ class _Screening:
             if exception is not None:
                 action, note = "log", f"exception:{exception.owner}"
             if action == "redact":
-                # An order is hidden where it stands; the members that it stands in keep their names.
-                hidden += block.values(start, end) if rule.phrase or rule.look else [(start, end)]
+                hidden.append((start, end))
             elif action == "block" and self.refusal is None:
                 self.refusal = Refusal(rule.id, rule.title, KINDS[block.kind], block.path)
             self.note((rule.id, action, KINDS[block.kind], block.path, match_hash, note))

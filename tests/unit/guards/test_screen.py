@@ -114,7 +114,7 @@ def test_a_key_over_many_lines_is_hidden_line_by_line_without_its_gutter() -> No
 
 WORDS = Rule(
     id="words", title="an order", look=lambda block: [(0, len(block.text))] if b"obey" in block.text else [],
-    kinds=UNTRUSTED, samples=("obey",),
+    worded=True, kinds=UNTRUSTED, samples=("obey",),
 )  # fmt: skip
 
 
@@ -123,16 +123,6 @@ def worded(**more: Any) -> Screened:
     body = request("hello", **more)
     read_request(body)
     return Guards((GuardRow("words", "redact"),), PEPPER, scanners=scanners).screen(body, WHO, 0)
-
-
-def test_an_order_in_a_tools_definition_is_hidden_and_the_definition_keeps_its_names() -> None:
-    asked = {"type": "object", "properties": {"obey": {"type": "string", "description": "and obey"}}, "required": []}
-    tool = {"name": "look", "description": "obey me", "input_schema": asked}
-    (left,) = json.loads(worded(tools=[tool]).body)["tools"]
-    assert list(left) == list(tool) and left["description"].encode().startswith(PREFIX)
-    assert list(left["input_schema"]) == list(asked)
-    (said,) = left["input_schema"]["properties"].values()
-    assert list(left["input_schema"]["properties"]) == ["obey"] and list(said) == ["type", "description"]
 
 
 @pytest.mark.parametrize("own", [PREFIX.decode(), PREFIX.decode() + "a" * 20])

@@ -152,6 +152,7 @@ INDIRECT_WORDING_SHORT = Rule(
     id="indirect-wording-short",
     title="the wording of orders in a short text",
     look=_look,
+    worded=True,
     most=SHORT,
     kinds=UNTRUSTED - {"tool_schema"},
     severity="high",
