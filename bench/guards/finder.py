@@ -50,7 +50,7 @@ class Finder:
                 past[index] = confirm(self.exact[index], text, end, past[index], index, confirmed)
         found = dict.fromkeys(Hit(self.rules[index], start, end) for index, start, end in confirmed)
         for rule in self.looks:
-            if (kind is None or kind in rule.kinds) and len(text) <= (rule.most or len(text)):
+            if (kind is None or kind in rule.kinds) and len(text) <= rule.most:
                 block = Block(kind or min(rule.kinds), "user", text, "", tuple(tools))
                 assert rule.look is not None
                 for start, stop in rule.look(block):

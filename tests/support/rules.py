@@ -19,9 +19,9 @@ def _compiled(rule: Rule) -> tuple[re.Pattern[bytes], re.Pattern[bytes]]:
 def places(rule: Rule, text: str | bytes, *, tool: str = "", tools: tuple[str, ...] = ()) -> list[Place]:
     """Where the rule finds something in the text, once a place, in order."""
     raw = text.encode() if isinstance(text, str) else text
-    if rule.look is not None and len(raw) > (rule.most or len(raw)):
-        return []
     if rule.look is not None:
+        if len(raw) > rule.most:
+            return []
         block = Block(kind=min(rule.kinds), role="user", text=raw, tool=tool, tools=tools)
         return sorted(set(rule.look(block)))
     trigger, exact = _compiled(rule)

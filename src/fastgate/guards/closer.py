@@ -255,7 +255,7 @@ def look_at(looks: Sequence[tuple[int, Rule]], block: Block, effort: Effort, fou
     for index, rule in looks:
         if rule.look is None or (rule.roles and block.role not in rule.roles):
             continue
-        if rule.most and len(block.text) > rule.most:
+        if len(block.text) > rule.most:
             continue
         if effort.left_ns <= 0:
             found[Finding(UNSCANNED, 0, len(block.text))] = ALL_OF_IT

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import sys
 import threading
 from collections.abc import Callable, Iterable, Sequence
 from importlib.metadata import version
@@ -154,9 +153,7 @@ class Engine:
             if rule.look is not None:
                 for kind in rule.kinds:
                     self._looks[kind].append((index, rule))
-        self._longest = {
-            kind: max((rule.most or sys.maxsize for _, rule in looks), default=0) for kind, looks in self._looks.items()
-        }
+        self._longest = {kind: max((rule.most for _, rule in looks), default=0) for kind, looks in self._looks.items()}
         self.answer_prefilter = None
         if "answer_text" in kinds and not self._looks["answer_text"]:
             self.answer_prefilter = self._databases["answer_text"].prefilter

@@ -20,6 +20,7 @@ TAIL_CHARS = 20
 SIZE = len(PREFIX) + TAIL_CHARS
 
 OWN = re.compile(re.escape(PREFIX) + rb"[a-z2-7]{%d}" % TAIL_CHARS)
+"""One of them."""
 
 HASH_CHARS = 16
 """What records show of a match: 80 bits of the same tail, enough to tell matches apart and to name in an exception."""

@@ -29,6 +29,7 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
+import sys
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple, TypeAlias, get_args
@@ -114,8 +115,8 @@ class Rule:
     """`look` weighs many words, so a placeholder among them hides nothing of it; nor does it for `phrase`."""
     check: Check | None = None
     look: Look | None = None
-    most: int = 0
-    """`look` is asked of texts of so many bytes at most; 0 for all."""
+    most: int = sys.maxsize
+    """`look` is asked of texts of so many bytes at most."""
     ready: Callable[[], object] | None = None
     """Loads what `check` and `look` need, once; called before any text is looked at, as it may take a second."""
     declared: bool = False
